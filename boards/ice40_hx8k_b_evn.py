@@ -1,0 +1,10 @@
+"""Lattice iCE40-HX8K breakout board: iCE40 HX8K, 12 MHz, USB serial, eight LEDs.
+
+Pins: amaranth_boards.ice40_hx8k_b_evn.
+"""
+
+from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
+
+from logicnn.boards import Board
+
+board = Board("ice40_hx8k_b_evn", ICE40HX8KBEVNPlatform, "iCE40HX8K")

@@ -1,0 +1,74 @@
+"""Boards by name or by file: each is one small Python file that defines `board`."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from logicnn.errors import LogicnnError
+from logicnn.resources import DEVICES, Device
+
+__all__ = ["Board", "BoardError", "find", "names"]
+
+# In a checkout boards/ lies beside the package; a wheel carries a copy inside it.
+FOLDERS = [Path(__file__).parents[1] / "boards", Path(__file__).parent / "_boards"]
+
+
+class BoardError(LogicnnError):
+    """An unknown board, or a file that does not define one."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board: how to make its Amaranth platform. The platform has a UART 0 and LEDs 0, 1, ...; `device` names one of `DEVICES`."""
+
+    name: str
+    platform: Callable[[], Any]
+    device_name: str
+
+    def __post_init__(self) -> None:
+        if self.device_name not in DEVICES:
+            raise BoardError(f"board {self.name}: device must be one of {', '.join(DEVICES)}, not {self.device_name!r}")
+
+    @property
+    def device(self) -> Device:
+        return DEVICES[self.device_name]
+
+
+def _files() -> dict[str, Path]:
+    for folder in FOLDERS:
+        found = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
+        if found:
+            return found
+    return {}
+
+
+def names() -> list[str]:
+    """Names of the boards that come with the package."""
+    return list(_files())
+
+
+def find(source: str) -> Board:
+    """The board of that name, or of a user's own file (``path/to/file.py``).
+
+    Raises `BoardError` for an unknown name and for a file that does not define `board`.
+    """
+    path = _files().get(source)
+    if path is None:
+        path = Path(source)
+        if path.suffix != ".py" or not path.is_file():
+            raise BoardError(f"unknown board {source!r}; give the path of a board file or one of: {', '.join(names())}")
+    spec = importlib.util.spec_from_file_location(f"logicnn_board_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except LogicnnError:
+        raise
+    except Exception as error:  # a user's own file can fail in any way; the cause is all that helps
+        raise BoardError(f"board file {path} cannot be run: {type(error).__name__}: {error}") from error
+    board = getattr(module, "board", None)
+    if not isinstance(board, Board):
+        raise BoardError(f"board file {path} must define `board`, a logicnn.boards.Board")
+    return board

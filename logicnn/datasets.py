@@ -1,0 +1,135 @@
+"""Data sets as integers: what networks are trained on, and verified with. No torch; a data set that is missing says so by name.
+
+MNIST: Y. LeCun, C. Cortes, C. J. C. Burges; IDX files, checked by the SHA-256 of their decompressed bytes. Digits: the 8 x 8 digits bundled with
+scikit-learn (test part of the UCI optical digits), which need no download.
+"""
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from logicnn.errors import LogicnnError
+
+__all__ = ["Dataset", "DatasetError", "DatasetMissing", "Split", "known", "load"]
+
+
+class DatasetError(LogicnnError):
+    """A data set that is damaged, or unknown."""
+
+
+class DatasetMissing(DatasetError):
+    """A data set that is not on this machine; the message says where it was looked for."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples x (n, c, h, w) uint8 and labels y (n,) of the training or the test part."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    classes: tuple[str, ...]
+    highest: int  # samples lie in 0 ... highest
+    train: Split
+    test: Split
+
+
+# SHA-256 of the decompressed files, which have the MD5 sums of the original distribution (shared provenance note of the data set).
+MNIST_FILES = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+
+
+def parse_idx(data: bytes, where: str) -> np.ndarray:
+    """The array of an IDX file of unsigned bytes; raises `DatasetError` for anything else."""
+    if len(data) < 4 or data[:3] != b"\0\0\x08":
+        raise DatasetError(f"{where} is not an IDX file of unsigned bytes: it begins with {data[:4].hex() or 'nothing'}")
+    dimensions = data[3]
+    shape = tuple(np.frombuffer(data, ">u4", dimensions, 4).tolist()) if len(data) >= 4 + 4 * dimensions else ()
+    body = len(data) - 4 - 4 * dimensions
+    if body != int(np.prod(shape, dtype=np.int64)) or not shape:
+        raise DatasetError(f"{where} should hold {shape} bytes but holds {max(0, body)}")
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+
+
+def _mnist_file(folder: Path, name: str) -> np.ndarray:
+    path = next((each for each in (folder / f"{name}.gz", folder / name) if each.is_file()), None)
+    if path is None:
+        raise DatasetMissing(f"MNIST: no {name}.gz in {folder}; set LOGICNN_DATA or --data-dir to the folder that holds mnist/")
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from None
+    if hashlib.sha256(data).hexdigest() != MNIST_FILES[name]:
+        raise DatasetError(f"{path} is not the original MNIST file: its SHA-256 differs; delete it and fetch it again")
+    return parse_idx(data, str(path))
+
+
+def mnist(folder: Path | None) -> Dataset:
+    """MNIST from `folder` (the one that holds mnist/)."""
+    if folder is None:
+        raise DatasetMissing("MNIST: no data folder; set LOGICNN_DATA or --data-dir to the folder that holds mnist/")
+    parts = {name: _mnist_file(folder / "mnist", name) for name in MNIST_FILES}
+    train, test = (Split(parts[f"{part}-images-idx3-ubyte"][:, None], parts[f"{part}-labels-idx1-ubyte"]) for part in ("train", "t10k"))
+    return Dataset("mnist", tuple("0123456789"), 255, train, test)
+
+
+def download_mnist(folder: Path) -> None:
+    """Fetches the files that `folder` lacks, with a checksum and a progress bar (pooch, from the `train` extra)."""
+    import pooch  # noqa: PLC0415 - only the recipes need it
+
+    for name, checksum in MNIST_FILES.items():
+        path = folder / "mnist" / name
+        if not path.is_file() and not path.with_suffix(".gz").is_file():
+            pooch.retrieve(f"{MNIST_MIRROR}{name}.gz", known_hash=None, path=folder / "mnist", fname=f"{name}.gz", progressbar=True)
+            if hashlib.sha256(gzip.decompress((folder / "mnist" / f"{name}.gz").read_bytes())).hexdigest() != checksum:
+                raise DatasetError(f"{MNIST_MIRROR}{name}.gz is not the original MNIST file: its SHA-256 differs")
+
+
+def digits(folder: Path | None) -> Dataset:
+    """The 1,797 digits of scikit-learn, 8 x 8, 0 ... 16: every fifth is a test sample (360), the others train (1,437)."""
+    try:
+        from sklearn.datasets import load_digits  # noqa: PLC0415 - optional, and slow to import
+    except ImportError:
+        raise DatasetMissing("digits: scikit-learn is not installed; pip install logicnn[train]") from None
+    bundle = load_digits()
+    x, y = bundle.images.astype(np.uint8)[:, None], bundle.target.astype(np.uint8)
+    held = np.arange(len(x)) % 5 == 4
+    return Dataset("digits", tuple("0123456789"), 16, Split(x[~held], y[~held]), Split(x[held], y[held]))
+
+
+LOADERS: dict[str, Callable[[Path | None], Dataset]] = {"mnist": mnist, "digits": digits}
+
+
+def known() -> list[str]:
+    return sorted(LOADERS)
+
+
+def data_folder(given: str | os.PathLike[str] | None = None) -> Path | None:
+    """`given`, else the environment's LOGICNN_DATA, else none."""
+    chosen = given or os.environ.get("LOGICNN_DATA")
+    return Path(chosen) if chosen else None
+
+
+def load(name: str, folder: str | os.PathLike[str] | None = None) -> Dataset:
+    """A data set by name, from `folder` or LOGICNN_DATA where it needs files.
+
+    Raises `DatasetMissing` where it is not there, `DatasetError` where it is damaged or unknown.
+    """
+    if name not in LOADERS:
+        raise DatasetError(f"unknown data set {name!r}; known: {', '.join(known())}")
+    return LOADERS[name](data_folder(folder))

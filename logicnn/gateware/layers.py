@@ -1,0 +1,133 @@
+"""Layers of a binarized network as combinational components: the gateware reading of `logicnn.bits`.
+
+Each component has one input port `i` and one output port `o` and no clock (latency 0). Bits are in C order of their shape, the
+first in the least significant place. Payra et al. (HPEC 2023, doi 10.1109/HPEC58863.2023.10363509): weights become part of the logic; a
+weight of -1 is an inverter that the next LUT absorbs, a pruned one is nothing at all.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from logicnn import bits, network
+from logicnn.bits import Wire
+from logicnn.network import BIT, Activations, Interval, Neuron
+
+__all__ = ["Argmax", "BinaryConv2d", "BinaryDense", "MaxPool2d", "Threshold", "layer_component", "port_shape"]
+
+
+def wires(m: Module, prefix: str) -> Wire:
+    """Binds each shared bit to a named `Signal`: an expression would be copied at every use (amaranth-lang/amaranth#1679)."""
+    numbers = count()
+
+    def bind(expression: Value) -> Value:
+        signal = Signal(name=f"{prefix}_{next(numbers)}")
+        m.d.comb += signal.eq(expression)
+        return signal
+
+    return Wire(bind, C(0, 1))
+
+
+def word_shape(interval: Interval) -> Shape:
+    return Shape(max(1, interval.width), signed=interval.low < 0)
+
+
+def port_shape(given: Activations):  # noqa: ANN201 - a shape-like of Amaranth
+    """The port of activations: one bit each, or an array of words, or one word."""
+    if given.is_bits:
+        return given.size
+    if not given.shape:
+        return word_shape(given.interval)
+    return data.ArrayLayout(word_shape(given.interval), given.size)
+
+
+def signed_inputs(i: Value, neuron: Neuron) -> list[Value]:
+    return [~i[index] if inverted else i[index] for index, inverted in zip(neuron.inputs, neuron.inverted, strict=True)]
+
+
+class _Neurons(wiring.Component):
+    """Unrolled neurons that read bits and give bits or scores."""
+
+    def __init__(self, given: Activations, gives: Activations, neurons: Iterable[Neuron]):
+        super().__init__({"i": In(port_shape(given)), "o": Out(port_shape(gives))})
+        self._gives = gives
+        self._neurons = tuple(neurons)
+
+    def elaborate(self, platform):
+        m = Module()
+        for index, neuron in enumerate(self._neurons):
+            wire = wires(m, f"n{index}")
+            inputs = signed_inputs(self.i, neuron)
+            if self._gives.interval == BIT:
+                m.d.comb += self.o[index].eq(bits.at_least(wire, inputs, neuron.level))
+            else:
+                shape = word_shape(self._gives.interval)
+                m.d.comb += Value.cast(self.o[index]).eq(Cat(bits.popcount(wire, inputs, neuron.level, shape.width)))
+        return m
+
+
+class BinaryDense(_Neurons):
+    """Every neuron of a `network.BinaryDense`: `i` (in,) bits, `o` (out,) bits or an array of scores."""
+
+    def __init__(self, layer: network.BinaryDense):
+        given = Activations(layer.weights.shape[1:], BIT)
+        super().__init__(given, layer.infer(given), layer.neurons(given))
+
+
+class BinaryConv2d(_Neurons):
+    """Every output position of a `network.BinaryConv2d` for an input of shape `given`, each its own logic."""
+
+    def __init__(self, layer: network.BinaryConv2d, given: Activations):
+        super().__init__(given, layer.infer(given), layer.neurons(given))
+
+
+class MaxPool2d(_Neurons):
+    """`network.MaxPool2d` of bits: an OR for each tile."""
+
+    def __init__(self, layer: network.MaxPool2d, given: Activations):
+        super().__init__(given, layer.infer(given), layer.neurons(given))
+
+
+class Threshold(_Neurons):
+    """One neuron by itself: `o` is 1 where at least `minimum` of the `width` bits of `i` are."""
+
+    def __init__(self, width: int, minimum: int):
+        super().__init__(Activations((width,), BIT), Activations((1,), BIT), [Neuron(tuple(range(width)), (False,) * width, minimum)])
+
+
+class Argmax(wiring.Component):
+    """Index of the greatest of an array of scores (or of bits), ties to the lowest: a tournament of ``ceil(log2 n)`` comparisons."""
+
+    def __init__(self, given: Activations):
+        super().__init__({"i": In(port_shape(given)), "o": Out(port_shape(network.Argmax().infer(given)))})
+        self._given = given
+
+    def elaborate(self, platform):
+        m = Module()
+        wire = wires(m, "match")
+        index = bits.argmax(wire, [self._unsigned(Value.cast(self.i[each])) for each in range(self._given.size)])
+        m.d.comb += self.o.eq(Cat(index))
+        return m
+
+    def _unsigned(self, word: Value) -> Sequence[Value]:
+        """Two's complement in the order of unsigned words: the sign bit inverted."""
+        *low, high = word
+        return [*low, ~high if self._given.interval.low < 0 else high]
+
+
+def layer_component(layer: network.Layer, given: Activations) -> wiring.Component | None:
+    """The component of a layer on bits, or None where the layer only renames its input."""
+    match layer:
+        case network.BinaryDense():
+            return BinaryDense(layer)
+        case network.BinaryConv2d():
+            return BinaryConv2d(layer, given)
+        case network.MaxPool2d():
+            return MaxPool2d(layer, given)
+        case network.Argmax():
+            return Argmax(given)
+        case _:
+            return None

@@ -1,0 +1,65 @@
+"""An asynchronous serial receiver and transmitter: 8 data bits, no parity, one stop bit, least significant bit first."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Receiver", "Transmitter"]
+
+
+class Receiver(wiring.Component):
+    """Bytes from the line `rx`, sampled in the middle of each bit of `divisor` cycles.
+
+    `o.valid` is up for one cycle at the middle of the stop bit; a byte without a stop bit is dropped. The next start bit may come
+    right then, half a bit early, so that a sender up to 4 % fast is still read.
+    """
+
+    def __init__(self, divisor: int):
+        self._divisor = divisor
+        super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(8, always_ready=True))})
+
+    def elaborate(self, platform):
+        m = Module()
+        line = Signal(init=1)
+        m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
+        wait = Signal(range(self._divisor + self._divisor // 2))
+        left = Signal(range(10))  # samples to come: eight data bits and the stop bit
+        shift = Signal(8)
+        m.d.comb += self.o.payload.eq(shift)
+        m.d.sync += self.o.valid.eq(0)
+        with m.If(left == 0):
+            with m.If(~line):
+                m.d.sync += [left.eq(9), wait.eq(self._divisor + self._divisor // 2 - 1)]
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.Else():
+            m.d.sync += [left.eq(left - 1), wait.eq(self._divisor - 1)]
+            with m.If(left == 1):
+                m.d.sync += self.o.valid.eq(line)
+            with m.Else():
+                m.d.sync += shift.eq(Cat(shift[1:], line))
+        return m
+
+
+class Transmitter(wiring.Component):
+    """Bytes to the line `tx`; `i.ready` while the line is idle. A byte takes 10 bits of `divisor` cycles."""
+
+    def __init__(self, divisor: int):
+        self._divisor = divisor
+        super().__init__({"tx": Out(1, init=1), "i": In(stream.Signature(8))})
+
+    def elaborate(self, platform):
+        m = Module()
+        wait = Signal(range(self._divisor))
+        left = Signal(range(11))  # bits to come: start, eight data bits, stop
+        shift = Signal(9, init=0x1FF)
+        m.d.comb += [self.tx.eq(shift[0]), self.i.ready.eq(left == 0)]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [shift.eq(Cat(C(0, 1), self.i.payload)), left.eq(10), wait.eq(self._divisor - 1)]
+        with m.Elif(left != 0):
+            with m.If(wait == 0):
+                m.d.sync += [shift.eq(Cat(shift[1:], C(1, 1))), left.eq(left - 1), wait.eq(self._divisor - 1)]
+            with m.Else():
+                m.d.sync += wait.eq(wait - 1)
+        return m

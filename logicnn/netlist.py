@@ -1,0 +1,218 @@
+"""The netlist that synthesis wrote, evaluated 64 samples at a time: a reading of the circuit that shares nothing with its generator.
+
+Reads the JSON of Yosys for iCE40 (SB_LUT4, SB_CARRY, SB_DFF*) and ECP5 (LUT4, PFUMX, L6MUX21, CCU2C, TRELLIS_FF). Only the cone of the
+requested nets is evaluated; anything in it that is not combinational logic, a register or a given net is an error, never a guess.
+
+Cell semantics: iCE40 technology library (Lattice, 2017), SB_LUT4, SB_CARRY; ECP5 sysCLOCK/primitive guide (FPGA-TN-02032), CCU2C.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from logicnn.errors import LogicnnError
+
+__all__ = ["Netlist", "NetlistError"]
+
+Net = int | str  # Yosys numbers nets from 2; "0", "1" and "x" are constants
+
+
+class NetlistError(LogicnnError):
+    """A netlist that cannot be read, or holds a cell whose function is not known here."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One output of a combinational cell: `function` of the values of `inputs`."""
+
+    inputs: tuple[Net, ...]
+    function: Callable[..., np.ndarray]
+
+
+def lookup(table: int, inputs: Sequence[np.ndarray]) -> np.ndarray | int:
+    """Packed evaluation of a truth table whose bit ``i`` is the output for input word ``i`` (input 0 lowest); 0 and -1 are constants."""
+    size = 1 << len(inputs)
+    full = (1 << size) - 1
+    if table == 0:
+        return 0
+    if table == full:
+        return -1
+    half = size >> 1
+    low, high = table & ((1 << half) - 1), table >> half
+    if low == high:
+        return lookup(low, inputs[:-1])
+    *rest, x = inputs
+    ones = (1 << half) - 1
+    if low == 0:
+        return x if high == ones else x & lookup(high, rest)
+    if high == 0:
+        return ~x if low == ones else ~x & lookup(low, rest)
+    if low == ones:
+        return ~x | lookup(high, rest)
+    if high == ones:
+        return x | lookup(low, rest)
+    if low == ones ^ high:
+        return x ^ lookup(low, rest)
+    when_low = lookup(low, rest)
+    return when_low ^ (x & (when_low ^ lookup(high, rest)))
+
+
+def _lut(table: int) -> Callable[..., np.ndarray]:
+    def function(*inputs: np.ndarray) -> np.ndarray:
+        result = lookup(table, inputs)
+        return result if isinstance(result, np.ndarray) else np.full_like(inputs[0], np.uint64(result % (1 << 64)))
+    return function
+
+
+MAJORITY = _lut(0b1110_1000)
+
+
+def _number(parameter: str | int) -> int:
+    return parameter if isinstance(parameter, int) else int(parameter, 2)
+
+
+def _select(low: np.ndarray, high: np.ndarray, select: np.ndarray) -> np.ndarray:
+    return low ^ (select & (low ^ high))
+
+
+def _ccu2c(cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate]:
+    """Two 4-input LUTs and their carries; ``INJECT1 = "YES"`` breaks the carry, which the flow never does."""
+    gates = {}
+    carry = net("CIN")
+    parameters = cell["parameters"]
+    for half in "01":
+        if str(parameters.get(f"INJECT1_{half}", "NO")).strip() == "YES":
+            raise NetlistError("CCU2C with INJECT1 is not supported")
+        table = _number(parameters[f"INIT{half}"])
+        inputs = tuple(net(f"{name}{half}") for name in "ABCD")
+        # S = LUT4 xor CIN; COUT = CIN where the LUT4 is 1, else the LUT2 of its low four entries with A and B
+        gates[net(f"S{half}")] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _lut(t)(a, b, c, d) ^ cin)
+        after: Net = net("COUT") if half == "1" else ("carry", id(cell))  # type: ignore[assignment]
+        gates[after] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _select(_lut(t & 0xF)(a, b), cin, _lut(t)(a, b, c, d)))
+        carry = after
+    return gates
+
+
+def _gates(kind: str, cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate] | None:
+    """The combinational functions of a cell by output net, or None for a cell of another kind."""
+    match kind:
+        case "SB_LUT4":
+            return {net("O"): Gate(tuple(net(f"I{i}") for i in range(4)), _lut(_number(cell["parameters"]["LUT_INIT"])))}
+        case "SB_CARRY":
+            return {net("CO"): Gate((net("I0"), net("I1"), net("CI")), MAJORITY)}
+        case "LUT4":
+            return {net("Z"): Gate(tuple(net(name) for name in "ABCD"), _lut(_number(cell["parameters"]["INIT"])))}
+        case "PFUMX":
+            return {net("Z"): Gate((net("BLUT"), net("ALUT"), net("C0")), _select)}
+        case "L6MUX21":
+            return {net("Z"): Gate((net("D0"), net("D1"), net("SD")), _select)}
+        case "CCU2C":
+            return _ccu2c(cell, net)
+    return None
+
+
+def _register(kind: str, net: Callable[[str], Net]) -> tuple[Net, Net] | None:
+    """(Q, D) of a flip-flop, or None."""
+    if kind.startswith("SB_DFF"):
+        return net("Q"), net("D")
+    if kind == "TRELLIS_FF":
+        return net("Q"), net("DI")
+    return None
+
+
+class Netlist:
+    """A flat netlist: gates by output net, registers by output net, nets by name.
+
+    Raises `NetlistError` for a file that is not such a netlist.
+    """
+
+    def __init__(self, path: str | Path):
+        try:
+            modules = json.loads(Path(path).read_text())["modules"]
+            tops = [module for module in modules.values() if int(str(module.get("attributes", {}).get("top", "0")), 2)]
+            (module,) = tops
+            cells, names = module["cells"].values(), module["netnames"]
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise NetlistError(f"cannot read the netlist {path}: {error}") from None
+        self.cells = Counter(cell["type"] for cell in cells)
+        self._names = {name: net["bits"] for name, net in names.items()}
+        self._gates: dict[Net, Gate] = {}
+        self._registers: dict[Net, Net] = {}
+        self._others: dict[Net, str] = {}
+        for cell in cells:
+            self._add(cell)
+
+    def _add(self, cell: dict) -> None:
+        def net(port: str) -> Net:
+            bits = cell["connections"].get(port, ["0"])
+            return bits[0] if bits else "x"
+
+        gates = _gates(cell["type"], cell, net)
+        register = _register(cell["type"], net)
+        if gates is not None:
+            self._gates |= gates
+        elif register is not None:
+            self._registers[register[0]] = register[1]
+        else:
+            for port, direction in cell.get("port_directions", {}).items():
+                if direction == "output":
+                    self._others |= dict.fromkeys(cell["connections"][port], f"{cell['type']}.{port}")
+
+    def nets(self, name: str) -> list[Net]:
+        """The nets of a signal, first bit first; its name is the path in the design, joined by dots."""
+        if name not in self._names:
+            raise NetlistError(f"the netlist has no signal {name!r}")
+        return self._names[name]
+
+    def inputs_of_registers(self, name: str) -> list[Net]:
+        """The D inputs of the registers of a signal: its next value."""
+        return [net if isinstance(net, str) else self._registers[net] for net in self.nets(name)]
+
+    def evaluate(self, given: Mapping[Net, np.ndarray], wanted: Sequence[Net]) -> np.ndarray:  # (len(wanted), words) uint64
+        """Values of the nets `wanted` from those of the nets `given` (words,), registers in between taken as wires.
+
+        That is the settled output of a feed-forward pipeline whose input is held; a loop raises `NetlistError`.
+        """
+        words = len(next(iter(given.values())))
+        values: dict[Net, np.ndarray] = dict(given)
+        values |= {"0": np.zeros(words, np.uint64), "1": np.full(words, ~np.uint64(0)), "x": np.zeros(words, np.uint64)}
+        for net in self._order(wanted, values):
+            gate = self._gates.get(net)
+            values[net] = values[self._registers[net]] if gate is None else gate.function(*(values[each] for each in gate.inputs))
+        return np.stack([values[net] for net in wanted])
+
+    def _inputs(self, net: Net) -> Iterable[Net]:
+        if net in self._gates:
+            return self._gates[net].inputs
+        if net in self._registers:
+            return (self._registers[net],)
+        names = [name for name, nets in self._names.items() if net in nets]
+        raise NetlistError(f"net {net} ({names[0] if names else 'unnamed'}) is driven by {self._others.get(net, 'nothing')}, which is not logic")
+
+    def _order(self, wanted: Iterable[Net], known: Mapping[Net, np.ndarray]) -> list[Net]:
+        """The cone of `wanted` beyond `known`, inputs before outputs; depth first without recursion."""
+        order: list[Net] = []
+        done = set(known)
+        open_nets: set[Net] = set()
+        stack = [(net, False) for net in wanted]
+        while stack:
+            net, finished = stack.pop()
+            if finished:
+                open_nets.discard(net)
+                done.add(net)
+                order.append(net)
+                continue
+            if net in done:
+                continue
+            if net in open_nets:
+                raise NetlistError(f"net {net} depends on itself")
+            open_nets.add(net)
+            stack.append((net, True))
+            stack.extend((each, False) for each in self._inputs(net) if each not in done)
+        return order

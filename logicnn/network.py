@@ -1,0 +1,472 @@
+"""What is computed: an immutable network of integers, and its exact value.
+
+Conventions, fixed here and nowhere else
+----------------------------------------
+* Bit 1 means +1 and bit 0 means -1. Weights of a binarized layer are -1, 0, +1; 0 is a pruned synapse, which reads nothing.
+* A synapse *agrees* when its input bit equals the sign of its weight. A neuron with a `Threshold` fires (gives bit 1) when at
+  least `minimum` of its kept synapses agree; one with an `Offset` gives the integer ``agreeing + offset``. ``sign(0)`` is +1.
+* Dense weights are (out, in), convolution weights (out, in, kh, kw), activations (n, c, h, w) or (n, features), C order.
+* Padding of a binarized convolution reads as bit 0 (-1).
+* Argmax ties go to the lowest index.
+* A thermometer gives bit ``c * T + t`` of its first axis from channel c and threshold t: 1 where ``x >= thresholds[t]``.
+
+Example: the neuron with weights (+1, 0, -1) and minimum 2 fires on bits (1, x, 0) only.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from logicnn import bits
+from logicnn.errors import LogicnnError
+
+__all__ = ["Activations", "Argmax", "BinaryConv2d", "BinaryDense", "Flatten", "Interval", "Layer", "MaxPool2d", "Network", "NetworkError",
+           "Neuron", "Offset", "Thermometer", "Threshold", "digest_of"]
+
+CHUNK = 8192  # samples evaluated at a time: 128 words a bit, so that the bits of a layer stay in the cache
+
+
+class NetworkError(LogicnnError):
+    """A network that is not well formed; the message names the layer and the value."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The exact range of an integer, both ends included. Every bit width is derived from it and never stored."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise NetworkError(f"interval low must not exceed high, not {self.low} > {self.high}")
+
+    @property
+    def width(self) -> int:
+        """Bits of the narrowest two's complement (if `low` is negative) or unsigned word that holds the range."""
+        if self.low < 0:
+            return 1 + max((~self.low).bit_length(), self.high.bit_length())
+        return self.high.bit_length()
+
+    def __add__(self, other: "Interval") -> "Interval":
+        return Interval(self.low + other.low, self.high + other.high)
+
+    def __or__(self, other: "Interval") -> "Interval":
+        """The smallest interval that holds both."""
+        return Interval(min(self.low, other.low), max(self.high, other.high))
+
+
+BIT = Interval(0, 1)
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Shape of one sample and range of its values."""
+
+    shape: tuple[int, ...]
+    interval: Interval
+
+    def __post_init__(self) -> None:
+        if len(self.shape) not in (0, 1, 3) or not all(isinstance(size, int) and size > 0 for size in self.shape):
+            raise NetworkError(f"shape must be (features,) or (channels, height, width) of positive integers, not {self.shape!r}")
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_bits(self) -> bool:
+        return self.interval == BIT
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """One unrolled binarized neuron: which input bits it reads, which of them inverted, and its threshold or offset."""
+
+    inputs: tuple[int, ...]
+    inverted: tuple[bool, ...]
+    level: int
+
+
+def _array(owner: Any, name: str, dtype: type, ndim: int) -> None:
+    """Replaces a field by a read-only copy of the wanted type, if no value changes by it."""
+    value = getattr(owner, name)
+    given = np.asarray(value)
+    label = f"{type(owner).__name__}.{name}"
+    if given.dtype.kind not in "iub":
+        if given.dtype.kind != "f":
+            raise NetworkError(f"{label} must be integers, not {given.dtype}")
+        if not np.all(np.isfinite(given)):
+            raise NetworkError(f"{label} must be finite, but holds {given[~np.isfinite(given)].flat[0]}")
+        if not np.all(given == np.rint(given)):
+            raise NetworkError(f"{label} must be integers, but holds {given[given != np.rint(given)].flat[0]}")
+    if given.ndim != ndim or given.size == 0:
+        raise NetworkError(f"{label} must be a non-empty array of {ndim} dimension(s), not shape {given.shape}")
+    limits = np.iinfo(dtype)
+    if given.min() < limits.min or given.max() > limits.max:
+        raise NetworkError(f"{label} must lie in {limits.min} ... {limits.max}, not {given.min()} ... {given.max()}")
+    copy = np.array(given, dtype=dtype, order="C")
+    copy.setflags(write=False)
+    object.__setattr__(owner, name, copy)
+
+
+def _ternary(owner: Any, ndim: int) -> None:
+    _array(owner, "weights", np.int8, ndim)
+    wrong = owner.weights[np.abs(owner.weights) > 1]
+    if wrong.size:
+        raise NetworkError(f"{type(owner).__name__}.weights must be -1, 0 or +1, but hold {wrong[0]}")
+
+
+@dataclass(frozen=True, eq=False)
+class Threshold:
+    """Activation of a binarized layer: bit 1 where at least `minimum` (out,) of a neuron's synapses agree."""
+
+    minimum: np.ndarray
+
+    def __post_init__(self) -> None:
+        _array(self, "minimum", np.int32, 1)
+
+    @property
+    def level(self) -> np.ndarray:
+        return self.minimum
+
+
+@dataclass(frozen=True, eq=False)
+class Offset:
+    """Output of a last layer: the integer score ``agreeing + value`` (out,) of each neuron."""
+
+    value: np.ndarray
+
+    def __post_init__(self) -> None:
+        _array(self, "value", np.int32, 1)
+
+    @property
+    def level(self) -> np.ndarray:
+        return self.value
+
+
+def _need_bits(layer: "Layer", given: Activations) -> None:
+    if not given.is_bits:
+        raise NetworkError(f"{type(layer).__name__} reads bits, but its input lies in {given.interval.low} ... {given.interval.high}")
+
+
+def _need_image(layer: "Layer", given: Activations) -> None:
+    if len(given.shape) != 3:
+        raise NetworkError(f"{type(layer).__name__} reads (channels, height, width), not shape {given.shape}")
+
+
+def _check_levels(layer: "BinaryDense | BinaryConv2d") -> None:
+    if not isinstance(layer.activation, Threshold | Offset):
+        raise NetworkError(f"{type(layer).__name__}.activation must be a Threshold or an Offset, not {layer.activation!r}")
+    if len(layer.activation.level) != len(layer.weights):
+        raise NetworkError(f"{type(layer).__name__} has {len(layer.weights)} neurons but {len(layer.activation.level)} "
+                           f"{type(layer.activation).__name__.lower()} values")
+
+
+def _interval_of(layer: "BinaryDense | BinaryConv2d") -> Interval:
+    if isinstance(layer.activation, Threshold):
+        return BIT
+    fan_in = np.count_nonzero(layer.weights.reshape(len(layer.weights), -1), axis=1)
+    return Interval(int(layer.activation.value.min()), int((layer.activation.value + fan_in).max()))
+
+
+@dataclass(frozen=True, eq=False)
+class BinaryDense:
+    """Fully connected binarized layer: (in,) bits to (out,) bits (`Threshold`) or integer scores (`Offset`)."""
+
+    weights: np.ndarray  # (out, in), -1, 0 or +1
+    activation: Threshold | Offset
+
+    def __post_init__(self) -> None:
+        _ternary(self, 2)
+        _check_levels(self)
+
+    def infer(self, given: Activations) -> Activations:
+        _need_bits(self, given)
+        if given.shape != self.weights.shape[1:]:
+            raise NetworkError(f"BinaryDense.weights {self.weights.shape} read {self.weights.shape[1]} inputs, but its input has shape {given.shape}")
+        return Activations(self.weights.shape[:1], _interval_of(self))
+
+    def neurons(self, given: Activations) -> Iterator[Neuron]:
+        for row, level in zip(self.weights, self.activation.level, strict=True):
+            inputs = np.flatnonzero(row)
+            yield Neuron(tuple(inputs.tolist()), tuple((row[inputs] < 0).tolist()), int(level))
+
+
+@dataclass(frozen=True, eq=False)
+class BinaryConv2d:
+    """Binarized convolution (cross-correlation): (in, h, w) bits to (out, oh, ow) bits or scores. Padding reads as bit 0."""
+
+    weights: np.ndarray  # (out, in, kh, kw), -1, 0 or +1
+    activation: Threshold | Offset
+    stride: int = 1
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        _ternary(self, 4)
+        _check_levels(self)
+        if not isinstance(self.stride, int) or self.stride < 1:
+            raise NetworkError(f"BinaryConv2d.stride must be a positive integer, not {self.stride!r}")
+        if not isinstance(self.padding, int) or not 0 <= self.padding < min(self.weights.shape[2:]):
+            raise NetworkError(f"BinaryConv2d.padding must be an integer of at least 0 and below the kernel size, not {self.padding!r}")
+
+    def infer(self, given: Activations) -> Activations:
+        _need_bits(self, given)
+        _need_image(self, given)
+        out, channels, *kernel = self.weights.shape
+        if given.shape[0] != channels:
+            raise NetworkError(f"BinaryConv2d.weights {self.weights.shape} read {channels} channels, but its input has shape {given.shape}")
+        padded = [size + 2 * self.padding for size in given.shape[1:]]
+        if any(size < k for size, k in zip(padded, kernel, strict=True)):
+            raise NetworkError(f"BinaryConv2d kernel {tuple(kernel)} is larger than its padded input {tuple(padded)}")
+        return Activations((out, *((size - k) // self.stride + 1 for size, k in zip(padded, kernel, strict=True))), _interval_of(self))
+
+    def neurons(self, given: Activations) -> Iterator[Neuron]:
+        """One neuron an output position; a kernel position over the padding agrees (weight -1) or not (+1) whatever the input."""
+        channels, height, width = given.shape
+        where = np.pad(np.arange(given.size).reshape(given.shape), [(0, 0)] + 2 * [(self.padding, self.padding)], constant_values=-1)
+        _, rows, columns = self.infer(given).shape
+        kernel_height, kernel_width = self.weights.shape[2:]
+        for kernel, level in zip(self.weights, self.activation.level, strict=True):
+            for y in range(0, rows * self.stride, self.stride):
+                for x in range(0, columns * self.stride, self.stride):
+                    window = where[:, y:y + kernel_height, x:x + kernel_width]
+                    agreeing = np.count_nonzero((window < 0) & (kernel < 0))
+                    kept = (kernel != 0) & (window >= 0)
+                    shift = -agreeing if isinstance(self.activation, Threshold) else agreeing
+                    yield Neuron(tuple(window[kept].tolist()), tuple((kernel[kept] < 0).tolist()), int(level) + int(shift))
+
+
+@dataclass(frozen=True)
+class MaxPool2d:
+    """Maximum over ``size x size`` tiles of bits (their OR); rows and columns that fill no tile are dropped."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int) or self.size < 1:
+            raise NetworkError(f"MaxPool2d.size must be a positive integer, not {self.size!r}")
+
+    def infer(self, given: Activations) -> Activations:
+        _need_bits(self, given)
+        _need_image(self, given)
+        channels, height, width = given.shape
+        if min(height, width) < self.size:
+            raise NetworkError(f"MaxPool2d.size {self.size} is larger than its input {given.shape}")
+        return Activations((channels, height // self.size, width // self.size), BIT)
+
+    def neurons(self, given: Activations) -> Iterator[Neuron]:
+        """An OR is a neuron that fires when at least one input agrees."""
+        where = np.arange(given.size).reshape(given.shape)
+        channels, rows, columns = self.infer(given).shape
+        for channel in range(channels):
+            for y in range(rows):
+                for x in range(columns):
+                    tile = where[channel, y * self.size:(y + 1) * self.size, x * self.size:(x + 1) * self.size].ravel()
+                    yield Neuron(tuple(tile.tolist()), (False,) * tile.size, 1)
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """(c, h, w) to (c * h * w,), C order."""
+
+    def infer(self, given: Activations) -> Activations:
+        return Activations((given.size,), given.interval)
+
+
+@dataclass(frozen=True, eq=False)
+class Thermometer:
+    """Integers to bits, one a threshold: (c, h, w) to (c * T, h, w), or (n,) to (n * T,); increasing `thresholds` (T,)."""
+
+    thresholds: np.ndarray
+
+    def __post_init__(self) -> None:
+        _array(self, "thresholds", np.int32, 1)
+        if np.any(np.diff(self.thresholds) <= 0):
+            raise NetworkError(f"Thermometer.thresholds must increase, not {self.thresholds.tolist()}")
+
+    def infer(self, given: Activations) -> Activations:
+        low, high = given.interval.low, given.interval.high
+        if not low < self.thresholds[0] <= self.thresholds[-1] <= high:
+            raise NetworkError(f"Thermometer.thresholds must lie in {low + 1} ... {high}, the range of its input, not {self.thresholds.tolist()}")
+        first, *rest = given.shape
+        return Activations((first * len(self.thresholds), *rest), BIT)
+
+    def encode(self, x: np.ndarray) -> np.ndarray:  # (n, c, ...) integers -> (n, c * T, ...) bool
+        bits_ = x[:, :, None] >= self.thresholds.reshape(-1, *[1] * (x.ndim - 2))
+        return bits_.reshape(len(x), -1, *x.shape[2:])
+
+
+@dataclass(frozen=True)
+class Argmax:
+    """The index of the greatest score; ties go to the lowest index."""
+
+    def infer(self, given: Activations) -> Activations:
+        if len(given.shape) != 1:
+            raise NetworkError(f"Argmax reads (scores,), not shape {given.shape}")
+        return Activations((), Interval(0, given.size - 1))
+
+
+Layer = BinaryDense | BinaryConv2d | MaxPool2d | Flatten | Thermometer | Argmax
+
+
+def digest_of(*parts: Any) -> str:
+    """SHA-256 (hex) of JSON values and arrays, in order."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            total.update(f"{part.dtype.str}{part.shape}".encode())
+            total.update(np.ascontiguousarray(part).tobytes())
+        else:
+            total.update(json.dumps(part, sort_keys=True).encode())
+    return total.hexdigest()
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The fields of a layer, flattened, for the digest."""
+    yield type(value).__name__
+    for each in fields(value):
+        part = getattr(value, each.name)
+        if isinstance(part, Threshold | Offset):
+            yield from _parts(part)
+        else:
+            yield part
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A classifier (or, without a last `Argmax`, a function to bits or scores) on integers.
+
+    `input` is shape and range of one sample; `layers` run in order. `dataset` names the data that it was trained for (a name in
+    `logicnn.datasets`, or empty) and `labels` its classes; neither takes part in the digest, which identifies what is computed.
+
+    Raises `NetworkError` where layers do not fit each other.
+    """
+
+    input: Activations
+    layers: Sequence[Layer]
+    name: str = ""
+    dataset: str = ""
+    labels: Sequence[str] = ()
+    activations: Sequence[Activations] = field(init=False, repr=False)  # before each layer, and after the last
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise NetworkError("a network needs at least one layer")
+        trail = [self.input]
+        for index, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise NetworkError(f"layer {index} must be one of the layer types, not {layer!r}")
+            try:
+                trail.append(layer.infer(trail[-1]))
+            except NetworkError as error:
+                raise NetworkError(f"layer {index}: {error}") from None
+        if any(isinstance(layer, Thermometer) for layer in self.layers[1:]) or not trail[isinstance(self.layers[0], Thermometer)].is_bits:
+            raise NetworkError("the first layer, and no other, must be a Thermometer unless the input is bits")
+        scores = trail[-1] if not isinstance(self.layers[-1], Argmax) else trail[-2]
+        if self.labels and len(self.labels) != scores.size:
+            raise NetworkError(f"labels must name {scores.size} classes, not {len(self.labels)}")
+        for name, value in ("layers", tuple(self.layers)), ("labels", tuple(self.labels)), ("activations", tuple(trail)):
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest_of(list(self.input.shape), self.input.interval.low, self.input.interval.high,
+                         *(part for layer in self.layers for part in _parts(layer)))
+
+    def digest(self) -> str:
+        """SHA-256 of what is computed: input and layers, not the names."""
+        return self._digest
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self.digest() == other.digest()
+
+    def __hash__(self) -> int:
+        return hash(self.digest())
+
+    @property
+    def core_start(self) -> int:
+        """Index of the first layer on bits: a thermometer before it belongs to whoever feeds the hardware."""
+        return int(isinstance(self.layers[0], Thermometer))
+
+    @property
+    def core_input(self) -> Activations:
+        """The bits that the logic reads."""
+        return self.activations[self.core_start]
+
+    @property
+    def output(self) -> Activations:
+        return self.activations[-1]
+
+    def read_inputs(self) -> tuple[int, ...]:
+        """Indices, in order, of the core's input bits that some neuron of the first layer reads: no other is ever looked at."""
+        given = self.core_input
+        for layer in self.layers[self.core_start:]:
+            if isinstance(layer, BinaryDense | BinaryConv2d | MaxPool2d):
+                return tuple(sorted({index for neuron in layer.neurons(given) for index in neuron.inputs}))
+        return tuple(range(given.size))
+
+    def encode(self, x: np.ndarray) -> np.ndarray:  # (n, *input.shape) integers -> (n, core_input.size) bool
+        """Checks samples and brings them to the bits that the logic reads, flattened in C order."""
+        x = np.asarray(x)
+        if x.shape[1:] != self.input.shape or x.ndim == 0:
+            raise NetworkError(f"samples must have shape (n, {', '.join(map(str, self.input.shape))}), not {x.shape}")
+        if x.dtype.kind not in "iub":
+            raise NetworkError(f"samples must be integers, not {x.dtype}")
+        low, high = self.input.interval.low, self.input.interval.high
+        if x.size and (x.min() < low or x.max() > high):
+            raise NetworkError(f"samples must lie in {low} ... {high}, not {x.min()} ... {x.max()}")
+        layer = self.layers[0]
+        encoded = layer.encode(x) if isinstance(layer, Thermometer) else x.astype(bool)
+        return encoded.reshape(len(x), self.core_input.size)
+
+    def evaluate(self, x: np.ndarray) -> np.ndarray:
+        """The exact result, packed 64 samples to a word: (n, *input.shape) integers -> (n, *output.shape) integers."""
+        return self.evaluate_bits(self.encode(x))
+
+    def evaluate_bits(self, encoded: np.ndarray) -> np.ndarray:  # (n, core_input.size) bool -> (n, *output.shape)
+        """`evaluate` from the bits that the logic reads."""
+        chunks = [self._evaluate_chunk(encoded[start:start + CHUNK]) for start in range(0, max(1, len(encoded)), CHUNK)]
+        return np.concatenate(chunks)
+
+    def _evaluate_chunk(self, encoded: np.ndarray) -> np.ndarray:
+        samples = len(encoded)
+        words = bits.pack(encoded)
+        for layer, given in zip(self.layers[self.core_start:], self.activations[self.core_start:], strict=False):
+            if isinstance(layer, Flatten):
+                continue
+            if isinstance(layer, Argmax):
+                return np.argmax(bits.unpack(words, samples) if given.is_bits else words, axis=1)
+            if isinstance(layer, BinaryDense | BinaryConv2d) and isinstance(layer.activation, Offset):
+                words = _scores(layer, given, words, samples)
+                if layer.infer(given).is_bits:
+                    words = bits.pack(words.astype(bool))
+            else:
+                words = np.stack(_fire(layer, given, words))
+        if self.output.is_bits:
+            words = bits.unpack(words, samples)
+        return words.reshape(samples, *self.output.shape).astype(np.int64)
+
+
+def _signed(words: np.ndarray, neuron: Neuron, complement: np.ndarray) -> list[np.ndarray]:
+    return [complement[i] if inverted else words[i] for i, inverted in zip(neuron.inputs, neuron.inverted, strict=True)]
+
+
+def _fire(layer: "BinaryDense | BinaryConv2d | MaxPool2d", given: Activations, words: np.ndarray) -> list[np.ndarray]:
+    wire, complement = bits.packed(words.shape[1]), ~words
+    return [bits.at_least(wire, _signed(words, neuron, complement), neuron.level) for neuron in layer.neurons(given)]
+
+
+def _scores(layer: BinaryDense | BinaryConv2d, given: Activations, words: np.ndarray, samples: int) -> np.ndarray:  # (samples, neurons)
+    wire, complement = bits.packed(words.shape[1]), ~words
+    columns = []
+    for neuron in layer.neurons(given):
+        width = max(1, len(neuron.inputs).bit_length())
+        count = bits.popcount(wire, _signed(words, neuron, complement), 0, width)
+        columns.append(bits.unpack(np.stack(count), samples) @ (1 << np.arange(width)) + neuron.level)
+    return np.stack(columns, axis=1)

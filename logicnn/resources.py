@@ -1,0 +1,54 @@
+"""Cost vectors, devices, and what networks cost on them before anything is synthesised.
+
+Costs are LUT4. The formulas are fitted to placed designs of this package, see `benchmarks/results/estimate.json`
+"""
+
+from dataclasses import dataclass, fields
+from enum import Enum
+
+__all__ = ["DEVICES", "Device", "Family", "Resources"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """A cost vector: an estimate, a budget or a measurement. `logic_cells` counts places: a LUT4 with its flip-flop and carry."""
+
+    lut4: int = 0
+    logic_cells: int = 0
+    ff: int = 0
+    carry: int = 0
+    bram: int = 0
+    dsp: int = 0
+
+    def __add__(self, other: "Resources") -> "Resources":
+        return Resources(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+    def __le__(self, other: "Resources") -> bool:
+        return all(getattr(self, each.name) <= getattr(other, each.name) for each in fields(self))
+
+
+class Family(Enum):
+    ICE40 = "ice40"
+    ECP5 = "ecp5"
+
+
+@dataclass(frozen=True)
+class Device:
+    """An FPGA: its size, and the delay of one LUT4 level with an ordinary route."""
+
+    name: str
+    family: Family
+    capacity: Resources
+    level_ns: float
+
+
+# Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
+# cells; its carry and flip-flop are part of a cell. Levels: timing databases of icestorm and trellis, as placed by nextpnr (ordinary route).
+DEVICES = {
+    device.name: device
+    for device in (
+        Device("iCE40UP5K", Family.ICE40, Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8), level_ns=4.2),
+        Device("iCE40HX8K", Family.ICE40, Resources(lut4=7680, logic_cells=7680, ff=7680, carry=7680, bram=32, dsp=0), level_ns=1.75),
+        Device("LFE5U-85F", Family.ECP5, Resources(lut4=83640, logic_cells=83640, ff=83640, carry=41820, bram=208, dsp=156), level_ns=1.4),
+    )
+}
