@@ -137,18 +137,19 @@ class Netlist:
             modules = json.loads(Path(path).read_text())["modules"]
             tops = [module for module in modules.values() if int(str(module.get("attributes", {}).get("top", "0")), 2)]
             (module,) = tops
-            cells, names = module["cells"].values(), module["netnames"]
+            cells, names = module["cells"], module["netnames"]
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise NetlistError(f"cannot read the netlist {path}: {error}") from None
-        self.cells = Counter(cell["type"] for cell in cells)
+        self.cells = Counter(cell["type"] for cell in cells.values())
         self._names = {name: net["bits"] for name, net in names.items()}
         self._gates: dict[Net, Gate] = {}
         self._registers: dict[Net, Net] = {}
         self._others: dict[Net, str] = {}
-        for cell in cells:
-            self._add(cell)
+        self._drivers: dict[Net, str] = {}
+        for name, cell in cells.items():
+            self._add(name, cell)
 
-    def _add(self, cell: dict) -> None:
+    def _add(self, name: str, cell: dict) -> None:
         def net(port: str) -> Net:
             bits = cell["connections"].get(port, ["0"])
             return bits[0] if bits else "x"
@@ -157,8 +158,10 @@ class Netlist:
         register = _register(cell["type"], net)
         if gates is not None:
             self._gates |= gates
+            self._drivers |= dict.fromkeys(gates, name)
         elif register is not None:
             self._registers[register[0]] = register[1]
+            self._drivers[register[0]] = name
         else:
             for port, direction in cell.get("port_directions", {}).items():
                 if direction == "output":
@@ -173,6 +176,15 @@ class Netlist:
     def inputs_of_registers(self, name: str) -> list[Net]:
         """The D inputs of the registers of a signal: its next value."""
         return [net if isinstance(net, str) else self._registers[net] for net in self.nets(name)]
+
+    def places_of_registers(self, name: str) -> set[str]:
+        """Names that nextpnr may give to the placed cells of the registers of a signal: alone, or in one cell with the LUT before it."""
+        cells = set()
+        for net in self.nets(name):
+            if net in self._registers:
+                register, before = self._drivers[net], self._drivers.get(self._registers[net])
+                cells |= {register, f"{register}_DFFLC", f"{before}_LC", f"{register}_LC"}
+        return cells
 
     def evaluate(self, given: Mapping[Net, np.ndarray], wanted: Sequence[Net]) -> np.ndarray:  # (len(wanted), words) uint64
         """Values of the nets `wanted` from those of the nets `given` (words,), registers in between taken as wires.

@@ -34,12 +34,17 @@ class Family(Enum):
 
 @dataclass(frozen=True)
 class Device:
-    """An FPGA: its size, and the delay of one LUT4 level with an ordinary route."""
+    """An FPGA: its size; the delay of one LUT4 level with its route, and of a register (clock to Q and setup).
+
+    `separate_ff` where a flip-flop can be used without its LUT.
+    """
 
     name: str
     family: Family
     capacity: Resources
     level_ns: float
+    register_ns: float
+    separate_ff: bool
 
 
 # Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
@@ -47,8 +52,8 @@ class Device:
 DEVICES = {
     device.name: device
     for device in (
-        Device("iCE40UP5K", Family.ICE40, Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8), level_ns=4.2),
-        Device("iCE40HX8K", Family.ICE40, Resources(lut4=7680, logic_cells=7680, ff=7680, carry=7680, bram=32, dsp=0), level_ns=1.75),
-        Device("LFE5U-85F", Family.ECP5, Resources(lut4=83640, logic_cells=83640, ff=83640, carry=41820, bram=208, dsp=156), level_ns=1.4),
+        Device("iCE40UP5K", Family.ICE40, Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8), level_ns=3.0, register_ns=2.6, separate_ff=False),
+        Device("iCE40HX8K", Family.ICE40, Resources(lut4=7680, logic_cells=7680, ff=7680, carry=7680, bram=32, dsp=0), level_ns=1.3, register_ns=1.0, separate_ff=False),
+        Device("LFE5U-85F", Family.ECP5, Resources(lut4=83640, logic_cells=83640, ff=83640, carry=41820, bram=208, dsp=156), level_ns=1.1, register_ns=0.5, separate_ff=True),
     )
 }

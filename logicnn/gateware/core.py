@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from logicnn.gateware.layers import layer_component, port_shape
+from logicnn.gateware.layers import KEEP, layer_component, port_shape
 from logicnn.mapping import Mapping
 
 __all__ = ["Accelerator", "Core"]
@@ -36,7 +36,7 @@ class Core(wiring.Component):
                 m.d.comb += component.i.eq(value)
                 value = component.o
             if engine.register:
-                register = Signal.like(value, name=f"r{index}", reset_less=True)
+                register = Signal.like(value, name=f"r{index}", reset_less=True, attrs=KEEP)
                 m.d.sync += register.eq(value)
                 value = register
         m.d.comb += self.o.eq(value)

@@ -18,6 +18,8 @@ from logicnn.network import BIT, Activations, Interval, Neuron
 
 __all__ = ["Argmax", "BinaryConv2d", "BinaryDense", "MaxPool2d", "Threshold", "layer_component", "port_shape"]
 
+KEEP = {"keep": 1}  # attribute of registers that are looked up by name in the netlist: synthesis would keep only one name of a net
+
 
 def wires(m: Module, prefix: str) -> Wire:
     """Binds each shared bit to a named `Signal`: an expression would be copied at every use (amaranth-lang/amaranth#1679)."""

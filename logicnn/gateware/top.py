@@ -9,13 +9,12 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.core import Accelerator
-from logicnn.gateware.layers import port_shape
+from logicnn.gateware.layers import KEEP, port_shape
 from logicnn.gateware.uart import Receiver, Transmitter
 from logicnn.mapping import Mapping
 
 __all__ = ["BoardTop", "InputStore", "SerialClassifier"]
 
-KEEP = {"keep": 1}  # attribute of signals that are looked up by name in the netlist: synthesis would keep only one name of a net
 SILENCE = 256  # byte times without a byte after which the next one begins a new image
 
 

@@ -1,0 +1,239 @@
+"""From a network to a verified bitstream: ``python -m logicnn.build --board icebreaker``.
+
+Elaborate, synthesise, compare the netlist with the network, place and route, pack. Each stage is repeated only when what it reads has changed; the
+bitstream appears last, under its final name, and only when every check has passed.
+"""
+
+import argparse
+import hashlib
+import importlib.metadata
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from logicnn import boards, estimate, tools
+from logicnn.boards import Board
+from logicnn.errors import CheckFailed, LogicnnError
+from logicnn.files import load, replace_file
+from logicnn.mapping import Mapping
+from logicnn.netlist import Netlist
+from logicnn.progress import Steps
+from logicnn.report import Bitstream, Report, Timing
+from logicnn.resources import Family, Resources
+from logicnn.timing import Placed
+from logicnn.verify import Probe, Verification, verify_netlist, vectors_for
+
+__all__ = ["Options", "TooBig", "build", "main"]
+
+PROBE = Probe(inputs="classifier.store.bits", output="classifier.result")
+CORE = "classifier.accelerator.core"
+TOP = "top"
+BAUD = 115_200
+MARGIN = 1.5  # the estimate of the core's delay may be short by a third before the clock is missed
+# Wide multiplexers inflate popcounts on ECP5: a 256-bit one is 1,087 LUT4 with them and 488 without, no slower.
+SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
+BITSTREAM = {Family.ICE40: f"{TOP}.bin", Family.ECP5: f"{TOP}.bit"}
+CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
+    Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
+    Family.ECP5: ("TRELLIS_COMB", "DP16KD", "MULT18X18D"),
+}
+
+
+class TooBig(LogicnnError):
+    """A network whose estimate exceeds the device."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build: the seed of place and route, how much to verify, where to find data, and the folder that holds all builds."""
+
+    output: Path = Path("build")
+    seed: int = 1
+    verify: Literal["full", "quick", "none"] = "full"
+    data_dir: str | None = None
+
+
+def divider_for(mapping: Mapping, board: Board, frequency: float) -> int:
+    """The smallest clock divider (1 or even) that leaves the estimated core delay its margin."""
+    period_ns = 1e9 / frequency
+    needed = MARGIN * estimate.core_delay_ns(mapping, board.device) / period_ns
+    return 1 if needed <= 1 else 2 * -int(-needed // 2)
+
+
+def _check_fits(predicted: Resources, board: Board, what: str) -> None:
+    room = board.device.capacity
+    if predicted.logic_cells > room.logic_cells:
+        raise TooBig(f"{what} needs about {predicted.logic_cells} logic cells, {predicted.logic_cells - room.logic_cells} more than the {room.logic_cells} "
+                     f"of the {board.device.name} on {board.name}; prune it to a smaller budget or choose a larger board")
+
+
+class Stages:
+    """Which stages of a build folder are up to date: each leaves the hash of all that it read."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def run(self, name: str, command: Sequence[str], reads: Sequence[str], makes: Sequence[str]) -> bool:
+        """Runs a tool unless its inputs, command and version are those of the last time; returns whether it ran."""
+        tool = command[0]
+        marks = [tools.version(tool), *command, *(hashlib.sha256((self._folder / each).read_bytes()).hexdigest() for each in reads)]
+        key = hashlib.sha256("\n".join(marks).encode()).hexdigest()
+        stamp = self._folder / f"{name}.stamp"
+        if stamp.is_file() and stamp.read_text() == key and all((self._folder / each).is_file() for each in makes):
+            return False
+        stamp.unlink(missing_ok=True)
+        tools.run(command, self._folder, f"{name}.log")
+        replace_file(stamp, key.encode())
+        return True
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Files of a build and the commands that Amaranth's platform wants run on them: synthesis, place and route, packing."""
+
+    files: dict[str, bytes]
+    commands: list[list[str]]
+
+
+def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Plan:
+    from logicnn.gateware.top import BoardTop  # noqa: PLC0415 - amaranth is needed here only
+
+    platform = board.platform()
+    plan = platform.prepare(BoardTop(mapping, divider, BAUD), TOP, debug_verilog=False, synth_opts=SYNTH_OPTIONS[board.device.family],
+                            nextpnr_opts=f"--report timing.json --detailed-timing-report --timing-allow-fail --seed {options.seed}")
+    files = {name: data if isinstance(data, bytes) else data.encode() for name, data in plan.files.items()}
+    commands = json.loads(files[f"build_{TOP}.json"])["commands"]
+    return _Plan({name: data for name, data in files.items() if not name.startswith("build_")}, commands)
+
+
+def _resources(netlist: Netlist, placed: Placed, family: Family) -> Resources:
+    cells = netlist.cells
+    logic, bram, dsp = CELLS[family]
+    return Resources(
+        lut4=cells["SB_LUT4"] + cells["LUT4"],
+        logic_cells=placed.used(logic),
+        ff=cells["TRELLIS_FF"] + sum(count for kind, count in cells.items() if kind.startswith("SB_DFF")),
+        carry=cells["SB_CARRY"] + 2 * cells["CCU2C"],
+        bram=placed.used(bram),
+        dsp=placed.used(dsp),
+    )
+
+
+def _timing(placed: Placed, netlist: Netlist, mapping: Mapping) -> Timing:
+    achieved, required = placed.clock()
+    if achieved < required:
+        raise CheckFailed(f"the placed design reaches {achieved:.2f} MHz but its clock is {required:.2f} MHz; try another --seed")
+    ranks = [f"{CORE}.r{index}" for index, engine in enumerate(mapping.engines, mapping.network.core_start) if engine.register]
+    delay = max(placed.delay_into(netlist.places_of_registers(name)) for name in [*ranks, PROBE.output])
+    return Timing(achieved, required, delay, mapping.latency, mapping.interval)
+
+
+def build_folder(mapping: Mapping, board: Board, options: Options) -> Path:
+    """Where a build goes: one folder a board and network digest."""
+    return options.output / f"{board.name}-{mapping.network.digest()[:16]}"
+
+
+def _prepare_folder(folder: Path, finals: Sequence[Path]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in finals:  # whatever happens from here on, no stale result is left
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise LogicnnError(f"cannot write to the output folder {folder}: {error.strerror}; choose another with --output") from None
+
+
+def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Report:
+    """Builds and verifies; writes the bitstream, ``report.json`` and ``report.txt`` into `build_folder`.
+
+    Raises `TooBig` before synthesis, `CheckFailed` for a mismatch, a missed clock or a failing tool; then no bitstream is left.
+    """
+    network = mapping.network
+    name = network.name or "network"
+    predicted = estimate.design(mapping, board.device)
+    _check_fits(predicted, board, name)
+    folder = build_folder(mapping, board, options)
+    bitstream = folder / f"{name}{Path(BITSTREAM[board.device.family]).suffix}"
+    finals = [bitstream, folder / "report.json", folder / "report.txt"]
+    _prepare_folder(folder, finals)
+    stages = Stages(folder)
+    cached = "unchanged, not repeated"
+    try:
+        with steps.step("elaborate", "elaborate"):
+            frequency = board.platform().default_clk_frequency
+            plan = _plan(mapping, board, options, divider_for(mapping, board, frequency))
+            for file, data in plan.files.items():
+                if not (folder / file).is_file() or (folder / file).read_bytes() != data:
+                    replace_file(folder / file, data)
+        sources = sorted(plan.files)
+        synthesis, place, pack = plan.commands
+        with steps.step("synthesis", "synthesise") as remark:
+            if not stages.run("synthesis", synthesis, [file for file in sources if Path(file).suffix in (".il", ".ys")], [f"{TOP}.json"]):
+                remark(cached)
+        with steps.step("verify", "verify the netlist") as remark:
+            netlist = Netlist(folder / f"{TOP}.json")
+            checked = _verify(netlist, mapping, options)
+            if checked:
+                remark(f"{checked.vectors} vectors equal")
+        with steps.step("place_route", "place and route") as remark:
+            constraints = [file for file in sources if Path(file).suffix in (".pcf", ".lpf")]
+            if not stages.run("place_route", place, [f"{TOP}.json", *constraints], ["timing.json"]):
+                remark(cached)
+            placed = Placed.read(folder / "timing.json")
+            timing = _timing(placed, netlist, mapping)
+            remark(f"core {timing.core_delay_ns:.1f} ns")
+        with steps.step("pack", "pack the bitstream"):
+            tools.run(pack, folder, "pack.log")
+            data = (folder / BITSTREAM[board.device.family]).read_bytes()
+        report = Report(
+            name, network.digest(), board.name, board.device.name, _resources(netlist, placed, board.device.family), board.device.capacity, timing, checked,
+            Bitstream(str(bitstream), hashlib.sha256(data).hexdigest(), len(data)), predicted,
+            {tool: tools.version(tool) for tool, *_ in plan.commands} | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"},
+            steps.seconds | {"total": sum(steps.seconds.values())},
+        )
+        replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
+        replace_file(folder / "report.txt", report.as_text().encode())
+        (folder / BITSTREAM[board.device.family]).rename(bitstream)
+    except BaseException:
+        for path in [*finals, folder / BITSTREAM[board.device.family]]:
+            path.unlink(missing_ok=True)
+        raise
+    return report
+
+
+def _verify(netlist: Netlist, mapping: Mapping, options: Options) -> Verification | None:
+    if options.verify == "none":
+        return None
+    return verify_netlist(netlist, PROBE, mapping.network, vectors_for(mapping.network, options.verify, options.data_dir))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--board", required=True, help=f"a board ({', '.join(boards.names())}) or the path of a board file")
+    parser.add_argument("--model", default="mnist-bnn", help="a shipped network or a .lnn file (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=Options.output, metavar="DIR", help="folder for builds (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=Options.seed, help="of place and route (default: %(default)s)")
+    parser.add_argument("--verify", choices=("full", "quick", "none"), default=Options.verify, help="vectors to compare (default: %(default)s)")
+    parser.add_argument("--data-dir", help="folder of data sets for verification (default: the environment's LOGICNN_DATA)")
+    parser.add_argument("--json", action="store_true", help="print report.json instead of the text report")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """The build command."""
+    board = boards.find(arguments.board)
+    mapping = Mapping.unrolled(load(arguments.model))
+    options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
+    report = build(mapping, board, options, Steps(quiet=False))
+    sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``python -m logicnn.build``: the `build` command by itself."""
+    from logicnn.cli import command  # noqa: PLC0415 - cli imports this module
+
+    return command("python -m logicnn.build", __doc__, add_arguments, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""The `logicnn` command. Every error is one line on stderr: exit code 2 for the user's to mend, 1 for a failed check, 130 for Ctrl-C."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from logicnn import build
+from logicnn.errors import LogicnnError
+
+__all__ = ["command", "main"]
+
+
+def _guarded(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+    try:
+        run(arguments)
+        sys.stdout.flush()
+    except LogicnnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a full disk, a folder that vanished
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}; free the space or choose another folder with --output", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was left half written, run the command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _first_paragraph(text: str | None) -> str:
+    return (text or "").split("\n\n")[0]
+
+
+def command(name: str, description: str | None, add_arguments: Callable[[argparse.ArgumentParser], None], run: Callable[[argparse.Namespace], None],
+            argv: Sequence[str] | None) -> int:
+    """Parses and runs one command."""
+    parser = argparse.ArgumentParser(name, description=_first_paragraph(description))
+    add_arguments(parser)
+    return _guarded(run, parser.parse_args(argv))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The `logicnn` command with its subcommands."""
+    parser = argparse.ArgumentParser("logicnn", description="Neural networks as FPGA logic, with open tools only.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    builder = commands.add_parser("build", help="from a network to a verified bitstream", description=_first_paragraph(build.__doc__))
+    build.add_arguments(builder)
+    builder.set_defaults(run=build.run)
+    arguments = parser.parse_args(argv)
+    return _guarded(arguments.run, arguments)

@@ -1,0 +1,87 @@
+"""What a mapping will cost on a device, before anything is synthesised.
+
+The formulas count the structures that `logicnn.bits` makes, after Yosys has mapped them to LUT4; their error against placed designs is measured by
+`benchmarks/estimate.py` (`benchmarks/results/estimate.json`). Sharing between neurons is not predicted, so that dense layers cost less than said here.
+"""
+
+from math import log2
+
+from logicnn.mapping import Mapping
+from logicnn.network import BIT, Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d
+from logicnn.resources import Device, Resources
+
+__all__ = ["argmax_lut4", "core", "core_delay_ns", "design", "popcount_lut4", "threshold_lut4"]
+
+SMALL_THRESHOLDS = (0, 1, 1, 1, 1, 3, 3)  # LUT4 of a neuron of 0 ... 6 synapses
+SHELL = Resources(lut4=190, logic_cells=190, ff=95, carry=40, bram=1)  # UART, input store and result, without the stored bits
+
+
+def threshold_lut4(fan_in: int) -> int:
+    """LUT4 of one neuron with a threshold: a compressor tree of which only the carries are needed."""
+    if fan_in < len(SMALL_THRESHOLDS):
+        return SMALL_THRESHOLDS[fan_in]
+    return round(2 * fan_in - 2.5 * log2(fan_in))
+
+
+def popcount_lut4(fan_in: int) -> int:
+    """LUT4 of one score: ``2 (n - log2 n)``, two for each full adder."""
+    return round(2 * (fan_in - log2(fan_in))) if fan_in > 1 else 0
+
+
+def argmax_lut4(words: int, width: int) -> int:
+    """LUT4 of a tournament: a comparison and a multiplexer of word and index for each match."""
+    index = max(1, (words - 1).bit_length())
+    return (words - 1) * (round(2.4 * width) + index // 2)
+
+
+def _layer_lut4(layer: Layer, given: Activations) -> int:
+    match layer:
+        case Argmax():
+            return argmax_lut4(given.size, max(1, given.interval.width))
+        case BinaryDense() | BinaryConv2d() | MaxPool2d():
+            cost = threshold_lut4 if layer.infer(given).interval == BIT else popcount_lut4
+            return sum(cost(len(neuron.inputs)) for neuron in layer.neurons(given))
+        case _:
+            return 0
+
+
+def core(mapping: Mapping) -> Resources:
+    """The network's own logic."""
+    network = mapping.network
+    pairs = list(zip(network.layers[network.core_start:], network.activations[network.core_start:], strict=False))
+    lut4 = sum(_layer_lut4(layer, given) for layer, given in pairs)
+    ff = sum(layer.infer(given).size * max(1, layer.infer(given).interval.width)
+             for (layer, given), engine in zip(pairs, mapping.engines, strict=True) if engine.register)
+    return Resources(lut4=lut4, logic_cells=lut4, ff=ff)
+
+
+def design(mapping: Mapping, device: Device) -> Resources:
+    """The whole board design. Each stored input bit is a flip-flop that no LUT precedes, and so a logic cell of its own."""
+    stored = len(mapping.network.read_inputs())
+    return core(mapping) + SHELL + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored)
+
+
+def _levels(layer: Layer, given: Activations) -> float:
+    """LUT4 levels of a layer."""
+    match layer:
+        case Argmax():
+            width = max(1, given.interval.width)
+            return max(1, (given.size - 1).bit_length()) * (2.5 + log2(width) / 2)
+        case Flatten():
+            return 0
+        case BinaryDense() | BinaryConv2d() | MaxPool2d():
+            fan_in = max(len(neuron.inputs) for neuron in layer.neurons(given))
+            return 1 if fan_in <= 4 else 2 if fan_in <= 6 else 1.5 * log2(fan_in)
+        case _:
+            return 0
+
+
+def core_delay_ns(mapping: Mapping, device: Device) -> float:
+    """Register to register through the longest stage: levels times the device's delay of a level, plus clock to Q and setup."""
+    network = mapping.network
+    longest = stage = 0.0
+    for index, engine in enumerate(mapping.engines, network.core_start):
+        stage += _levels(network.layers[index], network.activations[index])
+        longest = max(longest, stage)
+        stage = 0.0 if engine.register else stage
+    return device.register_ns + device.level_ns * longest

@@ -1,0 +1,137 @@
+"""The training loop: Adam on latent weights, a kept fraction that shrinks to the budget, fine-tuning with the mask frozen."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.nn import functional
+
+from logicnn.datasets import Split
+from logicnn.nn.layers import BinaryNet
+from logicnn.nn.prune import Rule, Strength, budget_masks, class_dependence, keep_masks, strength
+
+__all__ = ["Recipe", "accuracy", "fit"]
+
+AVERAGE = 0.95  # of the gradients that first-order strength uses, per step
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. With a `budget` (LUT4 of the core, estimated) and `rules` (one a layer) the network is pruned while it trains.
+
+    The kept fraction falls from `keep_start` along ``(1 - t / shrink)^3`` (Zhu and Gupta, arXiv 1710.01878) to what the budget allows, which is
+    found anew every epoch; masks follow the strengths every `every` steps and freeze at `freeze` of the run, for the learning rate's last part.
+    """
+
+    epochs: int
+    learning_rate: float
+    seed: int
+    batch: int = 500
+    budget: int | None = None
+    rules: Sequence[Rule] = ()
+    measure: Strength = Strength.MAGNITUDE
+    keep_start: float = 0.5
+    shrink: float = 0.4
+    freeze: float = 0.85
+    every: int = 10
+
+
+class _Pruner:
+    """Keeps the masks of a network in step with its strengths."""
+
+    def __init__(self, net: BinaryNet, recipe: Recipe, encoded: Tensor, labels: Tensor):
+        assert recipe.budget is not None
+        self._net, self._recipe, self._budget = net, recipe, recipe.budget
+        self._keep_end = recipe.keep_start
+        self._gradients = [torch.zeros_like(layer.latent) for layer in net.layers]
+        # Dependence is known for the inputs; hidden layers fall back to magnitude.
+        first = class_dependence(encoded.flatten(1).numpy() > 0, labels.numpy()).astype(np.float32)
+        shape = net.layers[0].latent.shape[1:]
+        self._dependence = torch.from_numpy(first).view(shape) if first.size == math.prod(shape) else torch.ones(shape)
+
+    def _strengths(self) -> list[Tensor]:
+        measures = []
+        for index, (layer, gradient) in enumerate(zip(self._net.layers, self._gradients, strict=True)):
+            dependence = self._dependence if index == 0 else torch.ones(())
+            measures.append(strength(self._recipe.measure, layer.latent, gradient, dependence))
+        return measures
+
+    def _set(self, masks: Sequence[Tensor]) -> None:
+        for layer, mask in zip(self._net.layers, masks, strict=True):
+            layer.mask.copy_(mask)
+
+    def observe(self) -> None:
+        """After `backward`: keeps a running average of the gradients."""
+        if self._recipe.measure is Strength.FIRST_ORDER:
+            for average, layer in zip(self._gradients, self._net.layers, strict=True):
+                assert layer.latent.grad is not None
+                average.lerp_(layer.latent.grad, 1 - AVERAGE)
+
+    def fit_budget(self) -> None:
+        """Finds the kept fraction that the budget allows at the present strengths."""
+        self._keep_end, _ = budget_masks(self._net, self._strengths(), self._recipe.rules, self._budget)
+
+    def shrink(self, progress: float) -> None:
+        """Masks at `progress` (0 ... 1) of the run."""
+        above = (1 - min(1.0, progress / self._recipe.shrink)) ** 3
+        keep = self._keep_end + (self._recipe.keep_start - self._keep_end) * above
+        self._set(keep_masks(self._strengths(), self._recipe.rules, keep))
+
+    def finish(self) -> None:
+        """The masks to freeze: within the budget for certain."""
+        self._set(budget_masks(self._net, self._strengths(), self._recipe.rules, self._budget)[1])
+
+
+def fit(net: nn.Module, data: Split, recipe: Recipe, title: str) -> None:
+    """Trains on images (n, c, h, w) and labels; a `BinaryNet` is encoded once beforehand. Deterministic for a seed on one thread."""
+    torch.manual_seed(recipe.seed)
+    x, y = torch.tensor(data.x), torch.tensor(data.y.astype(np.int64))
+    encoded = net.encode(x).to(torch.int8) if isinstance(net, BinaryNet) else x.float()
+    pruner = _Pruner(net, recipe, encoded, y) if isinstance(net, BinaryNet) and recipe.budget is not None else None
+    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
+    per_epoch = max(1, len(x) // recipe.batch)
+    total = per_epoch * recipe.epochs
+    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.01, 0.5 * (1 + math.cos(math.pi * step / total))))
+    frozen = False
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[loss]}")) as bar:
+        task = bar.add_task(title, total=total, loss="")
+        for step in range(total):
+            at = step % per_epoch
+            if at == 0:
+                order = torch.randperm(len(x))
+                net.train()
+            if pruner and not frozen:
+                if at == 0:
+                    pruner.fit_budget()
+                if step >= recipe.freeze * total:
+                    pruner.finish()
+                    frozen = True
+                elif step % recipe.every == 0:
+                    pruner.shrink(step / total)
+            chosen = order[at * recipe.batch:(at + 1) * recipe.batch]  # pyright: ignore[reportPossiblyUnboundVariable]
+            batch = encoded[chosen].float()
+            logits = net.classify(batch) if isinstance(net, BinaryNet) else net(batch)
+            loss = functional.cross_entropy(logits, y[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            if pruner:
+                pruner.observe()
+            optimizer.step()
+            decay.step()
+            if step % 20 == 0 or step == total - 1:
+                bar.update(task, completed=step + 1, loss=f"loss {loss.item():.3f}")
+    net.eval()
+
+
+@torch.no_grad()
+def accuracy(net: nn.Module, data: Split) -> float:
+    """Fraction of labels that the network, in evaluation mode, gets right."""
+    net.eval()
+    x = torch.tensor(data.x)
+    right = sum(int((net(part if isinstance(net, BinaryNet) else part.float()).argmax(1) == label).sum())
+                for part, label in zip(x.split(2000), torch.from_numpy(data.y.astype(np.int64)).split(2000), strict=True))
+    return right / len(x)

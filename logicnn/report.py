@@ -1,0 +1,87 @@
+"""The result of a build as a value: `report.json` and a page of text come from the same `Report`."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from logicnn.resources import Resources
+from logicnn.verify import Verification
+
+__all__ = ["Bitstream", "Report", "Timing"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """`fmax_mhz` and `clock_mhz` are those of the design's own clock; `core_delay_ns` is register to register through the network alone."""
+
+    fmax_mhz: float
+    clock_mhz: float
+    core_delay_ns: float
+    latency_cycles: int
+    interval_cycles: int
+
+
+@dataclass(frozen=True)
+class Bitstream:
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """One build. `verification` is None where it was not asked for."""
+
+    name: str
+    digest: str
+    board: str
+    device: str
+    resources: Resources
+    capacity: Resources
+    timing: Timing
+    verification: Verification | None
+    bitstream: Bitstream
+    estimate: Resources
+    tools: dict[str, str]
+    seconds: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of ``report.json``."""
+        return {
+            "model": {"name": self.name, "digest": self.digest},
+            "board": self.board,
+            "device": self.device,
+            "resources": asdict(self.resources) | {"capacity": asdict(self.capacity)},
+            "timing": {key: round(value, 3) for key, value in asdict(self.timing).items()},
+            "verification": asdict(self.verification) if self.verification else {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None},
+            "bitstream": asdict(self.bitstream),
+            "estimate": asdict(self.estimate),
+            "tools": self.tools,
+            "seconds": {key: round(value, 3) for key, value in self.seconds.items()},
+        }
+
+    def as_text(self) -> str:
+        """A page for people."""
+        used, room = self.resources, self.capacity
+        checked = self.verification
+        if checked is None:
+            verdict = "NOT VERIFIED (--verify none)"
+        else:
+            verdict = f"{checked.vectors - checked.mismatches} of {checked.vectors} vectors equal: {checked.dataset}"
+        accuracy = f"{checked.accuracy:.2%} of the labelled vectors, by the netlist" if checked and checked.accuracy is not None else "no labelled data"
+        rows = [
+            ("model", f"{self.name} {self.digest[:12]}"),
+            ("board", f"{self.board} ({self.device})"),
+            ("logic cells", f"{used.logic_cells} of {room.logic_cells} ({used.logic_cells / room.logic_cells:.0%}), estimated {self.estimate.logic_cells}"),
+            ("LUT4 / FF / carry", f"{used.lut4} / {used.ff} / {used.carry}"),
+            ("block RAM / DSP", f"{used.bram} of {room.bram} / {used.dsp} of {room.dsp}"),
+            ("core delay", f"{self.timing.core_delay_ns:.1f} ns register to register"),
+            ("clock", f"{self.timing.clock_mhz:.2f} MHz, at most {self.timing.fmax_mhz:.2f} MHz"),
+            ("latency, interval", f"{self.timing.latency_cycles} and {self.timing.interval_cycles} cycles"),
+            ("netlist check", verdict),
+            ("accuracy", accuracy),
+            ("bitstream", f"{self.bitstream.path} ({self.bitstream.bytes} bytes)"),
+            ("time", ", ".join(f"{key.replace('_', ' ')} {value:.1f} s" for key, value in self.seconds.items())),
+            ("tools", ", ".join(self.tools.values())),
+        ]
+        width = max(len(key) for key, _ in rows)
+        return "\n".join(f"{key:<{width}}  {value}" for key, value in rows) + "\n"

