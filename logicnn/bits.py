@@ -148,13 +148,9 @@ def _at_least_of_four(bits: list[Bit], minimum: int) -> Bit:
     """`at_least` as an expression of up to four bits, for ``1 <= minimum <= len(bits)``."""
     a, *rest = bits
     if minimum == len(bits):
-        for bit in rest:
-            a = a & bit
-        return a
+        return _all(bits, a)
     if minimum == 1:
-        for bit in rest:
-            a = a | bit
-        return a
+        return _any(bits, a)
     if len(bits) == 3:
         return majority(*bits)
     b, c, d = rest
@@ -206,10 +202,7 @@ def _carry_out(wire: Wire, bits: Sequence[Bit], minimum: int) -> Bit:
             case 1, 1:
                 carries.append(column[0])
         column = deque(carries)
-    fires, *others = column
-    for carry in others:  # their sum is below two, so at most one of them is 1
-        fires = fires | carry
-    return wire(fires)
+    return wire(_any(list(column), wire.zero))  # their sum is below two, so at most one of them is 1
 
 
 def greater(wire: Wire, a: Sequence[Bit], b: Sequence[Bit]) -> Bit:
@@ -228,10 +221,37 @@ def _compare(wire: Wire, a: Sequence[Bit], b: Sequence[Bit]) -> tuple[Bit, Bit]:
 
 
 def argmax(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
-    """The index of the greatest unsigned word, ties to the lowest index: a knock-out tournament.
+    """The index of the greatest unsigned word, ties to the lowest index.
 
-    ``ceil(log2(len(words)))`` rounds; every match is a comparison and a multiplexer of the winner's word and index.
+    Words of one or two bits, which one LUT4 compares, meet all at once: about five levels whatever their number. Wider ones play a knock-out
+    tournament: ``ceil(log2(len(words)))`` rounds, each a comparison and a multiplexer of the winner's word and index.
     """
+    return _argmax_of_all_pairs(wire, words) if len(words[0]) <= 2 else _argmax_by_rounds(wire, words)
+
+
+def _argmax_of_all_pairs(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
+    count = len(words)
+    beats = {(b, a): wire(greater(wire, words[b], words[a])) for b in range(count) for a in range(b)}  # b > a as indices and as words
+    # Lower words must not be beaten by any later one, later words must beat every earlier one.
+    wins = [wire(_all([*(beats[i, a] for a in range(i)), *(~beats[b, i] for b in range(i + 1, count))], ~wire.zero)) for i in range(count)]
+    return [_any([wins[i] for i in range(count) if i >> place & 1], wire.zero) for place in range(max(1, (count - 1).bit_length()))]
+
+
+def _all(bits: Sequence[Bit], none: Bit) -> Bit:
+    """AND as a balanced tree."""
+    if len(bits) <= 1:
+        return bits[0] if bits else none
+    return _all(bits[:len(bits) // 2], none) & _all(bits[len(bits) // 2:], none)
+
+
+def _any(bits: Sequence[Bit], none: Bit) -> Bit:
+    """OR as a balanced tree."""
+    if len(bits) <= 1:
+        return bits[0] if bits else none
+    return _any(bits[:len(bits) // 2], none) | _any(bits[len(bits) // 2:], none)
+
+
+def _argmax_by_rounds(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
     width = max(1, (len(words) - 1).bit_length())
     field = [(list(word), [~wire.zero if index >> i & 1 else wire.zero for i in range(width)]) for index, word in enumerate(words)]
     known = 0  # index bits that differ within the field: constants above need no multiplexer

@@ -4,18 +4,16 @@
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from logicnn import datasets, estimate, files
-from logicnn.mapping import Mapping
-from logicnn.network import Activations, Interval
-from logicnn.nn import BinaryNet, DenseNeurons, DenseScores, FanIn, Recipe, Strength, Total, accuracy, export, fit
+from logicnn import datasets
+from logicnn.nn import FanIn, Recipe, Strength, Total, fit
+from train.dense import dense_net, write
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
+INPUT_FLOOR = 0.01  # bits: 302 of the 784 pixels, at the border, say less about the class
 FAN_IN = 6  # three LUT4 a neuron
 
 
@@ -40,19 +38,12 @@ def main() -> None:
     if given.download:
         datasets.download_mnist(Path(given.data_dir or "data"))
     data = datasets.load("mnist", given.data_dir or ("data" if given.download else None))
-    torch.manual_seed(given.seed)
-    sizes = [data.train.x[0].size, *given.hidden]
-    net = BinaryNet(Activations(data.train.x.shape[1:], Interval(0, data.highest)), [THRESHOLD],
-                    [*(DenseNeurons(a, b) for a, b in zip(sizes, sizes[1:])), DenseScores(sizes[-1], len(data.classes))])  # noqa: B905
+    net = dense_net(data, [THRESHOLD], given.hidden, given.seed)
     rules = [*(FanIn(given.fan_in) for _ in given.hidden), Total(power=0.5)]
-    recipe = Recipe(given.epochs, given.learning_rate, given.seed, budget=given.budget, rules=rules, measure=Strength(given.measure))
+    recipe = Recipe(given.epochs, given.learning_rate, given.seed, budget=given.budget, rules=rules, measure=Strength(given.measure),
+                    input_floor=INPUT_FLOOR)
     fit(net, data.train, recipe, f"mnist, {given.budget} LUT4")
-    network = export(net, given.output.stem, "mnist", data.classes)
-    core = estimate.core(Mapping.unrolled(network))
-    files.save(network, given.output)
-    right = float((network.evaluate(data.test.x) == data.test.y).mean())
-    print(json.dumps({"file": str(given.output), "digest": network.digest(), "accuracy": right, "torch_accuracy": accuracy(net, data.test),
-                      "estimated_lut4": core.lut4, "inputs": len(network.read_inputs())}))
+    write(net, data, given.output)
 
 
 if __name__ == "__main__":

@@ -136,12 +136,15 @@ class Pool(nn.Module):
 
 
 class DenseScores(_Binary):
-    """Last layer: the integer score of each class, ``agreeing + offset``, times one learned scale (which no argmax sees)."""
+    """Last layer: the integer score of each class, ``agreeing + offset``, times one learned scale (which no argmax sees).
 
-    def __init__(self, inputs: int, outputs: int):
+    Without `biased` the offset only centres the scores: classes of equal fan-in then have scores of the same few values.
+    """
+
+    def __init__(self, inputs: int, outputs: int, biased: bool = True):
         super().__init__(outputs, inputs)
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.scale = nn.Parameter(torch.tensor(0.1))
+        self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=biased)
+        self.scale = nn.Parameter(torch.tensor(1.0))
 
     def offset(self) -> Tensor:  # (outputs,) integers
         """Centred, so that a score does not depend on how many synapses its class has kept."""
@@ -149,7 +152,8 @@ class DenseScores(_Binary):
 
     def forward(self, x: Tensor) -> Tensor:
         agreeing = (x.flatten(1) @ self.weights().t() + self.fan_in()) / 2
-        return self.scale * (agreeing + self.offset())
+        spread = self.fan_in().mean().clamp(min=1).sqrt()  # of a sum of so many signs: logits stay in range while synapses go
+        return self.scale * 2 * (agreeing + self.offset()) / spread
 
 
 class BinaryNet(nn.Module):

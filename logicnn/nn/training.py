@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from logicnn.datasets import Split
-from logicnn.nn.layers import BinaryNet
+from logicnn.nn.layers import BinaryNet, _Neurons
 from logicnn.nn.prune import Rule, Strength, budget_masks, class_dependence, keep_masks, strength
 
 __all__ = ["Recipe", "accuracy", "fit"]
 
+THRESHOLD_RATE = 0.3  # learning rate of batch norm, relative to that of the latent weights
 AVERAGE = 0.95  # of the gradients that first-order strength uses, per step
 
 
@@ -24,7 +25,7 @@ class Recipe:
     """How to train. With a `budget` (LUT4 of the core, estimated) and `rules` (one a layer) the network is pruned while it trains.
 
     The kept fraction falls from `keep_start` along ``(1 - t / shrink)^3`` (Zhu and Gupta, arXiv 1710.01878) to what the budget allows, which is
-    found anew every epoch; masks follow the strengths every `every` steps and freeze at `freeze` of the run, for the learning rate's last part.
+    found anew every epoch; inputs that tell less than `input_floor` bits of the class are pruned at once; masks follow the strengths every `every` steps and freeze at `freeze` of the run, for the learning rate's last part.
     """
 
     epochs: int
@@ -34,6 +35,7 @@ class Recipe:
     budget: int | None = None
     rules: Sequence[Rule] = ()
     measure: Strength = Strength.MAGNITUDE
+    input_floor: float = 0.0
     keep_start: float = 0.5
     shrink: float = 0.4
     freeze: float = 0.85
@@ -57,7 +59,8 @@ class _Pruner:
         measures = []
         for index, (layer, gradient) in enumerate(zip(self._net.layers, self._gradients, strict=True)):
             dependence = self._dependence if index == 0 else torch.ones(())
-            measures.append(strength(self._recipe.measure, layer.latent, gradient, dependence))
+            measured = strength(self._recipe.measure, layer.latent, gradient, dependence)
+            measures.append(measured * (self._dependence >= self._recipe.input_floor) if index == 0 else measured)
         return measures
 
     def _set(self, masks: Sequence[Tensor]) -> None:
@@ -86,13 +89,20 @@ class _Pruner:
         self._set(budget_masks(self._net, self._strengths(), self._recipe.rules, self._budget)[1])
 
 
+def _groups(net: nn.Module, rate: float) -> list[dict]:
+    """Thresholds learn slower than the rest: one that leaves the range of its neuron's sums has no gradient, and never comes back."""
+    thresholds = [weight for layer in net.modules() if isinstance(layer, _Neurons) for weight in (layer.gain, layer.bias)]
+    known = set(map(id, thresholds))
+    return [{"params": [weight for weight in net.parameters() if id(weight) not in known]}, {"params": thresholds, "lr": rate * THRESHOLD_RATE}]
+
+
 def fit(net: nn.Module, data: Split, recipe: Recipe, title: str) -> None:
     """Trains on images (n, c, h, w) and labels; a `BinaryNet` is encoded once beforehand. Deterministic for a seed on one thread."""
     torch.manual_seed(recipe.seed)
     x, y = torch.tensor(data.x), torch.tensor(data.y.astype(np.int64))
     encoded = net.encode(x).to(torch.int8) if isinstance(net, BinaryNet) else x.float()
     pruner = _Pruner(net, recipe, encoded, y) if isinstance(net, BinaryNet) and recipe.budget is not None else None
-    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
+    optimizer = torch.optim.Adam(_groups(net, recipe.learning_rate), lr=recipe.learning_rate)
     per_epoch = max(1, len(x) // recipe.batch)
     total = per_epoch * recipe.epochs
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.01, 0.5 * (1 + math.cos(math.pi * step / total))))

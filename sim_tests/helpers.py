@@ -1,0 +1,126 @@
+"""Small networks, an independent golden model, and ways to run a component: `ref_*` and `rtl_*` have one signature."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from amaranth.back import rtlil
+from amaranth.hdl import Value
+from amaranth.sim import Simulator
+
+from logicnn import datasets, tools
+from logicnn.network import (Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Interval, MaxPool2d, Network, Offset, Thermometer,
+                             Threshold)
+
+
+def all_bits(count: int) -> np.ndarray:  # (2 ** count, count) bool
+    """Every input of `count` bits."""
+    return (np.arange(1 << count)[:, None] >> np.arange(count) & 1).astype(bool)
+
+
+def random_ternary(rng: np.random.Generator, *shape: int, density: float = 0.7) -> np.ndarray:
+    return rng.choice([-1, 1], shape) * (rng.random(shape) < density)
+
+
+def dense_network(rng: np.random.Generator, *sizes: int, density: float = 0.7, argmax: bool = True) -> Network:
+    """Bits to thresholds to scores: random weights, thresholds near the middle but one in eight degenerate, balanced scores."""
+    layers = []
+    for inputs, outputs in zip(sizes, sizes[1:-1], strict=False):
+        weights = random_ternary(rng, outputs, inputs, density=density)
+        fan_in = np.count_nonzero(weights, axis=1)
+        middle = fan_in // 2 + rng.integers(0, 3, outputs)
+        layers.append(BinaryDense(weights, Threshold(np.where(rng.random(outputs) < 0.125, rng.choice([-1, 20], outputs), middle))))
+    weights = random_ternary(rng, sizes[-1], sizes[-2], density=density)
+    layers.append(BinaryDense(weights, Offset(rng.integers(-1, 2, sizes[-1]) - np.count_nonzero(weights, axis=1) // 2)))
+    return Network(Activations((sizes[0],), Interval(0, 1)), [*layers, *([Argmax()] if argmax else [])], "dense")
+
+
+def conv_network(rng: np.random.Generator, padding: int = 1, stride: int = 1) -> Network:
+    """Grey levels through a thermometer, a convolution, pooling and a dense layer."""
+    given = Activations((1, 4, 4), Interval(0, 3))
+    kernels = random_ternary(rng, 2, 2, 3, 3)
+    layers = [Thermometer([1, 3]), BinaryConv2d(kernels, Threshold(rng.integers(1, 7, 2)), stride, padding), MaxPool2d(2 if padding and stride == 1 else 1),
+              Flatten()]
+    trail = given
+    for layer in layers:
+        trail = layer.infer(trail)
+    layers += [BinaryDense(random_ternary(rng, 3, trail.size), Offset([0, -1, 1])), Argmax()]
+    return Network(given, layers, "conv")
+
+
+def ref_evaluate(network: Network, x: np.ndarray) -> np.ndarray:
+    """The conventions of `network.py` in -1 and +1, by loops and products: no packed words, no adders."""
+    return np.array([_ref_sample(network, sample) for sample in np.asarray(x).astype(np.int64)]).reshape(len(x), *network.output.shape)
+
+
+def _activate(agreeing: np.ndarray, activation: Threshold | Offset, axis_shape: tuple[int, ...]) -> np.ndarray:
+    level = activation.level.reshape(axis_shape)
+    return np.where(agreeing >= level, 1, -1) if isinstance(activation, Threshold) else agreeing + level
+
+
+def _ref_sample(network: Network, value: np.ndarray) -> np.ndarray:
+    if not isinstance(network.layers[0], Thermometer):
+        value = 2 * value - 1
+    for layer in network.layers:
+        match layer:
+            case Thermometer(thresholds):
+                value = np.concatenate([[np.where(channel >= each, 1, -1) for each in thresholds] for channel in value])
+            case Flatten():
+                value = value.ravel()
+            case BinaryDense(weights, activation):
+                weights = weights.astype(int)
+                value = _activate((weights @ value + np.abs(weights).sum(1)) // 2, activation, (-1,))
+            case BinaryConv2d(weights, activation):
+                value = _ref_conv(layer, value)
+            case MaxPool2d(size):
+                channels, height, width = value.shape
+                tiles = value[:, :height // size * size, :width // size * size].reshape(channels, height // size, size, width // size, size)
+                value = tiles.max(axis=(2, 4))
+            case Argmax():
+                return np.argmax(value)
+    return (value + 1) // 2 if network.output.is_bits else value
+
+
+def _ref_conv(layer: BinaryConv2d, value: np.ndarray) -> np.ndarray:
+    weights = layer.weights.astype(int)
+    padded = np.pad(value, [(0, 0)] + [(layer.padding, layer.padding)] * 2, constant_values=-1)
+    _, _, height, width = weights.shape
+    rows = range(0, padded.shape[1] - height + 1, layer.stride)
+    columns = range(0, padded.shape[2] - width + 1, layer.stride)
+    sums = np.array([[[np.sum(kernel * padded[:, y:y + height, x:x + width]) for x in columns] for y in rows] for kernel in weights])
+    kept = np.abs(weights).sum(axis=(1, 2, 3))[:, None, None]
+    return _activate((sums + kept) // 2, layer.activation, (-1, 1, 1))
+
+
+def rtl_words(component, inputs: np.ndarray) -> list[int]:
+    """Outputs `o`, as unsigned words, of a combinational component for words on `i`: (n, bits) bool -> n integers."""
+    simulator = Simulator(component)
+    words: list[int] = []
+
+    async def testbench(ctx):
+        for row in inputs:
+            ctx.set(Value.cast(component.i), int(sum(int(bit) << place for place, bit in enumerate(row))))
+            words.append(ctx.get(Value.cast(component.o)))
+
+    simulator.add_testbench(testbench)
+    simulator.run()
+    return [word % (1 << len(Value.cast(component.o))) for word in words]
+
+
+def synthesise(component, folder: Path, command: str = "synth_ice40") -> Path:
+    """The netlist (JSON) that Yosys makes of a design with ports `i` and `o`."""
+    (folder / "top.il").write_text(rtlil.convert(component, ports=[Value.cast(component.i), Value.cast(component.o)]))
+    (folder / "top.ys").write_text(f"read_rtlil top.il\n{command} -top top\nwrite_json top.json\n")
+    tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
+    return folder / "top.json"
+
+
+def lut4_of(netlist: Path) -> int:
+    cells = json.loads(netlist.read_text())["modules"]["top"]["cells"].values()
+    return sum(cell["type"] in ("SB_LUT4", "LUT4") for cell in cells)
+
+
+@cache
+def digits() -> datasets.Dataset:
+    return datasets.load("digits")

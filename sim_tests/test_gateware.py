@@ -1,0 +1,146 @@
+"""Components in Amaranth's simulator against the golden model: exhaustive where inputs are few, with stalls where there are streams."""
+
+import numpy as np
+import pytest
+from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.sim import Simulator
+
+from logicnn import gateware, load, network
+from logicnn.gateware import Accelerator, Core
+from logicnn.mapping import Mapping, MappingError
+from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold
+from logicnn.verify import decode
+from sim_tests.helpers import all_bits, conv_network, dense_network, digits, ref_evaluate, rtl_words
+
+
+def rtl_evaluate(net: Network, encoded: np.ndarray) -> np.ndarray:
+    core = Core(Mapping.unrolled(net))
+    words = rtl_words(core, encoded)
+    return decode(net, (np.array(words)[:, None] >> np.arange(len(Value.cast(core.o))) & 1).astype(bool))
+
+
+@pytest.mark.parametrize("argmax", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 4, 5])
+def test_core_exhaustive(seed, argmax):
+    net = dense_network(np.random.default_rng(seed), 7, 5, 4, 3, argmax=argmax)
+    assert np.array_equal(rtl_evaluate(net, all_bits(7)), ref_evaluate(net, all_bits(7)))
+
+
+@pytest.mark.parametrize(("padding", "stride"), [(0, 1), (1, 1), (1, 2)])
+def test_core_conv(padding, stride):
+    rng = np.random.default_rng(padding + stride)
+    net = conv_network(rng, padding, stride)
+    x = rng.integers(0, 4, (60, 1, 4, 4))
+    assert np.array_equal(rtl_evaluate(net, net.encode(x)), ref_evaluate(net, x))
+
+
+def test_core_digits():
+    """One real payload."""
+    net, x = load("digits-bnn"), digits().test.x[:50]
+    assert np.array_equal(rtl_evaluate(net, net.encode(x)), net.evaluate(x))
+
+
+@pytest.mark.parametrize("width", [1, 4, 5, 6, 9])
+def test_threshold_exhaustive(width):
+    for minimum in range(width + 2):
+        words = rtl_words(gateware.Threshold(width, minimum), all_bits(width))
+        assert words == (all_bits(width).sum(1) >= minimum).astype(int).tolist()
+
+
+def test_argmax_signed():
+    given = Activations((3,), Interval(-2, 1))
+    words = rtl_words(gateware.Argmax(given), all_bits(6))
+    values = [[(v >> 2 * i & 3) - 4 * (v >> 2 * i + 1 & 1) for i in range(3)] for v in range(64)]
+    assert words == [each.index(max(each)) for each in values]
+
+
+def test_dense_scores_negative():
+    layer = BinaryDense([[1, -1, 1], [0, 0, 1]], Offset([-3, 1]))
+    net = Network(Activations((3,), Interval(0, 1)), [layer])
+    assert np.array_equal(rtl_evaluate(net, all_bits(3)), ref_evaluate(net, all_bits(3)))
+
+
+def test_max_pool():
+    given = Activations((1, 2, 4), Interval(0, 1))
+    words = rtl_words(gateware.MaxPool2d(network.MaxPool2d(2), given), all_bits(8))
+    image = all_bits(8).reshape(-1, 2, 2, 2)
+    assert words == (image.any(axis=(1, 3)) @ np.array([1, 2])).tolist()
+
+
+class Clocked(Elaboratable):
+    """Gives a combinational accelerator the clock that the test bench samples with."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.inner = self.inner
+        tick = Signal()
+        m.d.sync += tick.eq(~tick)
+        return m
+
+
+def rtl_stream(mapping: Mapping, inputs: np.ndarray, i_stall: float, o_stall: float) -> tuple[list[int], list[tuple[int, int]]]:
+    """Outputs of an accelerator, and (cycle in, cycle out) of every transfer, with both sides stalling at random."""
+    dut = Accelerator(mapping)
+    rng = np.random.default_rng(7)
+    entered: list[int] = []
+    left: list[int] = []
+    outputs: list[int] = []
+    words = [int(sum(int(bit) << place for place, bit in enumerate(row))) for row in inputs]
+
+    async def bench(ctx):
+        for cycle in range(100 * len(words)):
+            if len(outputs) == len(words):
+                return
+            offered = len(entered) < len(words) and (ctx.get(dut.i.valid) or rng.random() >= i_stall)
+            ctx.set(dut.i.valid, offered)
+            if offered:
+                ctx.set(dut.i.payload, words[len(entered)])
+            ctx.set(dut.o.ready, rng.random() >= o_stall)
+            if ctx.get(dut.o.valid) and ctx.get(dut.o.ready):
+                outputs.append(ctx.get(dut.o.payload))
+                left.append(cycle)
+            accepted = offered and ctx.get(dut.i.ready)
+            await ctx.tick()
+            if accepted:
+                entered.append(cycle)
+                ctx.set(dut.i.valid, 0)
+        raise AssertionError("the accelerator hangs")
+
+    simulator = Simulator(Clocked(dut))
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return outputs, list(zip(entered, left, strict=True))
+
+
+@pytest.mark.parametrize("registers", [(), (0,), (0, 1), (0, 1, 2, 3)])
+@pytest.mark.parametrize(("i_stall", "o_stall"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.4, 0.4)])
+def test_accelerator(registers, i_stall, o_stall):
+    net = dense_network(np.random.default_rng(5), 7, 5, 4, 3)
+    mapping = Mapping.unrolled(net, registers)
+    inputs = all_bits(7)
+    outputs, times = rtl_stream(mapping, inputs, i_stall, o_stall)
+    assert outputs == ref_evaluate(net, inputs).tolist()
+    if not i_stall and not o_stall:
+        assert {out - into for into, out in times} == {mapping.latency}
+        assert mapping.latency == len(registers)
+        assert {b[0] - a[0] for a, b in zip(times, times[1:], strict=False)} == {mapping.interval}
+
+
+def test_registers_after_wrong():
+    with pytest.raises(MappingError, match=r"^registers_after must name layers 0 ... 3, not 4$"):
+        Mapping.unrolled(dense_network(np.random.default_rng(1), 4, 3, 3, 2), [4])
+
+
+def test_engines_wrong():
+    with pytest.raises(MappingError, match=r"^engines must be 3, one for each layer on bits, not 0$"):
+        Mapping(dense_network(np.random.default_rng(1), 4, 3, 2), ())
+
+
+def test_constant_neurons():
+    layers = [BinaryDense([[1, 1], [0, 0], [1, -1]], Threshold([3, 0, 1])), BinaryDense([[1, 1, 1]], Offset([0]))]
+    net = Network(Activations((2,), Interval(0, 1)), layers)
+    assert np.array_equal(rtl_evaluate(net, all_bits(2)), ref_evaluate(net, all_bits(2)))

@@ -1,0 +1,32 @@
+"""What the recipes share: a binarized network of dense layers, and the file that is made of it."""
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from logicnn import estimate, files
+from logicnn.datasets import Dataset
+from logicnn.mapping import Mapping
+from logicnn.network import Activations, Interval, Network
+from logicnn.nn import BinaryNet, DenseNeurons, DenseScores, accuracy, export
+
+
+def dense_net(data: Dataset, thresholds: Sequence[int], hidden: Sequence[int], seed: int, biased: bool = True) -> BinaryNet:
+    """A thermometer, hidden layers of binarized neurons, and a score for each class."""
+    torch.manual_seed(seed)
+    given = Activations(data.train.x.shape[1:], Interval(0, data.highest))
+    sizes = [given.size * len(thresholds), *hidden]
+    return BinaryNet(given, thresholds, [*(DenseNeurons(a, b) for a, b in pairwise(sizes)), DenseScores(sizes[-1], len(data.classes), biased)])
+
+
+def write(net: BinaryNet, data: Dataset, output: Path) -> Network:
+    """Exports to `output`, named after the file, and prints what it is worth as one JSON object."""
+    network = export(net, output.stem, data.name, data.classes)
+    files.save(network, output)
+    right = float((network.evaluate(data.test.x) == data.test.y).mean())
+    print(json.dumps({"file": str(output), "digest": network.digest(), "accuracy": right, "torch_accuracy": accuracy(net, data.test),
+                      "estimated_lut4": estimate.core(Mapping.unrolled(network)).lut4, "inputs": len(network.read_inputs())}))
+    return network
