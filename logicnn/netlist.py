@@ -138,7 +138,7 @@ class Netlist:
             tops = [module for module in modules.values() if int(str(module.get("attributes", {}).get("top", "0")), 2)]
             (module,) = tops
             cells, names = module["cells"], module["netnames"]
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise NetlistError(f"cannot read the netlist {path}: {error}") from None
         self.cells = Counter(cell["type"] for cell in cells.values())
         self._names = {name: net["bits"] for name, net in names.items()}
