@@ -13,6 +13,7 @@ from logicnn.nn import FanIn, Recipe, Strength, Total, fit
 from train.dense import dense_net, write
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
+HIDDEN = (1000, 500)  # before pruning
 INPUT_FLOOR = 0.01  # bits: 302 of the 784 pixels, at the border, say less about the class
 FAN_IN = 6  # three LUT4 a neuron
 
@@ -21,12 +22,12 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     parser.add_argument("--download", action="store_true", help="fetch MNIST into the folder first")
-    parser.add_argument("--hidden", type=int, nargs="+", default=[1000, 500], help="neurons of the hidden layers before pruning")
+    parser.add_argument("--hidden", type=int, nargs="+", default=HIDDEN, help="neurons of the hidden layers before pruning")
     parser.add_argument("--fan-in", type=int, default=FAN_IN)
     parser.add_argument("--budget", type=int, default=4000, help="LUT4 of the core, estimated")
     parser.add_argument("--measure", choices=[each.value for each in Strength], default=Strength.MAGNITUDE.value)
-    parser.add_argument("--epochs", type=int, default=120)
-    parser.add_argument("--learning-rate", type=float, default=0.015)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=Path("mnist-bnn.lnn"))
     return parser.parse_args()
