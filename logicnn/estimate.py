@@ -29,7 +29,9 @@ def popcount_lut4(fan_in: int) -> int:
 
 
 def argmax_lut4(words: int, width: int) -> int:
-    """LUT4 of a tournament: a comparison and a multiplexer of word and index for each match."""
+    """LUT4 of a tournament: a comparison and a multiplexer of word and index for each match; of narrow words all pairs at once."""
+    if width <= 2:
+        return words * (words - 1) // 2 + 4 * words
     index = max(1, (words - 1).bit_length())
     return (words - 1) * (round(2.4 * width) + index // 2)
 

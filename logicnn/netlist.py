@@ -18,7 +18,8 @@ from logicnn.errors import LogicnnError
 
 __all__ = ["Netlist", "NetlistError"]
 
-Net = int | str  # Yosys numbers nets from 2; "0", "1" and "x" are constants
+# Yosys numbers nets from 2; "0", "1" and "x" are constants. ("next", net) is the next value of a register, ("carry", n) inside a cell.
+Net = int | str | tuple[str, int | str]
 
 
 class NetlistError(LogicnnError):
@@ -93,7 +94,7 @@ def _ccu2c(cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate]:
         inputs = tuple(net(f"{name}{half}") for name in "ABCD")
         # S = LUT4 xor CIN; COUT = CIN where the LUT4 is 1, else the LUT2 of its low four entries with A and B
         gates[net(f"S{half}")] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _lut(t)(a, b, c, d) ^ cin)
-        after: Net = net("COUT") if half == "1" else ("carry", id(cell))  # type: ignore[assignment]
+        after: Net = net("COUT") if half == "1" else ("carry", id(cell))
         gates[after] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _select(_lut(t & 0xF)(a, b), cin, _lut(t)(a, b, c, d)))
         carry = after
     return gates
@@ -117,13 +118,22 @@ def _gates(kind: str, cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate] 
     return None
 
 
-def _register(kind: str, net: Callable[[str], Net]) -> tuple[Net, Net] | None:
-    """(Q, D) of a flip-flop, or None."""
+def _next_value(kind: str, cell: dict, net: Callable[[str], Net]) -> tuple[Net, Gate] | None:
+    """The output net of a flip-flop and its next value while it is enabled, or None for a cell of another kind.
+
+    Synthesis may turn an AND or OR before a register into a synchronous reset or set, which therefore belongs to the value.
+    """
     if kind.startswith("SB_DFF"):
-        return net("Q"), net("D")
-    if kind == "TRELLIS_FF":
-        return net("Q"), net("DI")
-    return None
+        control = kind.removeprefix("SB_DFF").lstrip("NE")
+        data, reset, sets = net("D"), net(control[-1]) if control else "0", control.endswith("S")
+    elif kind == "TRELLIS_FF":
+        parameters = {name: str(value).strip() for name, value in cell["parameters"].items()}
+        if parameters.get("LSRMUX", "LSR") != "LSR":
+            raise NetlistError(f"TRELLIS_FF with LSRMUX {parameters['LSRMUX']} is not supported")
+        data, reset, sets = net("DI"), net("LSR"), parameters.get("REGSET", "RESET") == "SET"
+    else:
+        return None
+    return net("Q"), Gate((data, reset), (lambda d, r: d | r) if sets else (lambda d, r: d & ~r))
 
 
 class Netlist:
@@ -155,12 +165,13 @@ class Netlist:
             return bits[0] if bits else "x"
 
         gates = _gates(cell["type"], cell, net)
-        register = _register(cell["type"], net)
+        register = _next_value(cell["type"], cell, net)
         if gates is not None:
             self._gates |= gates
             self._drivers |= dict.fromkeys(gates, name)
         elif register is not None:
-            self._registers[register[0]] = register[1]
+            self._gates["next", register[0]] = register[1]
+            self._registers[register[0]] = "next", register[0]
             self._drivers[register[0]] = name
         else:
             for port, direction in cell.get("port_directions", {}).items():
@@ -173,8 +184,8 @@ class Netlist:
             raise NetlistError(f"the netlist has no signal {name!r}")
         return self._names[name]
 
-    def inputs_of_registers(self, name: str) -> list[Net]:
-        """The D inputs of the registers of a signal: its next value."""
+    def next_of_registers(self, name: str) -> list[Net]:
+        """The nets of the next value of the registers of a signal (a constant bit stays one)."""
         return [net if isinstance(net, str) else self._registers[net] for net in self.nets(name)]
 
     def places_of_registers(self, name: str) -> set[str]:
@@ -182,7 +193,7 @@ class Netlist:
         cells = set()
         for net in self.nets(name):
             if net in self._registers:
-                register, before = self._drivers[net], self._drivers.get(self._registers[net])
+                register, before = self._drivers[net], self._drivers.get(self._gates[self._registers[net]].inputs[0])
                 cells |= {register, f"{register}_DFFLC", f"{before}_LC", f"{register}_LC"}
         return cells
 

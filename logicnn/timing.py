@@ -10,7 +10,8 @@ from logicnn.errors import CheckFailed
 
 __all__ = ["Placed", "TimingError"]
 
-DATA_PORTS = {"I0", "I1", "I2", "I3", "DI", "M"}  # where data enter a register's cell: iCE40 through its LUT, ECP5 directly
+# Where data enter a register's cell: iCE40 through its LUT, ECP5 directly, both also as a synchronous reset.
+DATA_PORTS = {"I0", "I1", "I2", "I3", "SR", "DI", "M", "LSR"}
 
 
 class TimingError(CheckFailed):

@@ -80,7 +80,7 @@ def netlist_outputs(netlist: Netlist, probe: Probe, network: Network, encoded: n
     """What the logic between the two registers of `probe` computes from encoded samples."""
     read = list(network.read_inputs())
     given = dict(zip(netlist.nets(probe.inputs), bits.pack(encoded[:, read]), strict=True))
-    word = bits.unpack(netlist.evaluate(given, netlist.inputs_of_registers(probe.output)), len(encoded))
+    word = bits.unpack(netlist.evaluate(given, netlist.next_of_registers(probe.output)), len(encoded))
     return decode(network, word)
 
 

@@ -86,7 +86,7 @@ def test_carry_chains(tmp_path, command):
     assert netlist.cells["SB_CARRY"] + netlist.cells["CCU2C"] > 4
     v = np.random.default_rng(1).integers(0, 1 << 16, 5000)
     given = dict(zip(netlist.nets("held"), bits.pack((v[:, None] >> np.arange(16) & 1).astype(bool)), strict=True))
-    word = bits.unpack(netlist.evaluate(given, netlist.inputs_of_registers("taken")), len(v))
+    word = bits.unpack(netlist.evaluate(given, netlist.next_of_registers("taken")), len(v))
     assert np.array_equal(word @ (1 << np.arange(18)), ((v & 255) + (v >> 8) * 4 - 77) % (1 << 18))
 
 
@@ -132,7 +132,7 @@ def test_unknown_source(built):
     netlist = Netlist(built[1])
     given = dict.fromkeys(netlist.nets("held")[:-1], np.zeros(1, np.uint64))
     with pytest.raises(NetlistError, match=r"is driven by nothing, which is not logic$"):
-        netlist.evaluate(given, netlist.inputs_of_registers("taken"))
+        netlist.evaluate(given, netlist.next_of_registers("taken"))
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"modules": {}}', '{"modules": {"a": 1}}'])

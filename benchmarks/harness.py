@@ -1,0 +1,53 @@
+"""One layer by itself between registers, placed on a UP5K: what a circuit costs without a board design around it."""
+
+from pathlib import Path
+
+import numpy as np
+from amaranth import *
+from amaranth.back import rtlil
+
+from logicnn import gateware, tools
+from logicnn.gateware.layers import KEEP
+from logicnn.netlist import Netlist
+from logicnn.network import Activations, BinaryDense, Interval, Network, Threshold
+from logicnn.timing import Placed
+from logicnn.verify import Probe, Vectors, random_vectors, verify_netlist
+
+__all__ = ["place_layer"]
+
+
+class _Registered(Elaboratable):
+    """Inputs shifted in from one pin, a layer, its outputs registered: no LUT4 but the layer's."""
+
+    def __init__(self, layer: BinaryDense):
+        self.layer = layer
+        self.i = Signal()
+        self.o = Signal(len(layer.weights))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.layer = layer = gateware.BinaryDense(self.layer)
+        held = Signal(len(layer.i), reset_less=True, attrs=KEEP)
+        taken = Signal(len(layer.o), reset_less=True, attrs=KEEP)
+        m.d.sync += [held.eq(Cat(held[1:], self.i)), taken.eq(layer.o)]
+        m.d.comb += [layer.i.eq(held), self.o.eq(taken)]
+        return m
+
+
+def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
+    """A dense layer of random -1 and +1 weights, thresholds in the middle: LUT4 a synapse and delay on a UP5K, netlist verified."""
+    weights = np.random.default_rng(seed).choice([-1, 1], (neurons, inputs))
+    layer = BinaryDense(weights, Threshold(np.full(neurons, inputs // 2 + 1)))
+    network = Network(Activations((inputs,), Interval(0, 1)), [layer], "layer")
+    folder.mkdir(parents=True, exist_ok=True)
+    design = _Registered(layer)
+    (folder / "top.il").write_text(rtlil.convert(design, ports=[design.i, design.o]))
+    (folder / "top.ys").write_text("read_rtlil top.il\nsynth_ice40 -top top\nwrite_json top.json\n")
+    tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
+    tools.run(["nextpnr-ice40", "--quiet", "--up5k", "--package", "sg48", "--json", "top.json", "--asc", "top.asc", "--report", "timing.json",
+               "--detailed-timing-report", "--timing-allow-fail", "--seed", str(seed)], folder, "place_route.log")
+    netlist, placed = Netlist(folder / "top.json"), Placed.read(folder / "timing.json")
+    checked = verify_netlist(netlist, Probe("held", "taken"), network, Vectors(random_vectors(network, 4096), np.zeros(0, int), "random"))
+    lut4 = netlist.cells["SB_LUT4"]
+    return {"device": "iCE40UP5K", "inputs": inputs, "neurons": neurons, "lut4": lut4, "lut4_per_synapse": lut4 / weights.size,
+            "delay_ns": round(placed.delay_into(netlist.places_of_registers("taken")), 2), "vectors": checked.vectors, "mismatches": checked.mismatches}

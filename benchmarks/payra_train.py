@@ -1,0 +1,47 @@
+"""Trains the networks that `benchmarks.payra` places, and its baselines: hours on one core are minutes each.
+
+    python -m benchmarks.payra_train --data-dir ../shared/data [NAME ...]
+
+Each network is one run of `train.mnist_bnn`; the commands and what they printed are kept in ``results/payra_train.json``.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+
+from benchmarks.common import NETWORKS, RESULTS, write_result
+
+SEED = 1
+
+
+def _sweep(budget: int) -> list[str]:
+    """Hidden layers in proportion to the budget: 0.27 neurons a LUT4, and half as many."""
+    first = round(0.27 * budget)
+    return ["train.mnist_bnn", "--hidden", str(first), str(first // 2), "--budget", str(budget), "--epochs", "60"]
+
+
+RUNS = {f"payra-{budget:04d}": _sweep(budget) for budget in (200, 400, 700, 1000, 1500, 2200, 3000, 5000)} | {
+    "payra-fast-6": ["train.mnist_bnn", "--hidden", "180", "30", "--score-fan-in", "3", "--budget", "760", "--epochs", "100"],
+    "payra-fast-4": ["train.mnist_bnn", "--hidden", "120", "30", "--fan-in", "4", "--score-fan-in", "3", "--budget", "270", "--epochs", "100"],
+    "baseline": ["train.mnist_baseline"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(RUNS)}")
+    given = parser.parse_args()
+    kept = RESULTS / "payra_train.json"
+    runs = json.loads(kept.read_text())["runs"] if kept.is_file() else {}
+    for name in given.names or RUNS:
+        command = [*RUNS[name], "--seed", str(SEED), "--output", f"{NETWORKS.relative_to(NETWORKS.parents[1])}/{name}.lnn"] if name != "baseline" else RUNS[name]
+        data = ["--data-dir", given.data_dir] if given.data_dir else []
+        done = subprocess.run([sys.executable, "-m", *command, *data], stdout=subprocess.PIPE, text=True, check=True)
+        runs[name] = {"command": " ".join(["python -m", *command])} | json.loads(done.stdout.splitlines()[-1])
+        write_result("payra_train", SEED, {"dataset": "MNIST (the original files)", "runs": runs})
+
+
+if __name__ == "__main__":
+    main()
