@@ -24,9 +24,14 @@ def _version(package: str) -> str:
 
 def write_result(name: str, seed: int, figures: dict[str, Any]) -> None:
     """Writes ``results/NAME.json`` and prints it as the last line of output."""
-    record = {"benchmark": name, "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]), "seed": seed,
-              "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "python": platform.python_version(),
-              "versions": {package: _version(package) for package in PACKAGES}} | figures
+    record = {
+        "benchmark": name,
+        "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]),
+        "seed": seed,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "versions": {package: _version(package) for package in PACKAGES},
+    } | figures
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record))

@@ -44,10 +44,37 @@ def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
     (folder / "top.il").write_text(rtlil.convert(design, ports=[design.i, design.o]))
     (folder / "top.ys").write_text("read_rtlil top.il\nsynth_ice40 -top top\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
-    tools.run(["nextpnr-ice40", "--quiet", "--up5k", "--package", "sg48", "--json", "top.json", "--asc", "top.asc", "--report", "timing.json",
-               "--detailed-timing-report", "--timing-allow-fail", "--seed", str(seed)], folder, "place_route.log")
+    tools.run(
+        [
+            "nextpnr-ice40",
+            "--quiet",
+            "--up5k",
+            "--package",
+            "sg48",
+            "--json",
+            "top.json",
+            "--asc",
+            "top.asc",
+            "--report",
+            "timing.json",
+            "--detailed-timing-report",
+            "--timing-allow-fail",
+            "--seed",
+            str(seed),
+        ],
+        folder,
+        "place_route.log",
+    )
     netlist, placed = Netlist(folder / "top.json"), Placed.read(folder / "timing.json")
     checked = verify_netlist(netlist, Probe("held", "taken"), network, Vectors(random_vectors(network, 4096), np.zeros(0, int), "random"))
     lut4 = netlist.cells["SB_LUT4"]
-    return {"device": "iCE40UP5K", "inputs": inputs, "neurons": neurons, "lut4": lut4, "lut4_per_synapse": lut4 / weights.size,
-            "delay_ns": round(placed.delay_into(netlist.places_of_registers("taken")), 2), "vectors": checked.vectors, "mismatches": checked.mismatches}
+    return {
+        "device": "iCE40UP5K",
+        "inputs": inputs,
+        "neurons": neurons,
+        "lut4": lut4,
+        "lut4_per_synapse": lut4 / weights.size,
+        "delay_ns": round(placed.delay_into(netlist.places_of_registers("taken")), 2),
+        "vectors": checked.vectors,
+        "mismatches": checked.mismatches,
+    }

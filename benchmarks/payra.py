@@ -2,12 +2,14 @@
 
     python -m benchmarks.payra --data-dir ../shared/data
 
-Reads the networks that `benchmarks.payra_train` trained and the shipped `mnist-bnn`; builds each as a whole board design, checks its netlist on the
-MNIST test set, and writes ``results/payra.json`` and the plot of accuracy against LUT4. Published figures are from the paper's abstract: 96 % of
-the accuracy of the baseline with 3 % of its memory, footprint down 86 %, below 9 ns; its board, shape and LUT counts are not stated there.
+Reads the networks that `benchmarks.payra_train` trained and the shipped `mnist-bnn`; builds each as a whole board design,
+checks its netlist on the MNIST test set, and writes ``results/payra.json`` and the plot of accuracy against LUT4. Published
+figures are from the paper's abstract: 96 % of the accuracy of the baseline with 3 % of its memory, footprint down 86 %,
+below 9 ns; its board, shape and LUT counts are not stated there.
 """
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 
@@ -39,10 +41,20 @@ def synapses(network: Network) -> int:
 def placed_row(network: Network, report: Report) -> dict:
     assert report.verification is not None
     return {
-        "network": network.name, "board": report.board, "device": report.device, "lut4": report.resources.lut4, "logic_cells": report.resources.logic_cells,
-        "estimated_logic_cells": report.estimate.logic_cells, "accuracy": report.verification.accuracy, "synapses": synapses(network),
-        "inputs": len(network.read_inputs()), "delay_ns": round(report.timing.core_delay_ns, 2), "vectors": report.verification.vectors,
-        "mismatches": report.verification.mismatches, "dataset": report.verification.dataset, "seconds": round(report.seconds["total"], 1),
+        "network": network.name,
+        "board": report.board,
+        "device": report.device,
+        "lut4": report.resources.lut4,
+        "logic_cells": report.resources.logic_cells,
+        "estimated_logic_cells": report.estimate.logic_cells,
+        "accuracy": report.verification.accuracy,
+        "synapses": synapses(network),
+        "inputs": len(network.read_inputs()),
+        "delay_ns": round(report.timing.core_delay_ns, 2),
+        "vectors": report.verification.vectors,
+        "mismatches": report.verification.mismatches,
+        "dataset": report.verification.dataset,
+        "seconds": round(report.seconds["total"], 1),
     }
 
 
@@ -60,13 +72,13 @@ def place(network: Network, board: str, options: Options) -> dict | None:
 
 def unpruned_lut4(shape: list[int]) -> int:
     """Estimated LUT4 of the dense binarized network: far too large to be placed anywhere."""
-    hidden = sum(size * estimate.threshold_lut4(inputs) for inputs, size in zip(shape, shape[1:-1], strict=False))
+    hidden = sum(size * estimate.threshold_lut4(inputs) for inputs, size in itertools.pairwise(shape))
     return hidden + shape[-1] * estimate.popcount_lut4(shape[-2]) + estimate.argmax_lut4(shape[-1], shape[-2].bit_length())
 
 
 def plot(rows: list[dict], float_accuracy: float, path: Path) -> None:
     matplotlib.use("agg")
-    from matplotlib import pyplot  # noqa: PLC0415 - after the choice of a backend without a screen
+    from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     axes.axhline(100 * float_accuracy, color="grey", linestyle=":", label="float baseline, 1000 and 500 hidden neurons")
@@ -74,7 +86,12 @@ def plot(rows: list[dict], float_accuracy: float, path: Path) -> None:
     for board in BOARDS:
         points = sorted((row["lut4"], 100 * row["accuracy"]) for row in rows if row["board"] == board)
         axes.plot(*zip(*points, strict=True), marker="o", label=next(row["device"] for row in rows if row["board"] == board))
-    axes.set(xscale="log", xlabel="LUT4 of the whole board design, placed", ylabel="MNIST test accuracy of the netlist, %", title="Pruned binarized networks as logic")
+    axes.set(
+        xscale="log",
+        xlabel="LUT4 of the whole board design, placed",
+        ylabel="MNIST test accuracy of the netlist, %",
+        title="Pruned binarized networks as logic",
+    )
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     figure.tight_layout()
@@ -86,11 +103,27 @@ def show(rows: list[dict], trained: dict) -> None:
     table = Table("network", "device", "synapses", "LUT4", "logic cells", "accuracy", "core delay", "mismatches")
     baseline = trained["baseline"]
     table.add_row("float baseline", "-", f"{baseline['float_bits'] // 32}", "-", "-", f"{baseline['float_accuracy']:.2%}", "-", "-")
-    table.add_row("binarized, not pruned", "-", f"{baseline['binarized_bits']}", f"{unpruned_lut4(baseline['shape'])} (estimate)", "-",
-                  f"{baseline['binarized_accuracy']:.2%}", "-", "-")
+    table.add_row(
+        "binarized, not pruned",
+        "-",
+        f"{baseline['binarized_bits']}",
+        f"{unpruned_lut4(baseline['shape'])} (estimate)",
+        "-",
+        f"{baseline['binarized_accuracy']:.2%}",
+        "-",
+        "-",
+    )
     for row in rows:
-        table.add_row(row["network"], row["device"], str(row["synapses"]), str(row["lut4"]), str(row["logic_cells"]), f"{row['accuracy']:.2%}",
-                      f"{row['delay_ns']:.1f} ns", f"{row['mismatches']} of {row['vectors']}")
+        table.add_row(
+            row["network"],
+            row["device"],
+            str(row["synapses"]),
+            str(row["lut4"]),
+            str(row["logic_cells"]),
+            f"{row['accuracy']:.2%}",
+            f"{row['delay_ns']:.1f} ns",
+            f"{row['mismatches']} of {row['vectors']}",
+        )
     Console().print(table)
 
 
@@ -103,8 +136,13 @@ def main() -> None:
     networks = [load(path) for path in sorted(NETWORKS.glob("payra-[0-9]*.lnn"))] + [load(MAIN)]
     options = Options(given.output, SEED, "full", given.data_dir)
     rows = [row for network in networks for board in BOARDS if (row := place(network, board, options))]
-    fast = [row for path in sorted(NETWORKS.glob("payra-fast*.lnn")) for board in BOARDS[1:] for seed in SEEDS
-            if (row := place(load(path), board, Options(given.output / f"seed{seed}", seed, "full", given.data_dir)))]
+    fast = [
+        row
+        for path in sorted(NETWORKS.glob("payra-fast*.lnn"))
+        for board in BOARDS[1:]
+        for seed in SEEDS
+        if (row := place(load(path), board, Options(given.output / f"seed{seed}", seed, "full", given.data_dir)))
+    ]
     for row, seed in zip(fast, list(SEEDS) * (len(fast) // len(SEEDS)), strict=True):
         row["seed"] = seed
     below = [row for row in fast if row["delay_ns"] < 9]
@@ -114,21 +152,36 @@ def main() -> None:
     dense = unpruned_lut4(baseline["shape"])
     show(rows + fast, trained)
     plot(rows, baseline["float_accuracy"], RESULTS / "payra")
-    write_result("payra", SEED, {
-        "dataset": "MNIST (the original files), 10,000 test images",
-        "float_accuracy": baseline["float_accuracy"], "float_bits": baseline["float_bits"],
-        "binarized_accuracy": baseline["binarized_accuracy"], "binarized_bits": baseline["binarized_bits"],
-        "unpruned_lut4_estimate": dense,
-        "pruned_accuracy": main_row["accuracy"], "pruned_synapses": main_row["synapses"],
-        "pruned_bits": 8 * (SHIPPED / f"{MAIN}.lnn").stat().st_size,
-        "relative_accuracy": main_row["accuracy"] / baseline["float_accuracy"],
-        "relative_memory": 8 * (SHIPPED / f"{MAIN}.lnn").stat().st_size / baseline["float_bits"],
-        "footprint_decrease": 1 - main_row["lut4"] / dense,
-        "footprint_definition": "placed LUT4 of mnist-bnn with its board design against the estimated LUT4 of the same layers binarized but not pruned",
-        "published": {"relative_accuracy": 0.96, "relative_memory": 0.03, "footprint_decrease": 0.86, "delay_ns": "below 9", "source": "abstract of doi 10.1109/HPEC58863.2023.10363509"},
-        "popcount_layer": place_layer(inputs=127, neurons=4, seed=SEED, folder=given.output / "popcount"),
-        "placed": rows, "fast": fast, "under_9ns": best,
-    })
+    write_result(
+        "payra",
+        SEED,
+        {
+            "dataset": "MNIST (the original files), 10,000 test images",
+            "float_accuracy": baseline["float_accuracy"],
+            "float_bits": baseline["float_bits"],
+            "binarized_accuracy": baseline["binarized_accuracy"],
+            "binarized_bits": baseline["binarized_bits"],
+            "unpruned_lut4_estimate": dense,
+            "pruned_accuracy": main_row["accuracy"],
+            "pruned_synapses": main_row["synapses"],
+            "pruned_bits": 8 * (SHIPPED / f"{MAIN}.lnn").stat().st_size,
+            "relative_accuracy": main_row["accuracy"] / baseline["float_accuracy"],
+            "relative_memory": 8 * (SHIPPED / f"{MAIN}.lnn").stat().st_size / baseline["float_bits"],
+            "footprint_decrease": 1 - main_row["lut4"] / dense,
+            "footprint_definition": "placed LUT4 of mnist-bnn with its board design against the estimated LUT4 of the same layers binarized but not pruned",
+            "published": {
+                "relative_accuracy": 0.96,
+                "relative_memory": 0.03,
+                "footprint_decrease": 0.86,
+                "delay_ns": "below 9",
+                "source": "abstract of doi 10.1109/HPEC58863.2023.10363509",
+            },
+            "popcount_layer": place_layer(inputs=127, neurons=4, seed=SEED, folder=given.output / "popcount"),
+            "placed": rows,
+            "fast": fast,
+            "under_9ns": best,
+        },
+    )
 
 
 if __name__ == "__main__":

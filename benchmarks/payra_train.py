@@ -1,4 +1,4 @@
-"""Trains the networks that `benchmarks.payra` places, and its baselines: hours on one core are minutes each.
+"""Trains the networks that `benchmarks.payra` places, and its baselines: a quarter of an hour on one core.
 
     python -m benchmarks.payra_train --data-dir ../shared/data [NAME ...]
 
@@ -18,12 +18,26 @@ SEED = 1
 def _sweep(budget: int) -> list[str]:
     """Hidden layers in proportion to the budget: 0.27 neurons a LUT4, and half as many."""
     first = round(0.27 * budget)
-    return ["train.mnist_bnn", "--hidden", str(first), str(first // 2), "--budget", str(budget), "--epochs", "60"]
+    return ["train.mnist_bnn", "--hidden", str(first), str(first // 2), "--budget", str(budget), "--epochs", "40"]
 
 
 RUNS = {f"payra-{budget:04d}": _sweep(budget) for budget in (200, 400, 700, 1000, 1500, 2200, 3000, 5000)} | {
-    "payra-fast-6": ["train.mnist_bnn", "--hidden", "180", "30", "--score-fan-in", "3", "--budget", "760", "--epochs", "100"],
-    "payra-fast-4": ["train.mnist_bnn", "--hidden", "120", "30", "--fan-in", "4", "--score-fan-in", "3", "--budget", "270", "--epochs", "100"],
+    "payra-fast-a": ["train.mnist_bnn", "--hidden", "60", "--score-fan-in", "3", "--budget", "215", "--epochs", "60"],
+    "payra-fast-b": ["train.mnist_bnn", "--hidden", "60", "--fan-in", "4", "--score-fan-in", "3", "--budget", "150", "--epochs", "60"],
+    "payra-fast-c": [
+        "train.mnist_bnn",
+        "--hidden",
+        "120",
+        "30",
+        "--fan-in",
+        "4",
+        "--score-fan-in",
+        "3",
+        "--budget",
+        "270",
+        "--epochs",
+        "60",
+    ],
     "baseline": ["train.mnist_baseline"],
 }
 
@@ -36,7 +50,11 @@ def main() -> None:
     kept = RESULTS / "payra_train.json"
     runs = json.loads(kept.read_text())["runs"] if kept.is_file() else {}
     for name in given.names or RUNS:
-        command = [*RUNS[name], "--seed", str(SEED), "--output", f"{NETWORKS.relative_to(NETWORKS.parents[1])}/{name}.lnn"] if name != "baseline" else RUNS[name]
+        command = (
+            [*RUNS[name], "--seed", str(SEED), "--output", f"{NETWORKS.relative_to(NETWORKS.parents[1])}/{name}.lnn"]
+            if name != "baseline"
+            else RUNS[name]
+        )
         data = ["--data-dir", given.data_dir] if given.data_dir else []
         done = subprocess.run([sys.executable, "-m", *command, *data], stdout=subprocess.PIPE, text=True, check=True)
         runs[name] = {"command": " ".join(["python -m", *command])} | json.loads(done.stdout.splitlines()[-1])

@@ -19,8 +19,21 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Wire", "add_bits", "argmax", "at_least", "bare", "full_adder", "greater", "half_adder", "mux", "pack",
-           "packed", "popcount", "unpack"]
+__all__ = [
+    "Wire",
+    "add_bits",
+    "argmax",
+    "at_least",
+    "bare",
+    "full_adder",
+    "greater",
+    "half_adder",
+    "mux",
+    "pack",
+    "packed",
+    "popcount",
+    "unpack",
+]
 
 Bit = Any
 
@@ -128,9 +141,10 @@ def popcount(wire: Wire, bits: Sequence[Bit], offset: int, width: int) -> list[B
 def at_least(wire: Wire, bits: Sequence[Bit], minimum: int) -> Bit:
     """1 where at least `minimum` of `bits` are 1: a binarized neuron. Needs no constant inputs: degenerate cases are constants.
 
-    Up to four bits are one LUT4 and up to six are three: of the first four bits only whether they reach `minimum`, miss it by one or by two, or
-    by more can matter, which is two bits. More bits go through a compressor tree whose constant makes the threshold a power of two: only the
-    carries of the tree are needed then, and the last adder of every column is half an adder.
+    Up to four bits are one LUT4 and up to six are three: of the first four bits only whether they reach `minimum`, miss it
+    by one or by two, or by more can matter, which is two bits. More bits go through a compressor tree whose constant makes
+    the threshold a power of two: only the carries of the tree are needed then, and the last adder of every column is half an
+    adder.
     """
     count = len(bits)
     if minimum <= 0:
@@ -223,8 +237,9 @@ def _compare(wire: Wire, a: Sequence[Bit], b: Sequence[Bit]) -> tuple[Bit, Bit]:
 def argmax(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
     """The index of the greatest unsigned word, ties to the lowest index.
 
-    Words of one or two bits, which one LUT4 compares, meet all at once: about five levels whatever their number. Wider ones play a knock-out
-    tournament: ``ceil(log2(len(words)))`` rounds, each a comparison and a multiplexer of the winner's word and index.
+    Words of one or two bits, which one LUT4 compares, meet all at once: about five levels whatever their number. Wider ones
+    play a knock-out tournament: ``ceil(log2(len(words)))`` rounds, each a comparison and a multiplexer of the winner's word
+    and index.
     """
     return _argmax_of_all_pairs(wire, words) if len(words[0]) <= 2 else _argmax_by_rounds(wire, words)
 
@@ -241,14 +256,14 @@ def _all(bits: Sequence[Bit], none: Bit) -> Bit:
     """AND as a balanced tree."""
     if len(bits) <= 1:
         return bits[0] if bits else none
-    return _all(bits[:len(bits) // 2], none) & _all(bits[len(bits) // 2:], none)
+    return _all(bits[: len(bits) // 2], none) & _all(bits[len(bits) // 2 :], none)
 
 
 def _any(bits: Sequence[Bit], none: Bit) -> Bit:
     """OR as a balanced tree."""
     if len(bits) <= 1:
         return bits[0] if bits else none
-    return _any(bits[:len(bits) // 2], none) | _any(bits[len(bits) // 2:], none)
+    return _any(bits[: len(bits) // 2], none) | _any(bits[len(bits) // 2 :], none)
 
 
 def _argmax_by_rounds(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
@@ -262,8 +277,8 @@ def _argmax_by_rounds(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
             second = wire(greater(wire, word_b, word_a))
             final = len(field) == 2
             word = [] if final else [wire(mux(second, a, b)) for a, b in zip(word_a, word_b, strict=True)]
-            lower = [wire(mux(second, a, b)) for a, b in zip(index_a[:known - 1], index_b[:known - 1], strict=True)]
-            winners.append((word, lower + [second] + index_a[known:]))
+            lower = [wire(mux(second, a, b)) for a, b in zip(index_a[: known - 1], index_b[: known - 1], strict=True)]
+            winners.append((word, [*lower, second, *index_a[known:]]))
         if len(field) % 2:
             winners.append(field[-1])
         field = winners

@@ -35,8 +35,13 @@ def _first_paragraph(text: str | None) -> str:
     return (text or "").split("\n\n")[0]
 
 
-def command(name: str, description: str | None, add_arguments: Callable[[argparse.ArgumentParser], None], run: Callable[[argparse.Namespace], None],
-            argv: Sequence[str] | None) -> int:
+def command(
+    name: str,
+    description: str | None,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    run: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None,
+) -> int:
     """Parses and runs one command."""
     parser = argparse.ArgumentParser(name, description=_first_paragraph(description))
     add_arguments(parser)

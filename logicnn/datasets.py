@@ -1,7 +1,7 @@
 """Data sets as integers: what networks are trained on, and verified with. No torch; a data set that is missing says so by name.
 
-MNIST: Y. LeCun, C. Cortes, C. J. C. Burges; IDX files, checked by the SHA-256 of their decompressed bytes. Digits: the 8 x 8 digits bundled with
-scikit-learn (test part of the UCI optical digits), which need no download.
+MNIST: Y. LeCun, C. Cortes, C. J. C. Burges; IDX files, checked by the SHA-256 of their decompressed bytes. Digits: the 8 x 8
+digits bundled with scikit-learn (test part of the UCI optical digits), which need no download.
 """
 
 import gzip
@@ -90,7 +90,7 @@ def mnist(folder: Path | None) -> Dataset:
 
 def download_mnist(folder: Path) -> None:
     """Fetches the files that `folder` lacks, with a checksum and a progress bar (pooch, from the `train` extra)."""
-    import pooch  # noqa: PLC0415 - only the recipes need it
+    import pooch
 
     for name, checksum in MNIST_FILES.items():
         path = folder / "mnist" / name
@@ -103,7 +103,7 @@ def download_mnist(folder: Path) -> None:
 def digits(folder: Path | None) -> Dataset:
     """The 1,797 digits of scikit-learn, 8 x 8, 0 ... 16: every fifth is a test sample (360), the others train (1,437)."""
     try:
-        from sklearn.datasets import load_digits  # noqa: PLC0415 - optional, and slow to import
+        from sklearn.datasets import load_digits
     except ImportError:
         raise DatasetMissing("digits: scikit-learn is not installed; pip install logicnn[train]") from None
     bundle = load_digits()

@@ -1,7 +1,8 @@
 """What a mapping will cost on a device, before anything is synthesised.
 
-The formulas count the structures that `logicnn.bits` makes, after Yosys has mapped them to LUT4; their error against placed designs is measured by
-`benchmarks/estimate.py` (`benchmarks/results/estimate.json`). Sharing between neurons is not predicted, so that dense layers cost less than said here.
+The formulas count the structures that `logicnn.bits` makes, after Yosys has mapped them to LUT4; `benchmarks/results/payra.json`
+has the estimated beside the placed logic cells of every design. Sharing between neurons is not predicted, so that dense layers
+cost less than said here.
 """
 
 from math import log2
@@ -50,10 +51,13 @@ def _layer_lut4(layer: Layer, given: Activations) -> int:
 def core(mapping: Mapping) -> Resources:
     """The network's own logic."""
     network = mapping.network
-    pairs = list(zip(network.layers[network.core_start:], network.activations[network.core_start:], strict=False))
+    pairs = list(zip(network.layers[network.core_start :], network.activations[network.core_start :], strict=False))
     lut4 = sum(_layer_lut4(layer, given) for layer, given in pairs)
-    ff = sum(layer.infer(given).size * max(1, layer.infer(given).interval.width)
-             for (layer, given), engine in zip(pairs, mapping.engines, strict=True) if engine.register)
+    ff = sum(
+        layer.infer(given).size * max(1, layer.infer(given).interval.width)
+        for (layer, given), engine in zip(pairs, mapping.engines, strict=True)
+        if engine.register
+    )
     return Resources(lut4=lut4, logic_cells=lut4, ff=ff)
 
 

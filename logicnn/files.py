@@ -18,8 +18,22 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from logicnn.errors import LogicnnError
-from logicnn.network import (Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Interval, Layer, MaxPool2d, Network, NetworkError, Offset,
-                             Thermometer, Threshold, digest_of)
+from logicnn.network import (
+    Activations,
+    Argmax,
+    BinaryConv2d,
+    BinaryDense,
+    Flatten,
+    Interval,
+    Layer,
+    MaxPool2d,
+    Network,
+    NetworkError,
+    Offset,
+    Thermometer,
+    Threshold,
+    digest_of,
+)
 
 __all__ = ["NetworkFileError", "load", "replace_file", "save", "shipped"]
 
@@ -54,8 +68,11 @@ def shipped() -> list[str]:
 def _encode_weights(weights: np.ndarray) -> dict[str, np.ndarray]:
     rows = weights.reshape(len(weights), -1)
     _, inputs = np.nonzero(rows)
-    return {"kept": np.count_nonzero(rows, axis=1).astype(np.uint32), "inputs": inputs.astype(np.uint32 if rows.shape[1] > 1 << 16 else np.uint16),
-            "negative": np.packbits(rows[rows != 0] < 0)}
+    return {
+        "kept": np.count_nonzero(rows, axis=1).astype(np.uint32),
+        "inputs": inputs.astype(np.uint32 if rows.shape[1] > 1 << 16 else np.uint16),
+        "negative": np.packbits(rows[rows != 0] < 0),
+    }
 
 
 def _decode_weights(shape: Sequence[int], parts: dict[str, np.ndarray]) -> np.ndarray:
@@ -113,7 +130,10 @@ def _restore(kind: dict[str, Any], parts: dict[str, np.ndarray]) -> Layer:
 
 
 def _checksum(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
-    return digest_of({key: value for key, value in header.items() if key != "checksum"}, *(part for name in sorted(tensors) for part in (name, tensors[name])))
+    return digest_of(
+        {key: value for key, value in header.items() if key != "checksum"},
+        *(part for name in sorted(tensors) for part in (name, tensors[name])),
+    )
 
 
 def to_bytes(network: Network) -> bytes:
@@ -123,9 +143,15 @@ def to_bytes(network: Network) -> bytes:
         kind, parts = _describe(layer)
         layers.append(kind)
         tensors |= {f"{index}.{name}": array for name, array in parts.items()}
-    header = {"format": FORMAT, "name": network.name, "dataset": network.dataset, "labels": list(network.labels), "layers": layers,
-              "input": {"shape": list(network.input.shape), "low": network.input.interval.low, "high": network.input.interval.high},
-              "digest": network.digest()}
+    header = {
+        "format": FORMAT,
+        "name": network.name,
+        "dataset": network.dataset,
+        "labels": list(network.labels),
+        "layers": layers,
+        "input": {"shape": list(network.input.shape), "low": network.input.interval.low, "high": network.input.interval.high},
+        "digest": network.digest(),
+    }
     header["checksum"] = _checksum(header, tensors)
     return save_tensors(tensors, {"logicnn": json.dumps(header, sort_keys=True)})
 
@@ -133,7 +159,7 @@ def to_bytes(network: Network) -> bytes:
 def _header_of(data: bytes) -> dict[str, Any]:
     """The JSON of a file that `load_tensors` has accepted."""
     length = int.from_bytes(data[:8], "little")
-    header = json.loads(json.loads(data[8:8 + length])["__metadata__"]["logicnn"])
+    header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["logicnn"])
     if header["format"] != FORMAT:
         raise NetworkError(f"format version {header['format']} is not supported; this logicnn reads version {FORMAT}")
     return header
@@ -152,13 +178,25 @@ def from_bytes(data: bytes) -> Network:
             parts[int(index)][part] = array
         layers = [_restore(kind, each) for kind, each in zip(header["layers"], parts, strict=True)]
         given = header["input"]
-        network = Network(Activations(tuple(given["shape"]), Interval(given["low"], given["high"])), layers, header["name"], header["dataset"],
-                          tuple(header["labels"]))
+        network = Network(
+            Activations(tuple(given["shape"]), Interval(given["low"], given["high"])),
+            layers,
+            header["name"],
+            header["dataset"],
+            tuple(header["labels"]),
+        )
     except SafetensorError as error:
         raise NetworkError(f"not a network file, or cut short ({error})") from None
     except NetworkError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:  # any malformed header ends in one of these
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+    ) as error:  # any malformed header ends in one of these
         raise NetworkError(f"malformed header ({type(error).__name__}: {error})") from None
     if network.digest() != header["digest"]:
         raise NetworkError(f"the network's digest is {network.digest()[:12]}, not {header['digest'][:12]} as recorded")

@@ -26,12 +26,17 @@ def fold_steps(fires: np.ndarray, fan_in: np.ndarray) -> tuple[np.ndarray, np.nd
     fires = np.asarray(fires, bool)
     fan_in = np.asarray(fan_in)
     if fires.ndim != 2 or fan_in.shape != fires.shape[:1] or np.any(fan_in < 0) or np.any(fan_in >= fires.shape[1]):
-        raise FoldError(f"fires must have shape (neurons, more than the largest fan-in), not {fires.shape} for fan-ins up to {fan_in.max(initial=0)}")
+        raise FoldError(
+            f"fires must have shape (neurons, more than the largest fan-in), not {fires.shape} for fan-ins up to {fan_in.max(initial=0)}"
+        )
     reachable = np.arange(fires.shape[1]) <= fan_in[:, None]
     steps = np.diff(fires.astype(np.int8), axis=1) * reachable[:, 1:]
     wrong = np.count_nonzero(steps, axis=1) > 1
     if wrong.any():
-        raise FoldError(f"neuron {np.argmax(wrong)} is not a threshold: its answer to 0 ... {fan_in[np.argmax(wrong)]} agreeing synapses changes more than once")
+        raise FoldError(
+            f"neuron {np.argmax(wrong)} is not a threshold: its answer to 0 ... {fan_in[np.argmax(wrong)]} agreeing synapses "
+            "changes more than once"
+        )
     firing = np.count_nonzero(fires & reachable, axis=1)  # a rising step fires on the highest counts, a falling one on the lowest
     return fan_in + 1 - firing, steps.min(axis=1, initial=0) < 0
 
@@ -57,7 +62,9 @@ def _drop_unread(layer: BinaryDense, reader: BinaryDense) -> tuple[BinaryDense, 
     """Neurons that nothing reads disappear; a last one stays, for a layer must not be empty."""
     read = np.any(reader.weights != 0, axis=0)
     read[0] |= not read.any()
-    return BinaryDense(layer.weights[read], Threshold(layer.activation.level[read])), BinaryDense(reader.weights[:, read], reader.activation)
+    return BinaryDense(layer.weights[read], Threshold(layer.activation.level[read])), BinaryDense(
+        reader.weights[:, read], reader.activation
+    )
 
 
 def simplify(network: Network) -> Network:
@@ -70,11 +77,11 @@ def simplify(network: Network) -> Network:
     for index in range(len(layers) - 1):  # constants travel towards the output
         match layers[index], layers[index + 1]:
             case BinaryDense(_, Threshold()) as layer, BinaryDense() as reader:
-                layers[index:index + 2] = _absorb_constants(layer, reader)
+                layers[index : index + 2] = _absorb_constants(layer, reader)
             case BinaryDense(weights, Offset(value)), Argmax():
                 layers[index] = BinaryDense(weights, Offset(value - value.min()))
     for index in reversed(range(len(layers) - 1)):  # and unread neurons towards the input
         match layers[index], layers[index + 1]:
             case BinaryDense(_, Threshold()) as layer, BinaryDense() as reader:
-                layers[index:index + 2] = _drop_unread(layer, reader)
+                layers[index : index + 2] = _drop_unread(layer, reader)
     return replace(network, layers=tuple(layers))

@@ -68,6 +68,7 @@ def _lut(table: int) -> Callable[..., np.ndarray]:
     def function(*inputs: np.ndarray) -> np.ndarray:
         result = lookup(table, inputs)
         return result if isinstance(result, np.ndarray) else np.full_like(inputs[0], np.uint64(result % (1 << 64)))
+
     return function
 
 
@@ -216,7 +217,9 @@ class Netlist:
         if net in self._registers:
             return (self._registers[net],)
         names = [name for name, nets in self._names.items() if net in nets]
-        raise NetlistError(f"net {net} ({names[0] if names else 'unnamed'}) is driven by {self._others.get(net, 'nothing')}, which is not logic")
+        raise NetlistError(
+            f"net {net} ({names[0] if names else 'unnamed'}) is driven by {self._others.get(net, 'nothing')}, which is not logic"
+        )
 
     def _order(self, wanted: Iterable[Net], known: Mapping[Net, np.ndarray]) -> list[Net]:
         """The cone of `wanted` beyond `known`, inputs before outputs; depth first without recursion."""

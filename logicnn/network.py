@@ -25,8 +25,23 @@ import numpy as np
 from logicnn import bits
 from logicnn.errors import LogicnnError
 
-__all__ = ["Activations", "Argmax", "BinaryConv2d", "BinaryDense", "Flatten", "Interval", "Layer", "MaxPool2d", "Network", "NetworkError",
-           "Neuron", "Offset", "Thermometer", "Threshold", "digest_of"]
+__all__ = [
+    "Activations",
+    "Argmax",
+    "BinaryConv2d",
+    "BinaryDense",
+    "Flatten",
+    "Interval",
+    "Layer",
+    "MaxPool2d",
+    "Network",
+    "NetworkError",
+    "Neuron",
+    "Offset",
+    "Thermometer",
+    "Threshold",
+    "digest_of",
+]
 
 CHUNK = 8192  # samples evaluated at a time: 128 words a bit, so that the bits of a layer stay in the cache
 
@@ -164,8 +179,10 @@ def _check_levels(layer: "BinaryDense | BinaryConv2d") -> None:
     if not isinstance(layer.activation, Threshold | Offset):
         raise NetworkError(f"{type(layer).__name__}.activation must be a Threshold or an Offset, not {layer.activation!r}")
     if len(layer.activation.level) != len(layer.weights):
-        raise NetworkError(f"{type(layer).__name__} has {len(layer.weights)} neurons but {len(layer.activation.level)} "
-                           f"{type(layer.activation).__name__.lower()} values")
+        raise NetworkError(
+            f"{type(layer).__name__} has {len(layer.weights)} neurons but {len(layer.activation.level)} "
+            f"{type(layer.activation).__name__.lower()} values"
+        )
 
 
 def _interval_of(layer: "BinaryDense | BinaryConv2d") -> Interval:
@@ -189,7 +206,9 @@ class BinaryDense:
     def infer(self, given: Activations) -> Activations:
         _need_bits(self, given)
         if given.shape != self.weights.shape[1:]:
-            raise NetworkError(f"BinaryDense.weights {self.weights.shape} read {self.weights.shape[1]} inputs, but its input has shape {given.shape}")
+            raise NetworkError(
+                f"BinaryDense.weights {self.weights.shape} read {self.weights.shape[1]} inputs, but its input has shape {given.shape}"
+            )
         return Activations(self.weights.shape[:1], _interval_of(self))
 
     def neurons(self, given: Activations) -> Iterator[Neuron]:
@@ -228,14 +247,14 @@ class BinaryConv2d:
 
     def neurons(self, given: Activations) -> Iterator[Neuron]:
         """One neuron an output position; a kernel position over the padding agrees (weight -1) or not (+1) whatever the input."""
-        channels, height, width = given.shape
+        _channels, _height, _width = given.shape
         where = np.pad(np.arange(given.size).reshape(given.shape), [(0, 0)] + 2 * [(self.padding, self.padding)], constant_values=-1)
         _, rows, columns = self.infer(given).shape
         kernel_height, kernel_width = self.weights.shape[2:]
         for kernel, level in zip(self.weights, self.activation.level, strict=True):
             for y in range(0, rows * self.stride, self.stride):
                 for x in range(0, columns * self.stride, self.stride):
-                    window = where[:, y:y + kernel_height, x:x + kernel_width]
+                    window = where[:, y : y + kernel_height, x : x + kernel_width]
                     agreeing = np.count_nonzero((window < 0) & (kernel < 0))
                     kept = (kernel != 0) & (window >= 0)
                     shift = -agreeing if isinstance(self.activation, Threshold) else agreeing
@@ -267,7 +286,7 @@ class MaxPool2d:
         for channel in range(channels):
             for y in range(rows):
                 for x in range(columns):
-                    tile = where[channel, y * self.size:(y + 1) * self.size, x * self.size:(x + 1) * self.size].ravel()
+                    tile = where[channel, y * self.size : (y + 1) * self.size, x * self.size : (x + 1) * self.size].ravel()
                     yield Neuron(tuple(tile.tolist()), (False,) * tile.size, 1)
 
 
@@ -293,7 +312,9 @@ class Thermometer:
     def infer(self, given: Activations) -> Activations:
         low, high = given.interval.low, given.interval.high
         if not low < self.thresholds[0] <= self.thresholds[-1] <= high:
-            raise NetworkError(f"Thermometer.thresholds must lie in {low + 1} ... {high}, the range of its input, not {self.thresholds.tolist()}")
+            raise NetworkError(
+                f"Thermometer.thresholds must lie in {low + 1} ... {high}, the range of its input, not {self.thresholds.tolist()}"
+            )
         first, *rest = given.shape
         return Activations((first * len(self.thresholds), *rest), BIT)
 
@@ -376,8 +397,12 @@ class Network:
 
     @cached_property
     def _digest(self) -> str:
-        return digest_of(list(self.input.shape), self.input.interval.low, self.input.interval.high,
-                         *(part for layer in self.layers for part in _parts(layer)))
+        return digest_of(
+            list(self.input.shape),
+            self.input.interval.low,
+            self.input.interval.high,
+            *(part for layer in self.layers for part in _parts(layer)),
+        )
 
     def digest(self) -> str:
         """SHA-256 of what is computed: input and layers, not the names."""
@@ -406,7 +431,7 @@ class Network:
     def read_inputs(self) -> tuple[int, ...]:
         """Indices, in order, of the core's input bits that some neuron of the first layer reads: no other is ever looked at."""
         given = self.core_input
-        for layer in self.layers[self.core_start:]:
+        for layer in self.layers[self.core_start :]:
             if isinstance(layer, BinaryDense | BinaryConv2d | MaxPool2d):
                 return tuple(sorted({index for neuron in layer.neurons(given) for index in neuron.inputs}))
         return tuple(range(given.size))
@@ -431,13 +456,13 @@ class Network:
 
     def evaluate_bits(self, encoded: np.ndarray) -> np.ndarray:  # (n, core_input.size) bool -> (n, *output.shape)
         """`evaluate` from the bits that the logic reads."""
-        chunks = [self._evaluate_chunk(encoded[start:start + CHUNK]) for start in range(0, max(1, len(encoded)), CHUNK)]
+        chunks = [self._evaluate_chunk(encoded[start : start + CHUNK]) for start in range(0, max(1, len(encoded)), CHUNK)]
         return np.concatenate(chunks)
 
     def _evaluate_chunk(self, encoded: np.ndarray) -> np.ndarray:
         samples = len(encoded)
         words = bits.pack(encoded)
-        for layer, given in zip(self.layers[self.core_start:], self.activations[self.core_start:], strict=False):
+        for layer, given in zip(self.layers[self.core_start :], self.activations[self.core_start :], strict=False):
             if isinstance(layer, Flatten):
                 continue
             if isinstance(layer, Argmax):

@@ -52,7 +52,9 @@ class Report:
             "device": self.device,
             "resources": asdict(self.resources) | {"capacity": asdict(self.capacity)},
             "timing": {key: round(value, 3) for key, value in asdict(self.timing).items()},
-            "verification": asdict(self.verification) if self.verification else {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None},
+            "verification": asdict(self.verification)
+            if self.verification
+            else {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None},
             "bitstream": asdict(self.bitstream),
             "estimate": asdict(self.estimate),
             "tools": self.tools,
@@ -67,11 +69,19 @@ class Report:
             verdict = "NOT VERIFIED (--verify none)"
         else:
             verdict = f"{checked.vectors - checked.mismatches} of {checked.vectors} vectors equal: {checked.dataset}"
-        accuracy = f"{checked.accuracy:.2%} of the labelled vectors, by the netlist" if checked and checked.accuracy is not None else "no labelled data"
+        accuracy = (
+            f"{checked.accuracy:.2%} of the labelled vectors, by the netlist"
+            if checked and checked.accuracy is not None
+            else "no labelled data"
+        )
         rows = [
             ("model", f"{self.name} {self.digest[:12]}"),
             ("board", f"{self.board} ({self.device})"),
-            ("logic cells", f"{used.logic_cells} of {room.logic_cells} ({used.logic_cells / room.logic_cells:.0%}), estimated {self.estimate.logic_cells}"),
+            (
+                "logic cells",
+                f"{used.logic_cells} of {room.logic_cells} ({used.logic_cells / room.logic_cells:.0%}), "
+                f"estimated {self.estimate.logic_cells}",
+            ),
             ("LUT4 / FF / carry", f"{used.lut4} / {used.ff} / {used.carry}"),
             ("block RAM / DSP", f"{used.bram} of {room.bram} / {used.dsp} of {room.dsp}"),
             ("core delay", f"{self.timing.core_delay_ns:.1f} ns register to register"),

@@ -1,6 +1,6 @@
-"""Cost vectors, devices, and what networks cost on them before anything is synthesised.
+"""Cost vectors, and the devices that bound them.
 
-Costs are LUT4. The formulas are fitted to placed designs of this package, see `benchmarks/results/estimate.json`
+The formulas that fill a cost vector before synthesis are in `logicnn.estimate`.
 """
 
 from dataclasses import dataclass, fields
@@ -48,12 +48,34 @@ class Device:
 
 
 # Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
-# cells; its carry and flip-flop are part of a cell. Levels: timing databases of icestorm and trellis, as placed by nextpnr (ordinary route).
+# cells; its carry and flip-flop are part of a cell. Levels: timing databases of icestorm and trellis, as placed by nextpnr
+# (ordinary route).
 DEVICES = {
     device.name: device
     for device in (
-        Device("iCE40UP5K", Family.ICE40, Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8), level_ns=3.0, register_ns=2.6, separate_ff=False),
-        Device("iCE40HX8K", Family.ICE40, Resources(lut4=7680, logic_cells=7680, ff=7680, carry=7680, bram=32, dsp=0), level_ns=1.3, register_ns=1.0, separate_ff=False),
-        Device("LFE5U-85F", Family.ECP5, Resources(lut4=83640, logic_cells=83640, ff=83640, carry=41820, bram=208, dsp=156), level_ns=1.1, register_ns=0.5, separate_ff=True),
+        Device(
+            "iCE40UP5K",
+            Family.ICE40,
+            Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8),
+            level_ns=3.0,
+            register_ns=2.6,
+            separate_ff=False,
+        ),
+        Device(
+            "iCE40HX8K",
+            Family.ICE40,
+            Resources(lut4=7680, logic_cells=7680, ff=7680, carry=7680, bram=32, dsp=0),
+            level_ns=1.3,
+            register_ns=1.0,
+            separate_ff=False,
+        ),
+        Device(
+            "LFE5U-85F",
+            Family.ECP5,
+            Resources(lut4=83640, logic_cells=83640, ff=83640, carry=41820, bram=208, dsp=156),
+            level_ns=1.1,
+            register_ns=0.5,
+            separate_ff=True,
+        ),
     )
 }

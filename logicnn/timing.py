@@ -44,10 +44,18 @@ class Placed:
 
         The setup time is that of the critical path into `cells` where the report lists it, else the longest that it lists.
         """
-        arrivals = [endpoint["delay"][1] for net in self.report["detailed_net_timings"] for endpoint in net["endpoints"]
-                    if endpoint["cell"] in cells and endpoint["port"] in DATA_PORTS and endpoint["event"].startswith("posedge")]
-        setups = [(step["to"]["cell"] in cells, step["delay"]) for path in self.report["critical_paths"] for step in path["path"]
-                  if step["type"] == "setup"]
+        arrivals = [
+            endpoint["delay"][1]
+            for net in self.report["detailed_net_timings"]
+            for endpoint in net["endpoints"]
+            if endpoint["cell"] in cells and endpoint["port"] in DATA_PORTS and endpoint["event"].startswith("posedge")
+        ]
+        setups = [
+            (step["to"]["cell"] in cells, step["delay"])
+            for path in self.report["critical_paths"]
+            for step in path["path"]
+            if step["type"] == "setup"
+        ]
         if not arrivals or not setups:
             raise TimingError("the timing report has no path into the output register")
         return max(arrivals) + max(setups)[1]

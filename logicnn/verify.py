@@ -10,7 +10,7 @@ from logicnn.errors import CheckFailed
 from logicnn.netlist import Netlist
 from logicnn.network import Network
 
-__all__ = ["Probe", "Vectors", "Verification", "netlist_outputs", "verify_netlist", "vectors_for"]
+__all__ = ["Probe", "Vectors", "Verification", "netlist_outputs", "vectors_for", "verify_netlist"]
 
 SEED = 20_231_129  # of the random vectors; fixed, so that a report can be reproduced
 RANDOM = 4096
@@ -76,7 +76,9 @@ def vectors_for(network: Network, level: Literal["full", "quick"], folder: str |
     return Vectors(np.concatenate([test.x.astype(random.dtype), random]), test.y, f"{network.dataset} test ({len(test.x)}), {words}")
 
 
-def netlist_outputs(netlist: Netlist, probe: Probe, network: Network, encoded: np.ndarray) -> np.ndarray:  # (n, core bits) -> (n, *output.shape)
+def netlist_outputs(
+    netlist: Netlist, probe: Probe, network: Network, encoded: np.ndarray
+) -> np.ndarray:  # (n, core bits) -> (n, *output.shape)
     """What the logic between the two registers of `probe` computes from encoded samples."""
     read = list(network.read_inputs())
     given = dict(zip(netlist.nets(probe.inputs), bits.pack(encoded[:, read]), strict=True))
@@ -105,8 +107,10 @@ def verify_netlist(netlist: Netlist, probe: Probe, network: Network, vectors: Ve
     differs = (expected != actual).reshape(len(expected), -1).any(axis=1)
     if differs.any():
         first = int(np.argmax(differs))
-        raise CheckFailed(f"the netlist differs from the network on {np.count_nonzero(differs)} of {len(expected)} vectors: vector {first} "
-                          f"({vectors.source}) should give {expected[first].tolist()} but gives {actual[first].tolist()}")
-    labelled = actual[:len(vectors.labels)]
+        raise CheckFailed(
+            f"the netlist differs from the network on {np.count_nonzero(differs)} of {len(expected)} vectors: vector {first} "
+            f"({vectors.source}) should give {expected[first].tolist()} but gives {actual[first].tolist()}"
+        )
+    labelled = actual[: len(vectors.labels)]
     accuracy = float(np.mean(labelled == vectors.labels)) if len(labelled) else None
     return Verification(len(expected), 0, vectors.source, accuracy)

@@ -1,5 +1,6 @@
 """Small networks, an independent golden model, and ways to run a component: `ref_*` and `rtl_*` have one signature."""
 
+import itertools
 import json
 from functools import cache
 from pathlib import Path
@@ -10,8 +11,19 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from logicnn import datasets, tools
-from logicnn.network import (Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Interval, MaxPool2d, Network, Offset, Thermometer,
-                             Threshold)
+from logicnn.network import (
+    Activations,
+    Argmax,
+    BinaryConv2d,
+    BinaryDense,
+    Flatten,
+    Interval,
+    MaxPool2d,
+    Network,
+    Offset,
+    Thermometer,
+    Threshold,
+)
 
 
 def all_bits(count: int) -> np.ndarray:  # (2 ** count, count) bool
@@ -26,7 +38,7 @@ def random_ternary(rng: np.random.Generator, *shape: int, density: float = 0.7) 
 def dense_network(rng: np.random.Generator, *sizes: int, density: float = 0.7, argmax: bool = True) -> Network:
     """Bits to thresholds to scores: random weights, thresholds near the middle but one in eight degenerate, balanced scores."""
     layers = []
-    for inputs, outputs in zip(sizes, sizes[1:-1], strict=False):
+    for inputs, outputs in itertools.pairwise(sizes):
         weights = random_ternary(rng, outputs, inputs, density=density)
         fan_in = np.count_nonzero(weights, axis=1)
         middle = fan_in // 2 + rng.integers(0, 3, outputs)
@@ -40,8 +52,12 @@ def conv_network(rng: np.random.Generator, padding: int = 1, stride: int = 1) ->
     """Grey levels through a thermometer, a convolution, pooling and a dense layer."""
     given = Activations((1, 4, 4), Interval(0, 3))
     kernels = random_ternary(rng, 2, 2, 3, 3)
-    layers = [Thermometer([1, 3]), BinaryConv2d(kernels, Threshold(rng.integers(1, 7, 2)), stride, padding), MaxPool2d(2 if padding and stride == 1 else 1),
-              Flatten()]
+    layers = [
+        Thermometer([1, 3]),
+        BinaryConv2d(kernels, Threshold(rng.integers(1, 7, 2)), stride, padding),
+        MaxPool2d(2 if padding and stride == 1 else 1),
+        Flatten(),
+    ]
     trail = given
     for layer in layers:
         trail = layer.infer(trail)
@@ -75,7 +91,9 @@ def _ref_sample(network: Network, value: np.ndarray) -> np.ndarray:
                 value = _ref_conv(layer, value)
             case MaxPool2d(size):
                 channels, height, width = value.shape
-                tiles = value[:, :height // size * size, :width // size * size].reshape(channels, height // size, size, width // size, size)
+                tiles = value[:, : height // size * size, : width // size * size].reshape(
+                    channels, height // size, size, width // size, size
+                )
                 value = tiles.max(axis=(2, 4))
             case Argmax():
                 return np.argmax(value)
@@ -88,7 +106,7 @@ def _ref_conv(layer: BinaryConv2d, value: np.ndarray) -> np.ndarray:
     _, _, height, width = weights.shape
     rows = range(0, padded.shape[1] - height + 1, layer.stride)
     columns = range(0, padded.shape[2] - width + 1, layer.stride)
-    sums = np.array([[[np.sum(kernel * padded[:, y:y + height, x:x + width]) for x in columns] for y in rows] for kernel in weights])
+    sums = np.array([[[np.sum(kernel * padded[:, y : y + height, x : x + width]) for x in columns] for y in rows] for kernel in weights])
     kept = np.abs(weights).sum(axis=(1, 2, 3))[:, None, None]
     return _activate((sums + kept) // 2, layer.activation, (-1, 1, 1))
 

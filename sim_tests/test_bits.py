@@ -35,10 +35,16 @@ def test_popcount_exhaustive(count, offset):
 def test_add_bits_weighted_columns():
     a = columns(6)
     word = bits.add_bits(bits.bare, [a[:3], a[3:5], a[5:]], 1, 4)
-    assert table(word, 64) == [(sum(v >> i & 1 for i in range(3)) + 2 * sum(v >> i & 1 for i in (3, 4)) + 4 * (v >> 5) + 1) % 16 for v in range(64)]
+    assert table(word, 64) == [
+        (sum(v >> i & 1 for i in range(3)) + 2 * sum(v >> i & 1 for i in (3, 4)) + 4 * (v >> 5) + 1) % 16 for v in range(64)
+    ]
 
 
-@given(st.integers(1, 7).flatmap(lambda width: st.lists(st.integers(0, 2**width - 1), min_size=1, max_size=12).map(lambda words: (width, words))))
+@given(
+    st.integers(1, 7).flatmap(
+        lambda width: st.lists(st.integers(0, 2**width - 1), min_size=1, max_size=12).map(lambda words: (width, words))
+    )
+)
 def test_argmax(case):
     width, words = case
     index = bits.argmax(bits.bare, [[word >> i & 1 for i in range(width)] for word in words])

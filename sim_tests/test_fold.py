@@ -19,7 +19,7 @@ def test_every_step(fan_in, falling):
         minimum, inverted = fold_steps(fires, np.array([fan_in]))
         agreeing = np.arange(fan_in + 1)
         seen = fan_in - agreeing if inverted[0] else agreeing
-        assert np.array_equal(seen >= minimum[0], fires[0, :fan_in + 1])
+        assert np.array_equal(seen >= minimum[0], fires[0, : fan_in + 1])
 
 
 def test_beyond_the_fan_in_is_ignored():

@@ -1,5 +1,7 @@
 """Components in Amaranth's simulator against the golden model: exhaustive where inputs are few, with stalls where there are streams."""
 
+import itertools
+
 import numpy as np
 import pytest
 from amaranth.hdl import Elaboratable, Module, Signal, Value
@@ -127,7 +129,7 @@ def test_accelerator(registers, i_stall, o_stall):
     if not i_stall and not o_stall:
         assert {out - into for into, out in times} == {mapping.latency}
         assert mapping.latency == len(registers)
-        assert {b[0] - a[0] for a, b in zip(times, times[1:], strict=False)} == {mapping.interval}
+        assert {b[0] - a[0] for a, b in itertools.pairwise(times)} == {mapping.interval}
 
 
 def test_registers_after_wrong():

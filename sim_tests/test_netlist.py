@@ -119,7 +119,9 @@ def test_every_wrong_lut_is_found(built, tmp_path):
         parameters["LUT_INIT"] = "".join("10"[int(bit)] for bit in right)
         (tmp_path / "wrong.json").write_text(json.dumps(design))
         parameters["LUT_INIT"] = right
-        with pytest.raises(CheckFailed, match=r"^the netlist differs from the network on \d+ of 512 vectors: vector \d+ \(every input\) should give \d but"):
+        with pytest.raises(
+            CheckFailed, match=r"^the netlist differs from the network on \d+ of 512 vectors: vector \d+ \(every input\) should give \d but"
+        ):
             verify_netlist(Netlist(tmp_path / "wrong.json"), PROBE, network, vectors())
 
 

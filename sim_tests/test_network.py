@@ -8,8 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logicnn import datasets, load
-from logicnn.network import (Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Interval, MaxPool2d, Network, NetworkError, Offset,
-                             Thermometer, Threshold)
+from logicnn.network import (
+    Activations,
+    Argmax,
+    BinaryConv2d,
+    BinaryDense,
+    Flatten,
+    Interval,
+    MaxPool2d,
+    Network,
+    NetworkError,
+    Offset,
+    Thermometer,
+    Threshold,
+)
 from sim_tests.helpers import all_bits, conv_network, dense_network, ref_evaluate
 
 BITS = Interval(0, 1)
@@ -56,7 +68,9 @@ def test_argmax_of_bits():
 
 
 def test_thermometer_order():
-    network = Network(Activations((2, 1, 1), Interval(0, 9)), [Thermometer([3, 6]), Flatten(), BinaryDense(np.eye(4, dtype=int), Threshold([1] * 4))])
+    network = Network(
+        Activations((2, 1, 1), Interval(0, 9)), [Thermometer([3, 6]), Flatten(), BinaryDense(np.eye(4, dtype=int), Threshold([1] * 4))]
+    )
     assert network.evaluate(np.array([[[[3]], [[9]]], [[[6]], [[2]]]])).tolist() == [[1, 0, 1, 1], [1, 1, 0, 0]]
 
 
@@ -72,7 +86,11 @@ def test_digest_names_do_not_count():
 
 
 def test_digest_every_value_counts():
-    digests = {Network(Activations((2,), BITS), [BinaryDense([[1, weight]], Threshold([minimum]))]).digest() for weight in (-1, 0, 1) for minimum in (1, 2)}
+    digests = {
+        Network(Activations((2,), BITS), [BinaryDense([[1, weight]], Threshold([minimum]))]).digest()
+        for weight in (-1, 0, 1)
+        for minimum in (1, 2)
+    }
     assert len(digests) == 6
 
 
@@ -82,7 +100,9 @@ def test_arrays_are_read_only():
         layer.weights[0, 0] = 0
 
 
-@pytest.mark.parametrize(("interval", "width"), [((0, 0), 0), ((0, 1), 1), ((0, 7), 3), ((0, 8), 4), ((-1, 0), 1), ((-8, 7), 4), ((-9, 7), 5), ((-1, 8), 5)])
+@pytest.mark.parametrize(
+    ("interval", "width"), [((0, 0), 0), ((0, 1), 1), ((0, 7), 3), ((0, 8), 4), ((-1, 0), 1), ((-8, 7), 4), ((-9, 7), 5), ((-1, 8), 5)]
+)
 def test_interval_width(interval, width):
     assert Interval(*interval).width == width
 
@@ -93,7 +113,10 @@ def test_interval_width(interval, width):
         (lambda: BinaryDense([[2, 0]], Threshold([1])), r"^BinaryDense.weights must be -1, 0 or \+1, but hold 2$"),
         (lambda: BinaryDense([[float("nan"), 0]], Threshold([1])), r"^BinaryDense.weights must be finite, but holds nan$"),
         (lambda: BinaryDense([[0.5, 0]], Threshold([1])), r"^BinaryDense.weights must be integers, but holds 0.5$"),
-        (lambda: BinaryDense([1, 0], Threshold([1])), r"^BinaryDense.weights must be a non-empty array of 2 dimension\(s\), not shape \(2,\)$"),
+        (
+            lambda: BinaryDense([1, 0], Threshold([1])),
+            r"^BinaryDense.weights must be a non-empty array of 2 dimension\(s\), not shape \(2,\)$",
+        ),
         (lambda: BinaryDense([[1, 0]], Threshold([1, 2])), r"^BinaryDense has 1 neurons but 2 threshold values$"),
         (lambda: BinaryDense([[1, 0]], "sign"), r"^BinaryDense.activation must be a Threshold or an Offset, not 'sign'$"),
         (lambda: Threshold([float("inf")]), r"^Threshold.minimum must be finite"),
@@ -105,10 +128,19 @@ def test_interval_width(interval, width):
         (lambda: Interval(2, 1), r"^interval low must not exceed high, not 2 > 1$"),
         (lambda: Activations((0,), BITS), r"^shape must be "),
         (lambda: Network(Activations((3,), BITS), []), r"^a network needs at least one layer$"),
-        (lambda: Network(Activations((3,), BITS), [BinaryDense([[1, 0]], Threshold([1]))]), r"^layer 0: BinaryDense.weights \(1, 2\) read 2 inputs"),
-        (lambda: Network(Activations((3,), Interval(0, 9)), [BinaryDense([[1, 0, 0]], Threshold([1]))]), r"^layer 0: BinaryDense reads bits"),
+        (
+            lambda: Network(Activations((3,), BITS), [BinaryDense([[1, 0]], Threshold([1]))]),
+            r"^layer 0: BinaryDense.weights \(1, 2\) read 2 inputs",
+        ),
+        (
+            lambda: Network(Activations((3,), Interval(0, 9)), [BinaryDense([[1, 0, 0]], Threshold([1]))]),
+            r"^layer 0: BinaryDense reads bits",
+        ),
         (lambda: Network(Activations((3,), Interval(0, 9)), [Thermometer([10])]), r"^layer 0: Thermometer.thresholds must lie in 1 ... 9"),
-        (lambda: Network(Activations((3,), BITS), [MaxPool2d(1)]), r"^layer 0: MaxPool2d reads \(channels, height, width\), not shape \(3,\)$"),
+        (
+            lambda: Network(Activations((3,), BITS), [MaxPool2d(1)]),
+            r"^layer 0: MaxPool2d reads \(channels, height, width\), not shape \(3,\)$",
+        ),
         (lambda: Network(Activations((2,), BITS), [Argmax()], labels=("a",)), r"^labels must name 2 classes, not 1$"),
         (lambda: Network(Activations((2,), BITS), ["dense"]), r"^layer 0 must be one of the layer types, not 'dense'$"),
         (lambda: Network(Activations((2,), Interval(0, 3)), [Argmax()]), r"^the first layer, and no other, must be a Thermometer"),
@@ -152,7 +184,10 @@ def test_mnist_model_equals_products(mnist_test):
         if isinstance(layer, BinaryDense):
             weights = layer.weights.astype(np.float32)
             agreeing = (value @ weights.T + np.abs(weights).sum(1)) / 2
-            value = np.where(agreeing >= layer.activation.level, 1, -1).astype(np.float32) if isinstance(layer.activation, Threshold) \
+            value = (
+                np.where(agreeing >= layer.activation.level, 1, -1).astype(np.float32)
+                if isinstance(layer.activation, Threshold)
                 else agreeing + layer.activation.level
+            )
     assert np.array_equal(labels, value.argmax(1))
     assert np.mean(labels == mnist_test.y) >= 0.95

@@ -39,8 +39,14 @@ async def receive(ctx, line) -> int:
     return byte
 
 
-def classes_over_the_line(network, data: list[bytes], registers=(), bit_cycles: float = DIVISOR, silence_after: dict[int, bool] | None = None,
-                          expected: int | None = None):
+def classes_over_the_line(
+    network,
+    data: list[bytes],
+    registers=(),
+    bit_cycles: float = DIVISOR,
+    silence_after: dict[int, bool] | None = None,
+    expected: int | None = None,
+):
     """What the design answers to the frames, and the LEDs after each answer."""
     dut = SerialClassifier(Mapping.unrolled(network, registers), DIVISOR, 2)
     answers: list[int] = []
@@ -70,7 +76,10 @@ def wide_network() -> Network:
     rng = np.random.default_rng(24)
     weights = rng.choice([-1, 1], (6, 13))
     weights[:, [2, 7, 12]] = 0
-    return Network(Activations((13,), Interval(0, 1)), [BinaryDense(weights, Threshold(rng.integers(4, 7, 6))), BinaryDense(rng.choice([-1, 1], (3, 6)), Offset([0, 0, 0])), Argmax()])
+    return Network(
+        Activations((13,), Interval(0, 1)),
+        [BinaryDense(weights, Threshold(rng.integers(4, 7, 6))), BinaryDense(rng.choice([-1, 1], (3, 6)), Offset([0, 0, 0])), Argmax()],
+    )
 
 
 @pytest.mark.parametrize("registers", [(), (0, 2)])

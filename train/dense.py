@@ -19,7 +19,9 @@ def dense_net(data: Dataset, thresholds: Sequence[int], hidden: Sequence[int], s
     torch.manual_seed(seed)
     given = Activations(data.train.x.shape[1:], Interval(0, data.highest))
     sizes = [given.size * len(thresholds), *hidden]
-    return BinaryNet(given, thresholds, [*(DenseNeurons(a, b) for a, b in pairwise(sizes)), DenseScores(sizes[-1], len(data.classes), biased)])
+    return BinaryNet(
+        given, thresholds, [*(DenseNeurons(a, b) for a, b in pairwise(sizes)), DenseScores(sizes[-1], len(data.classes), biased)]
+    )
 
 
 def write(net: BinaryNet, data: Dataset, output: Path) -> Network:
@@ -27,6 +29,16 @@ def write(net: BinaryNet, data: Dataset, output: Path) -> Network:
     network = export(net, output.stem, data.name, data.classes)
     files.save(network, output)
     right = float((network.evaluate(data.test.x) == data.test.y).mean())
-    print(json.dumps({"file": str(output), "digest": network.digest(), "accuracy": right, "torch_accuracy": accuracy(net, data.test),
-                      "estimated_lut4": estimate.core(Mapping.unrolled(network)).lut4, "inputs": len(network.read_inputs())}))
+    print(
+        json.dumps(
+            {
+                "file": str(output),
+                "digest": network.digest(),
+                "accuracy": right,
+                "torch_accuracy": accuracy(net, data.test),
+                "estimated_lut4": estimate.core(Mapping.unrolled(network)).lut4,
+                "inputs": len(network.read_inputs()),
+            }
+        )
+    )
     return network

@@ -1,6 +1,6 @@
 """A small pruned binarized network for scikit-learn's bundled 8 x 8 digits: trains in under a minute, with no download.
 
-    python -m train.digits_bnn
+python -m train.digits_bnn
 """
 
 import argparse
@@ -14,7 +14,7 @@ from train.dense import dense_net, write
 
 THRESHOLDS = (4, 8, 12)  # of the 17 grey levels
 HIDDEN = (200, 100)
-RECIPE = Recipe(epochs=150, learning_rate=0.02, seed=1, batch=100, budget=900, rules=[FanIn(6), FanIn(6), Total(power=0.5)])
+RECIPE = Recipe(epochs=150, learning_rate=0.02, seed=1, batch=100, budget=900, rules=[FanIn(6), FanIn(6), Total(power=0.4)])
 
 
 def main() -> None:

@@ -46,8 +46,18 @@ def main() -> None:
     fit(dense, data.train, FLOAT, "float baseline")
     binary = dense_net(data, [THRESHOLD], HIDDEN, BINARIZED.seed)
     fit(binary, data.train, BINARIZED, "binarized, not pruned")
-    print(json.dumps({"shape": sizes, "seed": FLOAT.seed, "float_accuracy": accuracy(dense, data.test), "float_bits": 32 * weights,
-                      "binarized_accuracy": accuracy(binary, data.test), "binarized_bits": weights}))
+    print(
+        json.dumps(
+            {
+                "shape": sizes,
+                "seed": FLOAT.seed,
+                "float_accuracy": accuracy(dense, data.test),
+                "float_bits": 32 * weights,
+                "binarized_accuracy": accuracy(binary, data.test),
+                "binarized_bits": weights,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

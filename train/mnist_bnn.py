@@ -1,6 +1,6 @@
 """A pruned binarized network for MNIST: two hidden layers of neurons with six inputs, within a LUT budget.
 
-    python -m train.mnist_bnn --data-dir ../shared/data
+python -m train.mnist_bnn --data-dir ../shared/data
 """
 
 import argparse
@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--score-fan-in", type=int, help="exactly so many synapses for every class (default: as many as the budget allows)")
     parser.add_argument("--budget", type=int, default=4000, help="LUT4 of the core, estimated")
     parser.add_argument("--measure", choices=[each.value for each in Strength], default=Strength.MAGNITUDE.value)
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=Path("mnist-bnn.lnn"))
@@ -41,9 +41,16 @@ def main() -> None:
         datasets.download_mnist(Path(given.data_dir or "data"))
     data = datasets.load("mnist", given.data_dir or ("data" if given.download else None))
     net = dense_net(data, [THRESHOLD], given.hidden, given.seed, biased=given.score_fan_in is None)
-    rules = [*(FanIn(given.fan_in) for _ in given.hidden), FanIn(given.score_fan_in) if given.score_fan_in else Total(power=0.5)]
-    recipe = Recipe(given.epochs, given.learning_rate, given.seed, budget=given.budget, rules=rules, measure=Strength(given.measure),
-                    input_floor=INPUT_FLOOR)
+    rules = [*(FanIn(given.fan_in) for _ in given.hidden), FanIn(given.score_fan_in) if given.score_fan_in else Total(power=0.4)]
+    recipe = Recipe(
+        given.epochs,
+        given.learning_rate,
+        given.seed,
+        budget=given.budget,
+        rules=rules,
+        measure=Strength(given.measure),
+        input_floor=INPUT_FLOOR,
+    )
     fit(net, data.train, recipe, f"mnist, {given.budget} LUT4")
     write(net, data, given.output)
 

@@ -52,8 +52,12 @@ class Accelerator(wiring.Component):
 
     def __init__(self, mapping: Mapping):
         self.mapping = mapping
-        super().__init__({"i": In(stream.Signature(port_shape(mapping.network.core_input))),
-                          "o": Out(stream.Signature(port_shape(mapping.network.output)))})
+        super().__init__(
+            {
+                "i": In(stream.Signature(port_shape(mapping.network.core_input))),
+                "o": Out(stream.Signature(port_shape(mapping.network.output))),
+            }
+        )
 
     @property
     def latency(self) -> int:

@@ -37,7 +37,7 @@ def word_shape(interval: Interval) -> Shape:
     return Shape(max(1, interval.width), signed=interval.low < 0)
 
 
-def port_shape(given: Activations):  # noqa: ANN201 - a shape-like of Amaranth
+def port_shape(given: Activations):
     """The port of activations: one bit each, or an array of words, or one word."""
     if given.is_bits:
         return given.size

@@ -28,9 +28,8 @@ class Receiver(wiring.Component):
         shift = Signal(8)
         m.d.comb += self.o.payload.eq(shift)
         m.d.sync += self.o.valid.eq(0)
-        with m.If(left == 0):
-            with m.If(~line):
-                m.d.sync += [left.eq(9), wait.eq(self._divisor + self._divisor // 2 - 1)]
+        with m.If(left == 0), m.If(~line):
+            m.d.sync += [left.eq(9), wait.eq(self._divisor + self._divisor // 2 - 1)]
         with m.Elif(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         with m.Else():

@@ -3,7 +3,8 @@
     forward   x -> sign(x), sign(0) = +1            gradient   1 where |x| <= 1, else 0 (activations)
     forward   (w, mask) -> sign(w) * mask           gradient   1 everywhere, pruned weights too (so that a synapse can come back)
 
-Straight-through estimators: Bengio, Leonard, Courville (arXiv 1308.3432); Hubara et al., "Binarized Neural Networks" (NIPS 2016), section 1.
+Straight-through estimators: Bengio, Leonard, Courville (arXiv 1308.3432); Hubara et al., "Binarized Neural Networks" (NIPS
+2016), section 1.
 """
 
 from collections.abc import Sequence
@@ -92,7 +93,9 @@ class _Neurons(_Binary):
         across = (1, -1, *[1] * (total.dim() - 2))
         scaled = total / self.fan_in().clamp(min=1).sqrt().view(across)
         if self.training:
-            return _Sign.apply(functional.batch_norm(scaled, self.mean, self.variance, self.gain, self.bias, True, self.MOMENTUM, self.EPSILON))
+            return _Sign.apply(
+                functional.batch_norm(scaled, self.mean, self.variance, self.gain, self.bias, True, self.MOMENTUM, self.EPSILON)
+            )
         # Written out, one rounding an operation: `export` asks this very expression for every reachable sum.
         normal = (scaled - self.mean.view(across)) / torch.sqrt(self.variance + self.EPSILON).view(across)
         return _Sign.apply(normal * self.gain.view(across) + self.bias.view(across))

@@ -1,8 +1,9 @@
 """Feature-strength pruning to a LUT budget.
 
-The published description (Payra et al., HPEC 2023, abstract) says only "feature-strength-based pruning"; what follows is ours. A synapse has a
-*strength*; a layer's rule says which of its synapses survive at a given kept fraction; the fraction follows from the budget, because the cost of
-what is left is counted as it will be built: a neuron of up to four synapses is one LUT4, of six three, and what nothing reads costs nothing.
+The published description (Payra et al., HPEC 2023, abstract) says only "feature-strength-based pruning"; what follows is
+ours. A synapse has a *strength*; a layer's rule says which of its synapses survive at a given kept fraction; the fraction
+follows from the budget, because the cost of what is left is counted as it will be built: a neuron of up to four synapses is
+one LUT4, of six three, and what nothing reads costs nothing.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,226 @@
+"""The build command as its users meet it: one real build for each family, the cache, and every refusal in one line."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from logicnn import build, cli, files, load, tools, verify
+from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset, Threshold
+from sim_tests.helpers import dense_network
+
+DIGITS = ["--model", "digits-bnn", "--verify", "quick"]
+
+
+def run(*arguments: str) -> int:
+    return cli.main(["build", *arguments])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """digits-bnn on the icebreaker: its folder, and report.json."""
+    output = tmp_path_factory.mktemp("builds")
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(output)) == 0
+    (folder,) = output.iterdir()
+    return output, folder, json.loads((folder / "report.json").read_text())
+
+
+def test_report(built):
+    _, folder, report = built
+    network = load("digits-bnn")
+    assert report["model"] == {"name": "digits-bnn", "digest": network.digest()}
+    assert (report["board"], report["device"]) == ("icebreaker", "iCE40UP5K")
+    resources = report["resources"]
+    assert set(resources) == {"lut4", "logic_cells", "ff", "carry", "bram", "dsp", "capacity"}
+    assert 0 < resources["lut4"] <= resources["logic_cells"] <= resources["capacity"]["logic_cells"] == 5280
+    assert (resources["bram"], resources["dsp"]) == (1, 0)
+    timing = report["timing"]
+    assert (timing["latency_cycles"], timing["interval_cycles"]) == (0, 1)
+    assert 10 < timing["core_delay_ns"] < 1000 / timing["clock_mhz"] and timing["fmax_mhz"] >= timing["clock_mhz"]
+    checked = report["verification"]
+    assert checked["mismatches"] == 0 and checked["vectors"] == 359 + verify.QUICK and checked["accuracy"] > 0.9
+    data = Path(report["bitstream"]["path"]).read_bytes()
+    assert report["bitstream"]["sha256"] == hashlib.sha256(data).hexdigest() and report["bitstream"]["bytes"] == len(data)
+    assert set(report["seconds"]) == {"elaborate", "synthesis", "place_route", "verify", "pack", "total"}
+    assert set(report["tools"]) == {"yosys", "nextpnr-ice40", "icepack", "amaranth"}
+    assert "359" in (folder / "report.txt").read_text()
+
+
+def test_stored_inputs_are_those_that_are_read(built):
+    """One flip-flop an input bit that the network reads, and the shell's."""
+    _, _, report = built
+    shell = report["resources"]["ff"] - len(load("digits-bnn").read_inputs())
+    assert 60 < shell < 120
+
+
+def test_estimate_is_close(built):
+    _, _, report = built
+    assert report["estimate"]["logic_cells"] == pytest.approx(report["resources"]["logic_cells"], rel=0.15)
+
+
+def test_nothing_is_repeated(built, monkeypatch, capsys):
+    output, _folder, report = built
+    ran = []
+    real = tools.run
+    monkeypatch.setattr(tools, "run", lambda command, *rest: (ran.append(command[0]), real(command, *rest)))
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(output), "--json") == 0
+    assert ran == ["icepack"]
+    assert json.loads(capsys.readouterr().out)["bitstream"] == report["bitstream"]
+
+
+def test_other_seed_places_again(built, monkeypatch):
+    output, _, _ = built
+    ran = []
+    real = tools.run
+    monkeypatch.setattr(tools, "run", lambda command, *rest: (ran.append(command[0]), real(command, *rest)))
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(output), "--seed", "7") == 0
+    assert ran == ["nextpnr-ice40", "icepack"]
+
+
+@pytest.mark.parametrize("board", ["ice40_hx8k_b_evn", "ulx3s"])
+def test_other_boards(tmp_path, board, capsys):
+    assert run("--board", board, *DIGITS, "--output", str(tmp_path), "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["verification"]["mismatches"] == 0 and report["resources"]["lut4"] > 500
+
+
+def test_own_board_by_path(tmp_path, capsys):
+    own = tmp_path / "mine.py"
+    own.write_text(
+        "from amaranth_boards.icebreaker import ICEBreakerPlatform\nfrom logicnn.boards import Board\n"
+        "board = Board('mine', ICEBreakerPlatform, 'iCE40UP5K')\n"
+    )
+    assert build.boards.find(str(own)).name == "mine"
+
+
+def small(name="small") -> Network:
+    network = dense_network(np.random.default_rng(24), 9, 7, 5, 4)
+    return Network(network.input, network.layers, name)
+
+
+def test_mismatch_leaves_nothing(tmp_path, monkeypatch, capsys):
+    """A network whose netlist computes another one: exit code 1, the first differing vector, no bitstream."""
+    files.save(small(), tmp_path / "small.lnn")
+    other = dense_network(np.random.default_rng(25), 9, 7, 5, 4)
+    monkeypatch.setattr(verify.Network, "evaluate_bits", lambda self, encoded, real=Network.evaluate_bits: real(other, encoded))
+    assert run("--board", "icebreaker", "--model", str(tmp_path / "small.lnn"), "--output", str(tmp_path / "out")) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: the netlist differs from the network on ") and "should give" in error and "but gives" in error
+    (folder,) = (tmp_path / "out").iterdir()
+    assert not [path.name for path in folder.iterdir() if path.suffix == ".bin" or path.name.startswith("report")]
+
+
+def test_missed_clock(tmp_path, monkeypatch, capsys):
+    files.save(small(), tmp_path / "small.lnn")
+    monkeypatch.setattr(build.Placed, "clock", lambda self: (5.0, 12.0))
+    assert run("--board", "icebreaker", "--model", str(tmp_path / "small.lnn"), "--output", str(tmp_path / "out"), "--verify", "none") == 1
+    assert "error: the placed design reaches 5.00 MHz but its clock is 12.00 MHz; try another --seed" in capsys.readouterr().err
+
+
+def test_too_big(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    layers = [
+        BinaryDense(rng.choice([-1, 1], (40, 200)), Threshold(np.full(40, 100))),
+        BinaryDense(rng.choice([-1, 1], (10, 40)), Offset(np.zeros(10, int))),
+        Argmax(),
+    ]
+    files.save(Network(Activations((200,), Interval(0, 1)), layers, "big"), tmp_path / "big.lnn")
+    start = time.perf_counter()
+    assert run("--board", "icebreaker", "--model", str(tmp_path / "big.lnn"), "--output", str(tmp_path / "out")) == 2
+    assert time.perf_counter() - start < 2 and not (tmp_path / "out").exists()
+    error = capsys.readouterr().err
+    assert (
+        error.startswith("error: big needs about ")
+        and " more than the 5280 of the iCE40UP5K on icebreaker; " in error
+        and error.count("\n") == 1
+    )
+
+
+def bad_board(folder: Path, text: str) -> str:
+    (folder / "bad.py").write_text(text)
+    return str(folder / "bad.py")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--board", "icebraker"],
+            "unknown board 'icebraker'; give the path of a board file or one of: ice40_hx8k_b_evn, icebreaker, ulx3s",
+        ),
+        (["--board", "icebreaker", "--model", "nonet"], "unknown model 'nonet'; give the path of a .lnn file or one of: "),
+        (["--board", "icebreaker", "--model", "no/net.lnn"], "no network file 'no/net.lnn'; "),
+        (["--board", "icebreaker", *DIGITS, "--output", "/proc/nowhere"], "cannot write to the output folder /proc/nowhere/icebreaker-"),
+    ],
+)
+def test_refused(arguments, message, capsys):
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("board = 1", "must define `board`"),
+        ("import nothing_of_that_name", "cannot be run: ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+        (
+            "from logicnn.boards import Board\nboard = Board('b', None, 'iCE40HX1K')",
+            "device must be one of iCE40UP5K, iCE40HX8K, LFE5U-85F, not 'iCE40HX1K'",
+        ),
+    ],
+)
+def test_bad_board_file(tmp_path, text, message, capsys):
+    assert run("--board", bad_board(tmp_path, text)) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_missing_tool(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("YOSYS", "yosys-of-another-name")
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(tmp_path)) == 2
+    assert "error: tool yosys-of-another-name was not found (named by YOSYS)" in capsys.readouterr().err
+
+
+def test_failing_tool(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("YOSYS", "false")
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(tmp_path)) == 1
+    assert "error: yosys failed: no output (exit code 1, log " in capsys.readouterr().err
+
+
+def test_full_disk(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device", "top.il")
+
+    monkeypatch.setattr(build, "replace_file", full)
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(tmp_path)) == 2
+    assert (
+        capsys.readouterr().err.splitlines()[-1]
+        == "error: No space left on device (top.il); free the space or choose another folder with --output"
+    )
+
+
+def test_interrupt(tmp_path):
+    """Ctrl-C in the middle of synthesis: one line, no bitstream, no report, and the tool is gone."""
+    command = [sys.executable, "-m", "logicnn.build", "--board", "icebreaker", *DIGITS, "--output", str(tmp_path)]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+    )
+    deadline = time.time() + 60
+    while not list(tmp_path.glob("*/synthesis.log")):
+        assert time.time() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=30)
+    assert process.returncode == 130 and out == ""
+    assert error.splitlines()[-1] == "error: interrupted; nothing was left half written, run the command again to go on"
+    assert "Traceback" not in error
+    left = {path.name for path in tmp_path.glob("*/*")}
+    assert not {name for name in left if name.startswith("report") or name.endswith((".bin", ".stamp"))}
