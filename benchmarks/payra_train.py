@@ -1,6 +1,6 @@
 """Trains the networks that `benchmarks.payra` places, and its baselines: a quarter of an hour on one core.
 
-    python -m benchmarks.payra_train --data-dir ../shared/data [NAME ...]
+    python -m benchmarks.payra_train [NAME ...]
 
 Each network is one run of `train.mnist_bnn`; the commands and what they printed are kept in ``results/payra_train.json``.
 """
@@ -21,29 +21,21 @@ def _sweep(budget: int) -> list[str]:
     return ["train.mnist_bnn", "--hidden", str(first), str(first // 2), "--budget", str(budget), "--epochs", "40"]
 
 
-RUNS = {f"payra-{budget:04d}": _sweep(budget) for budget in (200, 400, 700, 1000, 1500, 2200, 3000, 5000)} | {
-    "payra-fast-a": ["train.mnist_bnn", "--hidden", "60", "--score-fan-in", "3", "--budget", "215", "--epochs", "60"],
-    "payra-fast-b": ["train.mnist_bnn", "--hidden", "60", "--fan-in", "4", "--score-fan-in", "3", "--budget", "150", "--epochs", "60"],
-    "payra-fast-c": [
-        "train.mnist_bnn",
-        "--hidden",
-        "120",
-        "30",
-        "--fan-in",
-        "4",
-        "--score-fan-in",
-        "3",
-        "--budget",
-        "270",
-        "--epochs",
-        "60",
-    ],
+def _fast(fan_in: int, budget: int) -> list[str]:
+    """One hidden layer, and three voters a class: scores of two bits, which a single LUT4 compares."""
+    fixed = ["--score-fan-in", "3", "--budget", str(budget), "--epochs", "150"]
+    return ["train.mnist_bnn", "--hidden", "200", "--fan-in", str(fan_in), *fixed]
+
+
+RUNS = {f"payra-{budget:04d}": _sweep(budget) for budget in (400, 700, 1000, 1500, 2200, 3000, 5000)} | {
+    "payra-0200": _fast(6, 210),
+    "payra-fast": _fast(4, 150),
     "baseline": ["train.mnist_baseline"],
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(RUNS)}")
     given = parser.parse_args()

@@ -32,6 +32,7 @@ PROBE = Probe(inputs="classifier.store.bits", output="classifier.result")
 CORE = "classifier.accelerator.core"
 TOP = "top"
 BAUD = 115_200
+FIRST_RUN = "the first run of a tool compiles it, up to a minute"
 MARGIN = 1.5  # the estimate of the core's delay may be short by a third before the clock is missed
 # Wide multiplexers inflate popcounts on ECP5: a 256-bit one is 1,087 LUT4 with them and 488 without, no slower.
 SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
@@ -72,8 +73,8 @@ def _check_fits(predicted: Resources, board: Board, what: str) -> None:
     room = board.device.capacity
     if predicted.logic_cells > room.logic_cells:
         raise TooBig(
-            f"{what} needs about {predicted.logic_cells} logic cells, {predicted.logic_cells - room.logic_cells} more than the {room.logic_cells} "
-            f"of the {board.device.name} on {board.name}; prune it to a smaller budget or choose a larger board"
+            f"{what} needs about {predicted.logic_cells} logic cells, {predicted.logic_cells - room.logic_cells} more than the "
+            f"{room.logic_cells} of the {board.device.name} on {board.name}; prune it to a smaller budget or choose a larger board"
         )
 
 
@@ -150,11 +151,15 @@ def build_folder(mapping: Mapping, board: Board, options: Options) -> Path:
     return options.output / f"{board.name}-{mapping.network.digest()[:16]}"
 
 
-def _prepare_folder(folder: Path, finals: Sequence[Path]) -> None:
+def _remove_results(folder: Path, suffix: str) -> None:
+    for path in [*folder.glob(f"*{suffix}"), folder / "report.json", folder / "report.txt"]:
+        path.unlink(missing_ok=True)
+
+
+def _prepare_folder(folder: Path, suffix: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in finals:  # whatever happens from here on, no stale result is left
-            path.unlink(missing_ok=True)
+        _remove_results(folder, suffix)  # whatever happens from here on, no stale result is left
     except OSError as error:
         raise LogicnnError(f"cannot write to the output folder {folder}: {error.strerror}; choose another with --output") from None
 
@@ -169,9 +174,9 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     predicted = estimate.design(mapping, board.device)
     _check_fits(predicted, board, name)
     folder = build_folder(mapping, board, options)
-    bitstream = folder / f"{name}{Path(BITSTREAM[board.device.family]).suffix}"
-    finals = [bitstream, folder / "report.json", folder / "report.txt"]
-    _prepare_folder(folder, finals)
+    packed = folder / BITSTREAM[board.device.family]
+    bitstream = packed.with_stem(name)
+    _prepare_folder(folder, packed.suffix)
     stages = Stages(folder)
     cached = "unchanged, not repeated"
     try:
@@ -183,7 +188,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
                     replace_file(folder / file, data)
         sources = sorted(plan.files)
         synthesis, place, pack = plan.commands
-        with steps.step("synthesis", "synthesise") as remark:
+        with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
             if not stages.run("synthesis", synthesis, [file for file in sources if Path(file).suffix in (".il", ".ys")], [f"{TOP}.json"]):
                 remark(cached)
         with steps.step("verify", "verify the netlist") as remark:
@@ -191,7 +196,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             checked = _verify(netlist, mapping, options)
             if checked:
                 remark(f"{checked.vectors} vectors equal")
-        with steps.step("place_route", "place and route") as remark:
+        with steps.step("place_route", "place and route", FIRST_RUN) as remark:
             constraints = [file for file in sources if Path(file).suffix in (".pcf", ".lpf")]
             if not stages.run("place_route", place, [f"{TOP}.json", *constraints], ["timing.json"]):
                 remark(cached)
@@ -200,7 +205,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             remark(f"core {timing.core_delay_ns:.1f} ns")
         with steps.step("pack", "pack the bitstream"):
             tools.run(pack, folder, "pack.log")
-            data = (folder / BITSTREAM[board.device.family]).read_bytes()
+            data = packed.read_bytes()
         report = Report(
             name,
             network.digest(),
@@ -217,10 +222,9 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
         )
         replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
         replace_file(folder / "report.txt", report.as_text().encode())
-        (folder / BITSTREAM[board.device.family]).rename(bitstream)
+        packed.rename(bitstream)
     except BaseException:
-        for path in [*finals, folder / BITSTREAM[board.device.family]]:
-            path.unlink(missing_ok=True)
+        _remove_results(folder, packed.suffix)
         raise
     return report
 

@@ -106,8 +106,8 @@ def digits(folder: Path | None) -> Dataset:
         from sklearn.datasets import load_digits
     except ImportError:
         raise DatasetMissing("digits: scikit-learn is not installed; pip install logicnn[train]") from None
-    bundle = load_digits()
-    x, y = bundle.images.astype(np.uint8)[:, None], bundle.target.astype(np.uint8)
+    x, y = (np.asarray(part).astype(np.uint8) for part in load_digits(return_X_y=True))
+    x = x.reshape(-1, 1, 8, 8)
     held = np.arange(len(x)) % 5 == 4
     return Dataset("digits", tuple("0123456789"), 16, Split(x[~held], y[~held]), Split(x[held], y[held]))
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from logicnn.errors import LogicnnError
 __all__ = ["Netlist", "NetlistError"]
 
 # Yosys numbers nets from 2; "0", "1" and "x" are constants. ("next", net) is the next value of a register, ("carry", n) inside a cell.
-Net = int | str | tuple[str, int | str]
+Net = int | str | tuple[str, Any]
 
 
 class NetlistError(LogicnnError):

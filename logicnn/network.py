@@ -463,7 +463,7 @@ class Network:
         samples = len(encoded)
         words = bits.pack(encoded)
         for layer, given in zip(self.layers[self.core_start :], self.activations[self.core_start :], strict=False):
-            if isinstance(layer, Flatten):
+            if isinstance(layer, Flatten | Thermometer):  # a thermometer comes before the core only
                 continue
             if isinstance(layer, Argmax):
                 return np.argmax(bits.unpack(words, samples) if given.is_bits else words, axis=1)

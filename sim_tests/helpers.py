@@ -38,7 +38,7 @@ def random_ternary(rng: np.random.Generator, *shape: int, density: float = 0.7) 
 def dense_network(rng: np.random.Generator, *sizes: int, density: float = 0.7, argmax: bool = True) -> Network:
     """Bits to thresholds to scores: random weights, thresholds near the middle but one in eight degenerate, balanced scores."""
     layers = []
-    for inputs, outputs in itertools.pairwise(sizes):
+    for inputs, outputs in itertools.pairwise(sizes[:-1]):
         weights = random_ternary(rng, outputs, inputs, density=density)
         fan_in = np.count_nonzero(weights, axis=1)
         middle = fan_in // 2 + rng.integers(0, 3, outputs)

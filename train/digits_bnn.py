@@ -18,7 +18,7 @@ RECIPE = Recipe(epochs=150, learning_rate=0.02, seed=1, batch=100, budget=900, r
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--output", type=Path, default=Path("digits-bnn.lnn"))
     given = parser.parse_args()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it

@@ -27,14 +27,14 @@ class FloatNet(nn.Module):
     def __init__(self, sizes: list[int]):
         super().__init__()
         hidden = [block for a, b in pairwise(sizes[:-1]) for block in (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU())]
-        self.blocks = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(*sizes[-2:]))
+        self.blocks = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(sizes[-2], sizes[-1]))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.blocks(x / 255)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     given = parser.parse_args()
     torch.set_num_threads(1)

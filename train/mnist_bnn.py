@@ -19,7 +19,7 @@ FAN_IN = 6  # three LUT4 a neuron
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     parser.add_argument("--download", action="store_true", help="fetch MNIST into the folder first")
     parser.add_argument("--hidden", type=int, nargs="+", default=HIDDEN, help="neurons of the hidden layers before pruning")

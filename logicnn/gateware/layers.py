@@ -5,7 +5,7 @@ first in the least significant place. Payra et al. (HPEC 2023, doi 10.1109/HPEC5
 weight of -1 is an inverter that the next LUT absorbs, a pruned one is nothing at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import count
 
 from amaranth import *
@@ -46,8 +46,8 @@ def port_shape(given: Activations):
     return data.ArrayLayout(word_shape(given.interval), given.size)
 
 
-def signed_inputs(i: Value, neuron: Neuron) -> list[Value]:
-    return [~i[index] if inverted else i[index] for index, inverted in zip(neuron.inputs, neuron.inverted, strict=True)]
+def signed_inputs(i: Value, neuron: Neuron) -> list:
+    return [~Value.cast(i[index]) if inverted else i[index] for index, inverted in zip(neuron.inputs, neuron.inverted, strict=True)]
 
 
 class _Neurons(wiring.Component):
@@ -114,10 +114,10 @@ class Argmax(wiring.Component):
         m.d.comb += self.o.eq(Cat(index))
         return m
 
-    def _unsigned(self, word: Value) -> Sequence[Value]:
+    def _unsigned(self, word: Value) -> list:
         """Two's complement in the order of unsigned words: the sign bit inverted."""
         *low, high = word
-        return [*low, ~high if self._given.interval.low < 0 else high]
+        return [*low, ~Value.cast(high) if self._given.interval.low < 0 else high]
 
 
 def layer_component(layer: network.Layer, given: Activations) -> wiring.Component | None:

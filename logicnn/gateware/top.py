@@ -59,7 +59,7 @@ class InputStore(wiring.Component):
             m.d.sync += place.eq(0)
         return m
 
-    def _spread(self) -> Value:
+    def _spread(self):
         """The stored bits at their places in the input, zeros elsewhere."""
         place = {index: self.bits[position] for position, index in enumerate(self._read)}
         return Cat(place.get(index, C(0, 1)) for index in range(self._size))

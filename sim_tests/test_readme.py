@@ -1,0 +1,44 @@
+"""The README's commands and code are the ones that work."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+
+from logicnn import build, cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks() -> list[str]:
+    """Indented code, without the indent."""
+    return [re.sub(r"^    ", "", block, flags=re.M) for block in re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", README, flags=re.M)]
+
+
+def test_code_runs():
+    (code,) = [block for block in blocks() if block.startswith("import logicnn")]
+    names = {"images": np.zeros((3, 1, 28, 28), np.uint8)}
+    exec(code, names)
+    assert names["labels"].shape == (3,) and names["core"].latency == 0 and names["accelerator"].latency == 2
+
+
+def test_ci_runs_the_test_command():
+    (command,) = [block for block in blocks() if "-m pytest" in block]
+    assert command.strip().split(" && ")[-1] in (ROOT / ".ci" / "run").read_text()
+
+
+def test_build_command_parses(monkeypatch):
+    (command,) = [block for block in blocks() if "--board icebreaker\n" in block]
+    words = shlex.split(command.strip().split(" && ")[-1])
+    assert words[1:3] == ["-m", "logicnn.build"]
+    seen = []
+    monkeypatch.setattr(build, "run", seen.append)
+    assert cli.command("x", None, build.add_arguments, build.run, words[3:]) == 0
+    assert (seen[0].board, seen[0].model) == ("icebreaker", "mnist-bnn")
+
+
+def test_every_option_is_named():
+    for option in ("--board", "--model", "--output", "--seed", "--verify", "--json"):
+        assert option in README
