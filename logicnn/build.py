@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import importlib.metadata
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def divider_for(mapping: Mapping, board: Board, frequency: float) -> int:
     """The smallest clock divider (1 or even) that leaves the estimated core delay its margin."""
     period_ns = 1e9 / frequency
     needed = MARGIN * estimate.core_delay_ns(mapping, board.device) / period_ns
-    return 1 if needed <= 1 else 2 * -int(-needed // 2)
+    return 1 if needed <= 1 else 2 * math.ceil(needed / 2)
 
 
 def _check_fits(predicted: Resources, board: Board, what: str) -> None:

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+from amaranth.hdl import Fragment
 
 from logicnn import build, cli
 
@@ -21,6 +22,8 @@ def test_code_runs():
     (code,) = [block for block in blocks() if block.startswith("import logicnn")]
     names = {"images": np.zeros((3, 1, 28, 28), np.uint8)}
     exec(code, names)
+    for name in ("core", "accelerator"):
+        Fragment.get(names[name], None)
     assert names["labels"].shape == (3,) and names["core"].latency == 0 and names["accelerator"].latency == 2
 
 

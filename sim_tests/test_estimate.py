@@ -1,0 +1,52 @@
+"""Estimates against synthesis, and the clock divider that follows from them."""
+
+import numpy as np
+import pytest
+
+from logicnn import boards, estimate, gateware, load
+from logicnn.build import MARGIN, divider_for
+from logicnn.mapping import Mapping
+from logicnn.network import Activations, Interval
+from logicnn.resources import DEVICES, Resources
+from sim_tests.helpers import dense_network, lut4_of, synthesise
+
+
+@pytest.mark.parametrize(("fan_in", "minimum"), [(4, 2), (5, 3), (6, 3), (6, 5), (9, 5), (16, 8), (40, 20), (127, 64)])
+def test_threshold(tmp_path, fan_in, minimum):
+    measured = lut4_of(synthesise(gateware.Threshold(fan_in, minimum), tmp_path))
+    assert estimate.threshold_lut4(fan_in) == pytest.approx(measured, rel=0.15, abs=2)
+
+
+@pytest.mark.parametrize(("words", "high"), [(10, 3), (10, 15), (10, 100)])
+def test_argmax(tmp_path, words, high):
+    given = Activations((words,), Interval(0, high))
+    measured = lut4_of(synthesise(gateware.Argmax(given), tmp_path))
+    assert estimate.argmax_lut4(words, given.interval.width) == pytest.approx(measured, rel=0.25, abs=4)
+
+
+@pytest.mark.parametrize("device", DEVICES.values(), ids=lambda device: device.name)
+def test_registers_shorten_the_core(device):
+    network = load("digits-bnn")
+    whole = estimate.core_delay_ns(Mapping.unrolled(network), device)
+    cut = estimate.core_delay_ns(Mapping.unrolled(network, [3]), device)
+    assert device.register_ns < cut < whole
+
+
+def test_registers_count():
+    network = dense_network(np.random.default_rng(24), 9, 7, 5, 4)
+    plain, cut = (estimate.core(Mapping.unrolled(network, registers)) for registers in ((), (0, 1)))
+    assert cut.ff - plain.ff == 7 + 5 and cut.lut4 == plain.lut4
+
+
+@pytest.mark.parametrize("frequency", [1e6, 12e6, 25e6, 100e6])
+def test_divider_leaves_the_margin(frequency):
+    mapping, board = Mapping.unrolled(load("mnist-bnn")), boards.find("icebreaker")
+    divider = divider_for(mapping, board, frequency)
+    assert divider == 1 or divider % 2 == 0
+    needed = MARGIN * estimate.core_delay_ns(mapping, board.device)
+    assert divider * 1e9 / frequency >= needed and (divider <= 2 or (divider - 2) * 1e9 / frequency < needed)
+
+
+def test_resources_order():
+    small, large = Resources(lut4=1, ff=2), Resources(lut4=3, ff=2, dsp=1)
+    assert small <= large and not large <= small and small + large == Resources(lut4=4, ff=4, dsp=1)
