@@ -139,7 +139,10 @@ def main() -> None:
     options = Options(given.output, SEED, "full", given.data_dir)
     rows = [row for network in networks for board in BOARDS if (row := place(network, board, options))]
     tries = [
-        (load(NETWORKS / f"{name}.lnn"), board, replace(options, seed=seed)) for name in FAST for board in BOARDS[1:] for seed in SEEDS
+        (load(NETWORKS / f"{name}.lnn"), board, replace(options, seed=seed, output=given.output / f"seed{seed}"))
+        for name in FAST
+        for board in BOARDS[1:]
+        for seed in SEEDS
     ]
     fast = [row for network, board, tried in tries if (row := place(network, board, tried))]
     below = [row for row in fast if row["delay_ns"] < 9]

@@ -13,17 +13,18 @@ import sys
 from benchmarks.common import NETWORKS, RESULTS, write_result
 
 SEED = 1
+RATE = ["--learning-rate", "0.02"]
 
 
 def _sweep(budget: int) -> list[str]:
     """Hidden layers in proportion to the budget: 0.27 neurons a LUT4, and half as many."""
     first = round(0.27 * budget)
-    return ["train.mnist_bnn", "--hidden", str(first), str(first // 2), "--budget", str(budget), "--epochs", "40"]
+    return ["train.mnist_bnn", "--hidden", str(first), str(first // 2), "--budget", str(budget), "--epochs", "40", *RATE]
 
 
 def _fast(fan_in: int, budget: int) -> list[str]:
     """One hidden layer, and three voters a class: scores of two bits, which a single LUT4 compares."""
-    fixed = ["--score-fan-in", "3", "--budget", str(budget), "--epochs", "150"]
+    fixed = ["--score-fan-in", "3", "--budget", str(budget), "--epochs", "150", *RATE]
     return ["train.mnist_bnn", "--hidden", "200", "--fan-in", str(fan_in), *fixed]
 
 

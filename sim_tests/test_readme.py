@@ -1,5 +1,6 @@
 """The README's commands and code are the ones that work."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from amaranth.hdl import Fragment
 
+from benchmarks.common import RESULTS
+from benchmarks.readme import table
 from logicnn import build, cli
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +43,11 @@ def test_build_command_parses(monkeypatch):
     monkeypatch.setattr(build, "run", seen.append)
     assert cli.command("x", None, build.add_arguments, build.run, words[3:]) == 0
     assert (seen[0].board, seen[0].model) == ("icebreaker", "mnist-bnn")
+
+
+def test_results_are_those_of_the_record():
+    record = json.loads((RESULTS / "payra.json").read_text())
+    assert table(record) in README
 
 
 def test_every_option_is_named():

@@ -13,7 +13,7 @@ from logicnn.nn import FanIn, Recipe, Strength, Total, fit
 from train.dense import dense_net, write
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
-HIDDEN = (1000, 500)  # before pruning
+HIDDEN = (800, 400)  # before pruning
 INPUT_FLOOR = 0.01  # bits: 302 of the 784 pixels, at the border, say less about the class
 FAN_IN = 6  # three LUT4 a neuron
 
@@ -25,10 +25,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, nargs="+", default=HIDDEN, help="neurons of the hidden layers before pruning")
     parser.add_argument("--fan-in", type=int, default=FAN_IN, help="synapses of every hidden neuron in the end")
     parser.add_argument("--score-fan-in", type=int, help="exactly so many synapses for every class (default: as many as the budget allows)")
-    parser.add_argument("--budget", type=int, default=4000, help="LUT4 of the core, estimated")
+    parser.add_argument("--budget", type=int, default=3900, help="LUT4 of the core, estimated")
     parser.add_argument("--measure", choices=[each.value for each in Strength], default=Strength.MAGNITUDE.value)
-    parser.add_argument("--epochs", type=int, default=80)
-    parser.add_argument("--learning-rate", type=float, default=0.02)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=Path("mnist-bnn.lnn"))
     return parser.parse_args()
