@@ -21,10 +21,11 @@ from rich.table import Table
 
 from benchmarks.common import NETWORKS, RESULTS, write_result
 from benchmarks.harness import place_layer
-from logicnn import boards, estimate, load
-from logicnn.build import Options, TooBig, build
+from logicnn import boards, estimate, load, tools
+from logicnn.build import TOP, Options, TooBig, build, build_folder
 from logicnn.files import SHIPPED
 from logicnn.mapping import Mapping
+from logicnn.netlist import Netlist
 from logicnn.network import BinaryDense, Network
 from logicnn.progress import Steps
 from logicnn.report import Report
@@ -76,6 +77,13 @@ def unpruned_lut4(shape: list[int]) -> int:
     """Estimated LUT4 of the dense binarized network: far too large to be placed anywhere."""
     hidden = sum(size * estimate.threshold_lut4(inputs) for inputs, size in itertools.pairwise(shape[:-1]))
     return hidden + shape[-1] * estimate.popcount_lut4(shape[-2]) + estimate.argmax_lut4(shape[-1], shape[-2].bit_length())
+
+
+def default_script_lut4(folder: Path) -> int:
+    """LUT4 of the design in a build folder when ABC restructures it, as Yosys does unless told otherwise."""
+    (folder / "default.ys").write_text(f"read_rtlil {TOP}.il\nsynth_ice40 -top {TOP}\nwrite_json default.json\n")
+    tools.run(["yosys", "-q", "default.ys"], folder, "default.log")
+    return Netlist(folder / "default.json").cells["SB_LUT4"]
 
 
 def plot(rows: list[dict], float_accuracy: float, path: Path) -> None:
@@ -178,6 +186,7 @@ def main() -> None:
                 "source": "abstract of doi 10.1109/HPEC58863.2023.10363509",
             },
             "popcount_layer": place_layer(inputs=127, neurons=4, seed=SEED, folder=given.output / "popcount"),
+            "lut4_default_script": default_script_lut4(build_folder(Mapping.unrolled(load(MAIN)), boards.find("icebreaker"), options)),
             "placed": rows,
             "fast": fast,
             "under_9ns": best,

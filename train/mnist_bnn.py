@@ -1,6 +1,9 @@
 """A pruned binarized network for MNIST: two hidden layers of neurons with six inputs, within a LUT budget.
 
-python -m train.mnist_bnn --data-dir ../shared/data
+    python -m train.mnist_bnn --data-dir ../shared/data
+
+Evidence (seed 1, one thread, about eight minutes): 97.03 % of the 10,000 test images right, 4,109 LUT4 estimated; float network of the
+same shape 98.61 %, binarized but not pruned 97.70 % (`train.mnist_baseline`).
 """
 
 import argparse
@@ -13,7 +16,7 @@ from logicnn.nn import FanIn, Recipe, Strength, Total, fit
 from train.dense import dense_net, write
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
-HIDDEN = (800, 400)  # before pruning
+HIDDEN = (1000, 500)  # before pruning
 INPUT_FLOOR = 0.01  # bits: 302 of the 784 pixels, at the border, say less about the class
 FAN_IN = 6  # three LUT4 a neuron
 
@@ -25,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, nargs="+", default=HIDDEN, help="neurons of the hidden layers before pruning")
     parser.add_argument("--fan-in", type=int, default=FAN_IN, help="synapses of every hidden neuron in the end")
     parser.add_argument("--score-fan-in", type=int, help="exactly so many synapses for every class (default: as many as the budget allows)")
-    parser.add_argument("--budget", type=int, default=3900, help="LUT4 of the core, estimated")
+    parser.add_argument("--budget", type=int, default=4400, help="LUT4 of the core, estimated")
     parser.add_argument("--measure", choices=[each.value for each in Strength], default=Strength.MAGNITUDE.value)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=0.01)
