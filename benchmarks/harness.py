@@ -7,6 +7,7 @@ from amaranth import *
 from amaranth.back import rtlil
 
 from logicnn import gateware, tools
+from logicnn.build import SYNTH_SCRIPT
 from logicnn.gateware.layers import KEEP
 from logicnn.netlist import Netlist
 from logicnn.network import Activations, BinaryDense, Interval, Network, Threshold
@@ -35,14 +36,17 @@ class _Registered(Elaboratable):
 
 
 def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
-    """A dense layer of random -1 and +1 weights, thresholds in the middle: LUT4 a synapse and delay on a UP5K, netlist verified."""
+    """A dense layer of random -1 and +1 weights, thresholds in the middle: LUT4 a synapse and delay on a UP5K, netlist verified.
+
+    The neurons read the same inputs, so that they share sum bits, which a sign only inverts.
+    """
     weights = np.random.default_rng(seed).choice([-1, 1], (neurons, inputs))
     layer = BinaryDense(weights, Threshold(np.full(neurons, inputs // 2 + 1)))
     network = Network(Activations((inputs,), Interval(0, 1)), [layer], "layer")
     folder.mkdir(parents=True, exist_ok=True)
     design = _Registered(layer)
     (folder / "top.il").write_text(rtlil.convert(design, ports=[design.i, design.o]))
-    (folder / "top.ys").write_text("read_rtlil top.il\nsynth_ice40 -top top\nwrite_json top.json\n")
+    (folder / "top.ys").write_text(f"read_rtlil top.il\n{SYNTH_SCRIPT}\nsynth_ice40 -top top\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     tools.run(
         [

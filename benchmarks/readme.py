@@ -14,7 +14,7 @@ def table(record: dict) -> str:
     rows = [
         ("MNIST, 10,000 test images", "accuracy", "LUT4", "logic cells", "core delay", "netlist against network"),
         ("---",) * 6,
-        ("float, 784-1000-500-10, not pruned", f"{record['float_accuracy']:.2%}", "", "", "", ""),
+        (f"float, {'-'.join(map(str, record['shape']))}, not pruned", f"{record['float_accuracy']:.2%}", "", "", "", ""),
         ("binarized, not pruned", f"{record['binarized_accuracy']:.2%}", f"{record['unpruned_lut4_estimate']:,} (estimate)", "", "", ""),
     ]
     shipped = [row for row in record["placed"] if row["network"] == "mnist-bnn"]

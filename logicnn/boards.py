@@ -11,8 +11,8 @@ from logicnn.resources import DEVICES, Device
 
 __all__ = ["Board", "BoardError", "find", "names"]
 
-# In a checkout boards/ lies beside the package; a wheel carries a copy inside it.
-FOLDERS = [Path(__file__).parents[1] / "boards", Path(__file__).parent / "_boards"]
+# A wheel carries a copy inside the package; in a checkout boards/ lies beside it.
+FOLDERS = [Path(__file__).parent / "_boards", Path(__file__).parents[1] / "boards"]
 
 
 class BoardError(LogicnnError):
@@ -30,6 +30,21 @@ class Board:
     def __post_init__(self) -> None:
         if self.device_name not in DEVICES:
             raise BoardError(f"board {self.name}: device must be one of {', '.join(DEVICES)}, not {self.device_name!r}")
+        if not callable(self.platform):
+            raise BoardError(f"board {self.name}: platform must be callable, not {self.platform!r}")
+
+    def make_platform(self) -> Any:
+        """The platform, with what the board design needs from it checked."""
+        try:
+            platform = self.platform()
+            device, clock, resources = platform.device, platform.default_clk_frequency, platform.resources
+        except Exception as error:
+            raise BoardError(f"board {self.name}: its platform cannot be made: {type(error).__name__}: {error}") from error
+        if device != self.device_name:
+            raise BoardError(f"board {self.name}: its platform has a {device}, not the {self.device_name} that it names")
+        if ("uart", 0) not in resources or not clock:
+            raise BoardError(f"board {self.name}: its platform needs a UART 0 and a default clock")
+        return platform
 
     @property
     def device(self) -> Device:
@@ -66,7 +81,7 @@ def find(source: str) -> Board:
         spec.loader.exec_module(module)
     except LogicnnError:
         raise
-    except Exception as error:  # a user's own file can fail in any way; the cause is all that helps
+    except (Exception, SystemExit) as error:  # a user's own file can fail in any way; the cause is all that helps
         raise BoardError(f"board file {path} cannot be run: {type(error).__name__}: {error}") from error
     board = getattr(module, "board", None)
     if not isinstance(board, Board):

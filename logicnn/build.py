@@ -21,11 +21,12 @@ from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.files import load, replace_file
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
+from logicnn.network import Argmax, Network
 from logicnn.progress import Steps
 from logicnn.report import Bitstream, Report, Timing
 from logicnn.resources import Family, Resources
 from logicnn.timing import Placed
-from logicnn.verify import Probe, Verification, vectors_for, verify_netlist
+from logicnn.verify import Probe, vectors_for, verify_netlist
 
 __all__ = ["Options", "TooBig", "build", "main"]
 
@@ -42,7 +43,7 @@ SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
 SYNTH_SCRIPT = "scratchpad -copy abc9.script.default.fast abc9.script"
 # The default router of nextpnr-ice40 needs 340 s for a sparse network on 85 % of a UP5K, router2 17 s for 10 % more delay.
 PLACE_OPTIONS = {Family.ICE40: "--router router2", Family.ECP5: ""}
-BITSTREAM = {Family.ICE40: f"{TOP}.bin", Family.ECP5: f"{TOP}.bit"}
+SUFFIXES = {Family.ICE40: (".bin",), Family.ECP5: (".bit", ".svf")}  # what can be flashed; the first is the one that is reported
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
     Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
     Family.ECP5: ("TRELLIS_COMB", "DP16KD", "MULT18X18D"),
@@ -72,31 +73,50 @@ def divider_for(mapping: Mapping, board: Board, frequency: float) -> int:
 
 def _check_fits(predicted: Resources, board: Board, what: str) -> None:
     room = board.device.capacity
-    if predicted.logic_cells > room.logic_cells:
-        raise TooBig(
-            f"{what} needs about {predicted.logic_cells} logic cells, {predicted.logic_cells - room.logic_cells} more than the "
-            f"{room.logic_cells} of the {board.device.name} on {board.name}; prune it to a smaller budget or choose a larger board"
-        )
+    for kind, name in (("logic_cells", "logic cells"), ("bram", "block RAMs")):
+        needed, there = getattr(predicted, kind), getattr(room, kind)
+        if needed > there:
+            raise TooBig(
+                f"{what} needs about {needed} {name}, {needed - there} more than the {there} of the {board.device.name} on {board.name}; "
+                "prune it to a smaller budget or choose a larger board"
+            )
+
+
+def _check_answers_a_byte(network: Network) -> None:
+    """A board answers with the class, one byte."""
+    if not isinstance(network.layers[-1], Argmax) or network.output.interval.high > 255:
+        raise LogicnnError("a board needs a network that ends in Argmax over at most 256 classes; use logicnn.gateware.Core for others")
+    if not network.read_inputs():
+        raise LogicnnError("the network reads none of its inputs: there is nothing to build")
 
 
 class Stages:
-    """Which stages of a build folder are up to date: each leaves the hash of all that it read."""
+    """Which stages of a build folder are up to date: each leaves the hash of all that it read and made."""
 
     def __init__(self, folder: Path):
         self._folder = folder
 
     def run(self, name: str, command: Sequence[str], reads: Sequence[str], makes: Sequence[str]) -> bool:
-        """Runs a tool unless its inputs, command and version are those of the last time; returns whether it ran."""
-        tool = command[0]
-        marks = [tools.version(tool), *command, *(hashlib.sha256((self._folder / each).read_bytes()).hexdigest() for each in reads)]
-        key = hashlib.sha256("\n".join(marks).encode()).hexdigest()
+        """Runs a tool unless its version, command, inputs and outputs are those of the last time; returns whether it ran."""
+        key = _sha256(tools.version(command[0]).encode(), *(word.encode() for word in command), *map(self._read, reads))
         stamp = self._folder / f"{name}.stamp"
-        if stamp.is_file() and stamp.read_text() == key and all((self._folder / each).is_file() for each in makes):
+        if stamp.is_file() and all((self._folder / each).is_file() for each in makes) and stamp.read_bytes() == self._mark(key, makes):
             return False
         stamp.unlink(missing_ok=True)
         tools.run(command, self._folder, f"{name}.log")
-        replace_file(stamp, key.encode())
+        replace_file(stamp, self._mark(key, makes))
         return True
+
+    def _read(self, name: str) -> bytes:
+        return (self._folder / name).read_bytes()
+
+    def _mark(self, key: str, makes: Sequence[str]) -> bytes:
+        """What a stage read and what it made: a file that was cut short or changed since then is made again."""
+        return _sha256(key.encode(), *map(self._read, makes)).encode()
+
+
+def _sha256(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -110,7 +130,7 @@ class _Plan:
 def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Plan:
     from logicnn.gateware.top import BoardTop
 
-    platform = board.platform()
+    platform = board.make_platform()
     plan = platform.prepare(
         BoardTop(mapping, divider, BAUD),
         TOP,
@@ -152,15 +172,16 @@ def build_folder(mapping: Mapping, board: Board, options: Options) -> Path:
     return options.output / f"{board.name}-{mapping.network.digest()[:16]}"
 
 
-def _remove_results(folder: Path, suffix: str) -> None:
-    for path in [*folder.glob(f"*{suffix}"), folder / "report.json", folder / "report.txt"]:
+def _remove_results(folder: Path, family: Family) -> None:
+    flashable = [path for suffix in SUFFIXES[family] for path in folder.glob(f"*{suffix}")]
+    for path in [*flashable, folder / "report.json", folder / "report.txt"]:
         path.unlink(missing_ok=True)
 
 
-def _prepare_folder(folder: Path, suffix: str) -> None:
+def _prepare_folder(folder: Path, family: Family) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_results(folder, suffix)  # whatever happens from here on, no stale result is left
+        _remove_results(folder, family)  # whatever happens from here on, no stale result is left
     except OSError as error:
         raise LogicnnError(f"cannot write to the output folder {folder}: {error.strerror}; choose another with --output") from None
 
@@ -172,21 +193,24 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     """
     network = mapping.network
     name = network.name or "network"
+    family = board.device.family
+    _check_answers_a_byte(network)
     predicted = estimate.design(mapping, board.device)
     _check_fits(predicted, board, name)
     folder = build_folder(mapping, board, options)
-    packed = folder / BITSTREAM[board.device.family]
-    bitstream = packed.with_stem(name)
-    _prepare_folder(folder, packed.suffix)
+    bitstream = folder / f"{name}{SUFFIXES[family][0]}"
+    _prepare_folder(folder, family)
     stages = Stages(folder)
     cached = "unchanged, not repeated"
     try:
         with steps.step("elaborate", "elaborate"):
-            frequency = board.platform().default_clk_frequency
+            vectors = None if options.verify == "none" else vectors_for(network, options.verify, options.data_dir)
+            frequency = board.make_platform().default_clk_frequency
             plan = _plan(mapping, board, options, divider_for(mapping, board, frequency))
             for file, data in plan.files.items():
                 if not (folder / file).is_file() or (folder / file).read_bytes() != data:
                     replace_file(folder / file, data)
+        versions = {tool: tools.version(tool) for tool, *_ in plan.commands if tools.executable(tool)}  # all there, before the first runs
         sources = sorted(plan.files)
         synthesis, place, pack = plan.commands
         with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
@@ -194,53 +218,54 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
                 remark(cached)
         with steps.step("verify", "verify the netlist") as remark:
             netlist = Netlist(folder / f"{TOP}.json")
-            checked = _verify(netlist, mapping, options)
+            checked = vectors and verify_netlist(netlist, PROBE, network, vectors)
             if checked:
                 remark(f"{checked.vectors} vectors equal")
         with steps.step("place_route", "place and route", FIRST_RUN) as remark:
             constraints = [file for file in sources if Path(file).suffix in (".pcf", ".lpf")]
-            if not stages.run("place_route", place, [f"{TOP}.json", *constraints], ["timing.json"]):
+            if not stages.run("place_route", place, [f"{TOP}.json", *constraints], ["timing.json", place[-1]]):
                 remark(cached)
             placed = Placed.read(folder / "timing.json")
             timing = _timing(placed, netlist, mapping)
             remark(f"core {timing.core_delay_ns:.1f} ns")
         with steps.step("pack", "pack the bitstream"):
             tools.run(pack, folder, "pack.log")
-            data = packed.read_bytes()
+            data = (folder / f"{TOP}{SUFFIXES[family][0]}").read_bytes()
         report = Report(
             name,
             network.digest(),
             board.name,
             board.device.name,
-            _resources(netlist, placed, board.device.family),
+            _resources(netlist, placed, family),
             board.device.capacity,
             timing,
             checked,
             Bitstream(str(bitstream), hashlib.sha256(data).hexdigest(), len(data)),
             predicted,
-            {tool: tools.version(tool) for tool, *_ in plan.commands} | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"},
+            versions | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"},
             steps.seconds | {"total": sum(steps.seconds.values())},
         )
         replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
         replace_file(folder / "report.txt", report.as_text().encode())
-        packed.rename(bitstream)
+        for suffix in SUFFIXES[family]:
+            (folder / f"{TOP}{suffix}").rename(folder / f"{name}{suffix}")
     except BaseException:
-        _remove_results(folder, packed.suffix)
+        _remove_results(folder, family)
         raise
     return report
 
 
-def _verify(netlist: Netlist, mapping: Mapping, options: Options) -> Verification | None:
-    if options.verify == "none":
-        return None
-    return verify_netlist(netlist, PROBE, mapping.network, vectors_for(mapping.network, options.verify, options.data_dir))
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 31:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {(1 << 31) - 1}, not {text!r}")
+    return int(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", required=True, help=f"a board ({', '.join(boards.names())}) or the path of a board file")
     parser.add_argument("--model", default="mnist-bnn", help="a shipped network or a .lnn file (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Options.output, metavar="DIR", help="folder for builds (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=Options.seed, help="of place and route (default: %(default)s)")
+    parser.add_argument("--seed", type=_seed, default=Options.seed, help="of place and route (default: %(default)s)")
     parser.add_argument(
         "--verify", choices=("full", "quick", "none"), default=Options.verify, help="vectors to compare (default: %(default)s)"
     )

@@ -1,19 +1,23 @@
 """The `logicnn` command. Every error is one line on stderr: exit code 2 for the user's to mend, 1 for a failed check, 130 for Ctrl-C."""
 
 import argparse
+import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from logicnn import build
 from logicnn.errors import LogicnnError
 
-__all__ = ["command", "main"]
+__all__ = ["command", "guarded", "main"]
 
 
-def _guarded(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+def guarded(run: Callable[[], None]) -> int:
+    """Runs a command and turns every expected end of it into one line and an exit code; a SIGTERM is a Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run(arguments)
+        run()
         sys.stdout.flush()
     except LogicnnError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -23,7 +27,8 @@ def _guarded(run: Callable[[argparse.Namespace], None], arguments: argparse.Name
         return 1
     except OSError as error:  # a full disk, a folder that vanished
         where = f" ({error.filename})" if error.filename else ""
-        print(f"error: {error.strerror or error}{where}; free the space or choose another folder with --output", file=sys.stderr)
+        hint = "; free the space or choose another folder with --output" if error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT) else ""
+        print(f"error: {error.strerror or error}{where}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("error: interrupted; nothing was left half written, run the command again to go on", file=sys.stderr)
@@ -45,7 +50,8 @@ def command(
     """Parses and runs one command."""
     parser = argparse.ArgumentParser(name, description=_first_paragraph(description))
     add_arguments(parser)
-    return _guarded(run, parser.parse_args(argv))
+    arguments = parser.parse_args(argv)
+    return guarded(lambda: run(arguments))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,4 +62,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     build.add_arguments(builder)
     builder.set_defaults(run=build.run)
     arguments = parser.parse_args(argv)
-    return _guarded(arguments.run, arguments)
+    return guarded(lambda: arguments.run(arguments))

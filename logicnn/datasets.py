@@ -90,18 +90,29 @@ def mnist(folder: Path | None) -> Dataset:
 
 def download_mnist(folder: Path) -> None:
     """Fetches the files that `folder` lacks, with a checksum and a progress bar (pooch, from the `train` extra)."""
-    import pooch
+    try:
+        import pooch
+    except ImportError:
+        raise DatasetMissing("MNIST: pooch is not installed; pip install logicnn[train]") from None
 
     for name, checksum in MNIST_FILES.items():
-        path = folder / "mnist" / name
-        if not path.is_file() and not path.with_suffix(".gz").is_file():
-            pooch.retrieve(f"{MNIST_MIRROR}{name}.gz", known_hash=None, path=folder / "mnist", fname=f"{name}.gz", progressbar=True)
-            if hashlib.sha256(gzip.decompress((folder / "mnist" / f"{name}.gz").read_bytes())).hexdigest() != checksum:
-                raise DatasetError(f"{MNIST_MIRROR}{name}.gz is not the original MNIST file: its SHA-256 differs")
+        path = folder / "mnist" / f"{name}.gz"
+        if path.is_file() or path.with_suffix("").is_file():
+            continue
+        part = f".{name}.part"
+        try:
+            pooch.retrieve(f"{MNIST_MIRROR}{name}.gz", known_hash=None, path=path.parent, fname=part, progressbar=True)
+            intact = hashlib.sha256(gzip.decompress((path.parent / part).read_bytes())).hexdigest() == checksum
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise DatasetError(f"MNIST: {MNIST_MIRROR}{name}.gz cannot be fetched: {error}") from None
+        if not intact:
+            (path.parent / part).unlink()
+            raise DatasetError(f"{MNIST_MIRROR}{name}.gz is not the original MNIST file: its SHA-256 differs")
+        (path.parent / part).rename(path)
 
 
 def digits(folder: Path | None) -> Dataset:
-    """The 1,797 digits of scikit-learn, 8 x 8, 0 ... 16: every fifth is a test sample (360), the others train (1,437)."""
+    """The 1,797 digits of scikit-learn, 8 x 8, 0 ... 16: every fifth is a test sample (359), the others train (1,438)."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:

@@ -8,13 +8,13 @@ cost less than said here.
 from math import log2
 
 from logicnn.mapping import Mapping
-from logicnn.network import BIT, Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d
+from logicnn.network import Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d, Offset
 from logicnn.resources import Device, Resources
 
 __all__ = ["argmax_lut4", "core", "core_delay_ns", "design", "popcount_lut4", "threshold_lut4"]
 
 SMALL_THRESHOLDS = (0, 1, 1, 1, 1, 3, 3)  # LUT4 of a neuron of 0 ... 6 synapses
-SHELL = Resources(lut4=190, logic_cells=190, ff=95, carry=40, bram=1)  # UART, input store and result, without the stored bits
+SHELL = Resources(lut4=190, logic_cells=190, ff=95, carry=40)  # UART, input store and result, without mask and stored bits
 
 
 def threshold_lut4(fan_in: int) -> int:
@@ -42,7 +42,8 @@ def _layer_lut4(layer: Layer, given: Activations) -> int:
         case Argmax():
             return argmax_lut4(given.size, max(1, given.interval.width))
         case BinaryDense() | BinaryConv2d() | MaxPool2d():
-            cost = threshold_lut4 if layer.infer(given).interval == BIT else popcount_lut4
+            is_score = not isinstance(layer, MaxPool2d) and isinstance(layer.activation, Offset)
+            cost = popcount_lut4 if is_score else threshold_lut4
             return sum(cost(len(neuron.inputs)) for neuron in layer.neurons(given))
         case _:
             return 0
@@ -64,7 +65,8 @@ def core(mapping: Mapping) -> Resources:
 def design(mapping: Mapping, device: Device) -> Resources:
     """The whole board design. Each stored input bit is a flip-flop that no LUT precedes, and so a logic cell of its own."""
     stored = len(mapping.network.read_inputs())
-    return core(mapping) + SHELL + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored)
+    mask = -(-mapping.network.core_input.size // device.bram_bits)
+    return core(mapping) + SHELL + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored, bram=mask)
 
 
 def _levels(layer: Layer, given: Activations) -> float:

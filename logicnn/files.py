@@ -185,6 +185,8 @@ def from_bytes(data: bytes) -> Network:
             header["dataset"],
             tuple(header["labels"]),
         )
+        if network.digest() != header["digest"]:
+            raise NetworkError(f"the network's digest is {network.digest()[:12]}, not {str(header['digest'])[:12]} as recorded")
     except SafetensorError as error:
         raise NetworkError(f"not a network file, or cut short ({error})") from None
     except NetworkError:
@@ -198,8 +200,6 @@ def from_bytes(data: bytes) -> Network:
         OverflowError,
     ) as error:  # any malformed header ends in one of these
         raise NetworkError(f"malformed header ({type(error).__name__}: {error})") from None
-    if network.digest() != header["digest"]:
-        raise NetworkError(f"the network's digest is {network.digest()[:12]}, not {header['digest'][:12]} as recorded")
     return network
 
 

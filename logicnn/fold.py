@@ -58,6 +58,12 @@ def _absorb_constants(layer: BinaryDense, reader: BinaryDense) -> tuple[BinaryDe
     return layer, BinaryDense(weights, activation)
 
 
+def _without_common_offset(value: np.ndarray) -> np.ndarray:
+    """Offsets from 0 on; unchanged where they are so far apart that a difference would not fit."""
+    shifted = value.astype(np.int64) - value.min()
+    return shifted if shifted.max() <= np.iinfo(np.int32).max else value
+
+
 def _drop_unread(layer: BinaryDense, reader: BinaryDense) -> tuple[BinaryDense, BinaryDense]:
     """Neurons that nothing reads disappear; a last one stays, for a layer must not be empty."""
     read = np.any(reader.weights != 0, axis=0)
@@ -79,7 +85,7 @@ def simplify(network: Network) -> Network:
             case BinaryDense(_, Threshold()) as layer, BinaryDense() as reader:
                 layers[index : index + 2] = _absorb_constants(layer, reader)
             case BinaryDense(weights, Offset(value)), Argmax():
-                layers[index] = BinaryDense(weights, Offset(value - value.min()))
+                layers[index] = BinaryDense(weights, Offset(_without_common_offset(value)))
     for index in reversed(range(len(layers) - 1)):  # and unread neurons towards the input
         match layers[index], layers[index + 1]:
             case BinaryDense(_, Threshold()) as layer, BinaryDense() as reader:

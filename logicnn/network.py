@@ -15,6 +15,8 @@ Example: the neuron with weights (+1, 0, -1) and minimum 2 fires on bits (1, x, 
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -43,6 +45,8 @@ __all__ = [
     "digest_of",
 ]
 
+LARGEST_SIZE = 1 << 24  # values of one sample, far beyond what any supported device can read
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|")  # a network's name is also that of its bitstream
 CHUNK = 8192  # samples evaluated at a time: 128 words a bit, so that the bits of a layer stay in the cache
 
 
@@ -58,6 +62,9 @@ class Interval:
     high: int
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            if type(getattr(self, name)) is not int:
+                raise NetworkError(f"interval {name} must be an integer, not {getattr(self, name)!r}")
         if self.low > self.high:
             raise NetworkError(f"interval low must not exceed high, not {self.low} > {self.high}")
 
@@ -89,10 +96,12 @@ class Activations:
     def __post_init__(self) -> None:
         if len(self.shape) not in (0, 1, 3) or not all(isinstance(size, int) and size > 0 for size in self.shape):
             raise NetworkError(f"shape must be (features,) or (channels, height, width) of positive integers, not {self.shape!r}")
+        if self.size > LARGEST_SIZE:
+            raise NetworkError(f"shape {self.shape} has {self.size} values; at most {LARGEST_SIZE} are accepted")
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def is_bits(self) -> bool:
@@ -188,8 +197,9 @@ def _check_levels(layer: "BinaryDense | BinaryConv2d") -> None:
 def _interval_of(layer: "BinaryDense | BinaryConv2d") -> Interval:
     if isinstance(layer.activation, Threshold):
         return BIT
+    value = layer.activation.value.astype(np.int64)
     fan_in = np.count_nonzero(layer.weights.reshape(len(layer.weights), -1), axis=1)
-    return Interval(int(layer.activation.value.min()), int((layer.activation.value + fan_in).max()))
+    return Interval(int(value.min()), int((value + fan_in).max()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -379,6 +389,10 @@ class Network:
     def __post_init__(self) -> None:
         if not self.layers:
             raise NetworkError("a network needs at least one layer")
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
+            raise NetworkError(f"name must be letters, digits, '.', '_' and '-', not {self.name!r}")
+        if not isinstance(self.dataset, str) or not all(isinstance(label, str) for label in self.labels):
+            raise NetworkError(f"dataset and labels must be text, not {self.dataset!r} and {self.labels!r}")
         trail = [self.input]
         for index, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):

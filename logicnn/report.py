@@ -11,7 +11,9 @@ __all__ = ["Bitstream", "Report", "Timing"]
 
 @dataclass(frozen=True)
 class Timing:
-    """`fmax_mhz` and `clock_mhz` are those of the design's own clock; `core_delay_ns` is register to register through the network alone."""
+    """`fmax_mhz` and `clock_mhz` are those of the clock with the least margin; `core_delay_ns` is register to register through the
+    network alone.
+    """
 
     fmax_mhz: float
     clock_mhz: float
@@ -72,7 +74,7 @@ class Report:
         accuracy = (
             f"{checked.accuracy:.2%} of the labelled vectors, by the netlist"
             if checked and checked.accuracy is not None
-            else "no labelled data"
+            else "not measured"
         )
         rows = [
             ("model", f"{self.name} {self.digest[:12]}"),

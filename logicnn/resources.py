@@ -36,7 +36,7 @@ class Family(Enum):
 class Device:
     """An FPGA: its size; the delay of one LUT4 level with its route, and of a register (clock to Q and setup).
 
-    `separate_ff` where a flip-flop can be used without its LUT.
+    `separate_ff` where a flip-flop can be used without its LUT; `bram_bits` of one block RAM.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Device:
     level_ns: float
     register_ns: float
     separate_ff: bool
+    bram_bits: int
 
 
 # Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
@@ -60,6 +61,7 @@ DEVICES = {
             level_ns=3.0,
             register_ns=2.6,
             separate_ff=False,
+            bram_bits=4096,
         ),
         Device(
             "iCE40HX8K",
@@ -68,6 +70,7 @@ DEVICES = {
             level_ns=1.3,
             register_ns=1.0,
             separate_ff=False,
+            bram_bits=4096,
         ),
         Device(
             "LFE5U-85F",
@@ -76,6 +79,7 @@ DEVICES = {
             level_ns=1.1,
             register_ns=0.5,
             separate_ff=True,
+            bram_bits=16384,
         ),
     )
 }

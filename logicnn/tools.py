@@ -54,7 +54,8 @@ def version(tool: str) -> str:
     """Version of a tool; of a YoWASP tool that of its package."""
     if os.environ.get(_variable(tool)):
         shown = subprocess.run([executable(tool), "--version"], capture_output=True, text=True, check=False)
-        return (shown.stdout or shown.stderr).strip().splitlines()[0] if shown.returncode == 0 else "unknown"
+        lines = (shown.stdout or shown.stderr).strip().splitlines()
+        return lines[0] if shown.returncode == 0 and lines else "unknown"
     try:
         return f"{PACKAGES[tool]} {importlib.metadata.version(PACKAGES[tool])}"
     except importlib.metadata.PackageNotFoundError:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from logicnn import bits, datasets
-from logicnn.errors import CheckFailed
+from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.netlist import Netlist
 from logicnn.network import Network
 
@@ -64,11 +64,16 @@ def vectors_for(network: Network, level: Literal["full", "quick"], folder: str |
     """The test part of the network's data set where it is on this machine, and random and structured inputs; `quick` takes fewer."""
     random = random_vectors(network, RANDOM if level == "full" else QUICK)
     words = f"{len(random)} random and structured"
-    try:
-        test = datasets.load(network.dataset, folder).test if network.dataset else None
-    except datasets.DatasetMissing:
-        words += f" ({network.dataset} is not on this machine)"
-        test = None
+    test = None
+    if network.dataset in datasets.known():
+        try:
+            test = datasets.load(network.dataset, folder).test
+        except datasets.DatasetMissing:
+            if folder is not None:  # asked for, so not to be passed over
+                raise
+            words += f" ({network.dataset} is not on this machine)"
+    if test is not None and test.x.shape[1:] != network.input.shape:
+        raise LogicnnError(f"samples of {network.dataset} have shape {test.x.shape[1:]}, but the network reads {network.input.shape}")
     if test is None:
         return Vectors(random, np.zeros(0, np.int64), words)
     if level == "quick":

@@ -157,6 +157,10 @@ def bad_board(folder: Path, text: str) -> str:
         ),
         (["--board", "icebreaker", "--model", "nonet"], "unknown model 'nonet'; give the path of a .lnn file or one of: "),
         (["--board", "icebreaker", "--model", "no/net.lnn"], "no network file 'no/net.lnn'; "),
+        (
+            ["--board", "icebreaker", *DIGITS, "--data-dir", "/nonexistent", "--model", "mnist-bnn"],
+            "MNIST: no train-images-idx3-ubyte.gz in /nonexistent",
+        ),
         (["--board", "icebreaker", *DIGITS, "--output", "/proc/nowhere"], "cannot write to the output folder /proc/nowhere/icebreaker-"),
     ],
 )
@@ -181,6 +185,29 @@ def test_bad_board_file(tmp_path, text, message, capsys):
     assert run("--board", bad_board(tmp_path, text)) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("seed", ["-1", "one", "99999999999"])
+def test_seed_refused(seed, capsys):
+    with pytest.raises(SystemExit) as refusal:
+        run("--board", "icebreaker", "--seed", seed)
+    assert refusal.value.code == 2 and "must be a whole number from 0 to 2147483647" in capsys.readouterr().err
+
+
+def test_scores_refused(tmp_path, capsys):
+    files.save(dense_network(np.random.default_rng(24), 9, 7, 5, argmax=False), tmp_path / "scores.lnn")
+    assert run("--board", "icebreaker", "--model", str(tmp_path / "scores.lnn"), "--output", str(tmp_path / "out")) == 2
+    assert "error: a board needs a network that ends in Argmax over at most 256 classes" in capsys.readouterr().err
+
+
+def test_damaged_cache_is_made_again(built, monkeypatch):
+    output, folder, _ = built
+    (folder / "timing.json").write_text("{")
+    ran = []
+    real = tools.run
+    monkeypatch.setattr(tools, "run", lambda command, *rest: (ran.append(command[0]), real(command, *rest)))
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(output)) == 0
+    assert ran == ["nextpnr-ice40", "icepack"]
 
 
 def test_missing_tool(tmp_path, monkeypatch, capsys):

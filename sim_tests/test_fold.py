@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logicnn.fold import FoldError, fold_steps, simplify
-from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold
+from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset, Threshold
 from sim_tests.helpers import all_bits, conv_network, dense_network
 
 
@@ -45,6 +45,12 @@ def test_simplify_is_exact(seed, density):
     for layer, reader in zip(simple.layers[:2], simple.layers[1:3], strict=True):
         assert len(layer.weights) == 1 or np.all(np.any(reader.weights != 0, axis=0))
     assert simple.layers[2].activation.level.min() == 0
+
+
+def test_simplify_offsets_far_apart():
+    layers = [BinaryDense([[1, 0], [0, 1]], Offset([-(2**31), 2**31 - 1])), Argmax()]
+    network = Network(Activations((2,), Interval(0, 1)), layers)
+    assert simplify(network).evaluate(np.array([[1, 0]])).tolist() == network.evaluate(np.array([[1, 0]])).tolist() == [1]
 
 
 def test_simplify_keeps_scores_without_argmax():

@@ -62,6 +62,14 @@ def test_dense_scores_negative():
     assert np.array_equal(rtl_evaluate(net, all_bits(3)), ref_evaluate(net, all_bits(3)))
 
 
+@pytest.mark.parametrize("argmax", [False, True])
+def test_scores_of_one_bit(argmax):
+    """Scores whose range happens to be 0 ... 1 are scores, not thresholds."""
+    layers = [BinaryDense(np.eye(3, dtype=int), Offset([0, 0, 0])), *([network.Argmax()] if argmax else [])]
+    net = Network(Activations((3,), Interval(0, 1)), layers)
+    assert np.array_equal(rtl_evaluate(net, all_bits(3)), ref_evaluate(net, all_bits(3)))
+
+
 def test_max_pool():
     given = Activations((1, 2, 4), Interval(0, 1))
     words = rtl_words(gateware.MaxPool2d(network.MaxPool2d(2), given), all_bits(8))

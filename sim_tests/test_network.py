@@ -126,6 +126,10 @@ def test_interval_width(interval, width):
         (lambda: MaxPool2d(0), r"^MaxPool2d.size must be a positive integer, not 0$"),
         (lambda: Thermometer([3, 3]), r"^Thermometer.thresholds must increase, not \[3, 3\]$"),
         (lambda: Interval(2, 1), r"^interval low must not exceed high, not 2 > 1$"),
+        (lambda: Interval(0, float("inf")), r"^interval high must be an integer, not inf$"),
+        (lambda: Activations((1, 1_000_000, 1_000_000), BITS), r"^shape .* has 1000000000000 values; at most 16777216 are accepted$"),
+        (lambda: Network(Activations((2,), BITS), [Argmax()], "my/net"), r"^name must be letters, digits, .* not 'my/net'$"),
+        (lambda: Network(Activations((2,), BITS), [Argmax()], labels=(1, 2)), r"^dataset and labels must be text, not '' and \(1, 2\)$"),
         (lambda: Activations((0,), BITS), r"^shape must be "),
         (lambda: Network(Activations((3,), BITS), []), r"^a network needs at least one layer$"),
         (

@@ -13,10 +13,10 @@ def record() -> dict:
     return json.loads((RESULTS / "payra.json").read_text())
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
-def test_how_it_was_made(path):
-    kept = json.loads(path.read_text())
-    assert kept["command"] == f"python -m benchmarks.{path.stem}"
+@pytest.mark.parametrize("name", ["payra", "payra_train"])
+def test_how_it_was_made(name):
+    kept = json.loads((RESULTS / f"{name}.json").read_text())
+    assert kept["command"] == f"python -m benchmarks.{name}"
     assert {"seed", "date", "versions", "python"} <= set(kept)
 
 
@@ -28,8 +28,10 @@ def test_payra(record):
     assert record["popcount_layer"]["lut4_per_synapse"] <= 1.4
     assert {row["device"] for row in record["placed"]} == {"iCE40UP5K", "iCE40HX8K", "LFE5U-85F"}
     assert len({row["network"] for row in record["placed"]}) >= 8
-    for row in [*record["placed"], *record["fast"], record["popcount_layer"]]:
-        assert row["mismatches"] == 0 and row["vectors"] > 4000
+    for row in [*record["placed"], *record["fast"]]:
+        assert row["mismatches"] == 0 and row["vectors"] > 10_000 and "mnist test (10000)" in row["dataset"]
+    assert record["popcount_layer"]["mismatches"] == 0
+    assert record["default_build_seconds"]["total"] < 90 and record["default_build_seconds"]["verify"] < 5
 
 
 def test_estimates_are_close(record):

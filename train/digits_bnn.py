@@ -4,11 +4,13 @@ python -m train.digits_bnn
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
 from logicnn import datasets
+from logicnn.cli import guarded
 from logicnn.nn import FanIn, Recipe, Total, fit
 from train.dense import dense_net, write
 
@@ -29,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -7,12 +7,14 @@ Prints one JSON object: accuracy (a fraction) and memory (bits of the weights) o
 
 import argparse
 import json
+import sys
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from logicnn import datasets
+from logicnn.cli import guarded
 from logicnn.nn import Recipe, accuracy, fit
 from train.dense import dense_net
 from train.mnist_bnn import HIDDEN, THRESHOLD
@@ -61,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -7,11 +7,13 @@ same shape 98.61 %, binarized but not pruned 97.70 % (`train.mnist_baseline`).
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
 from logicnn import datasets
+from logicnn.cli import guarded
 from logicnn.nn import FanIn, Recipe, Strength, Total, fit
 from train.dense import dense_net, write
 
@@ -40,9 +42,11 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     given = arguments()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
+    folder = datasets.data_folder(given.data_dir)
     if given.download:
-        datasets.download_mnist(Path(given.data_dir or "data"))
-    data = datasets.load("mnist", given.data_dir or ("data" if given.download else None))
+        folder = folder or Path("data")
+        datasets.download_mnist(folder)
+    data = datasets.load("mnist", folder)
     net = dense_net(data, [THRESHOLD], given.hidden, given.seed, biased=given.score_fan_in is None)
     rules = [*(FanIn(given.fan_in) for _ in given.hidden), FanIn(given.score_fan_in) if given.score_fan_in else Total(power=0.4)]
     recipe = Recipe(
@@ -59,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -53,9 +53,10 @@ def signed_inputs(i: Value, neuron: Neuron) -> list:
 class _Neurons(wiring.Component):
     """Unrolled neurons that read bits and give bits or scores."""
 
-    def __init__(self, given: Activations, gives: Activations, neurons: Iterable[Neuron]):
+    def __init__(self, given: Activations, gives: Activations, neurons: Iterable[Neuron], fires: bool = True):
         super().__init__({"i": In(port_shape(given)), "o": Out(port_shape(gives))})
         self._gives = gives
+        self._fires = fires  # a threshold, not a score (whose range may be 0 ... 1 as well)
         self._neurons = tuple(neurons)
 
     def elaborate(self, platform):
@@ -63,7 +64,7 @@ class _Neurons(wiring.Component):
         for index, neuron in enumerate(self._neurons):
             wire = wires(m, f"n{index}")
             inputs = signed_inputs(self.i, neuron)
-            if self._gives.interval == BIT:
+            if self._fires:
                 m.d.comb += self.o[index].eq(bits.at_least(wire, inputs, neuron.level))
             else:
                 shape = word_shape(self._gives.interval)
@@ -76,14 +77,14 @@ class BinaryDense(_Neurons):
 
     def __init__(self, layer: network.BinaryDense):
         given = Activations(layer.weights.shape[1:], BIT)
-        super().__init__(given, layer.infer(given), layer.neurons(given))
+        super().__init__(given, layer.infer(given), layer.neurons(given), isinstance(layer.activation, network.Threshold))
 
 
 class BinaryConv2d(_Neurons):
     """Every output position of a `network.BinaryConv2d` for an input of shape `given`, each its own logic."""
 
     def __init__(self, layer: network.BinaryConv2d, given: Activations):
-        super().__init__(given, layer.infer(given), layer.neurons(given))
+        super().__init__(given, layer.infer(given), layer.neurons(given), isinstance(layer.activation, network.Threshold))
 
 
 class MaxPool2d(_Neurons):

@@ -21,9 +21,9 @@ SILENCE = 256  # byte times without a byte after which the next one begins a new
 class InputStore(wiring.Component):
     """Collects the bits of one input from bytes and keeps those that the network reads.
 
-    Bytes hold eight input bits each, the first in the least significant place; the last byte is padded. A byte takes eight cycles. A mask
-    in block RAM says which bits are read; those shift into a register of as many flip-flops (`bits`). After the last bit
-    `o.valid` holds until the transfer. `quiet` starts over. Latency: 10 cycles from the last byte.
+    Bytes hold eight input bits each, the first in the least significant place; the last byte is padded. A mask in block RAM says
+    which bits are read; those shift into a register of as many flip-flops (`bits`), two cycles a bit. After the last bit `o.valid`
+    holds until the transfer. `quiet` starts over. Latency: 17 cycles from the last byte's transfer to `o.valid`.
     """
 
     def __init__(self, shape, read: Sequence[int], size: int):

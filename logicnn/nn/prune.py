@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from logicnn.errors import LogicnnError
 from logicnn.estimate import argmax_lut4, popcount_lut4, threshold_lut4
 from logicnn.nn.layers import BinaryNet, ConvNeurons
 
@@ -114,13 +115,13 @@ def lut4_of(net: BinaryNet, masks: Sequence[Tensor]) -> int:
 def budget_masks(net: BinaryNet, strengths: Sequence[Tensor], rules: Sequence[Rule], budget: int) -> tuple[float, list[Tensor]]:
     """The largest kept fraction whose estimate is at most `budget` LUT4, and its masks, by bisection on its logarithm.
 
-    Raises `ValueError` where even the floors of the rules exceed the budget.
+    Raises `LogicnnError` where even the floors of the rules exceed the budget.
     """
     low, high = -14.0, 0.0  # log2 of the fraction
     masks = keep_masks(strengths, rules, 2.0**low)
     smallest = lut4_of(net, masks)
     if smallest > budget:
-        raise ValueError(f"budget must be at least {smallest} LUT4 for these rules, not {budget}")
+        raise LogicnnError(f"budget must be at least {smallest} LUT4 for these rules, not {budget}")
     while high - low > 0.002:
         middle = (low + high) / 2
         tried = keep_masks(strengths, rules, 2.0**middle)
