@@ -7,7 +7,7 @@ from amaranth import *
 from amaranth.back import rtlil
 
 from logicnn import gateware, tools
-from logicnn.build import SYNTH_SCRIPT
+from logicnn.build import synthesis_script
 from logicnn.gateware.layers import KEEP
 from logicnn.netlist import Netlist
 from logicnn.network import Activations, BinaryDense, Interval, Network, Threshold
@@ -46,7 +46,7 @@ def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     design = _Registered(layer)
     (folder / "top.il").write_text(rtlil.convert(design, ports=[design.i, design.o]))
-    (folder / "top.ys").write_text(f"read_rtlil top.il\n{SYNTH_SCRIPT}\nsynth_ice40 -top top\nwrite_json top.json\n")
+    (folder / "top.ys").write_text(f"read_rtlil top.il\n{synthesis_script(network)}\nsynth_ice40 -top top\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     tools.run(
         [

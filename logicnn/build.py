@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from logicnn import boards, estimate, tools
 from logicnn.boards import Board
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.files import load, replace_file
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
-from logicnn.network import Argmax, Network
+from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Threshold
 from logicnn.progress import Steps
 from logicnn.report import Bitstream, Report, Timing
 from logicnn.resources import Family, Resources
@@ -38,9 +40,10 @@ FIRST_RUN = "the first run of a tool compiles it, up to a minute"
 MARGIN = 1.5  # the estimate of the core's delay may be short by a third before the clock is missed
 # Wide multiplexers inflate popcounts on ECP5: a 256-bit one is 1,087 LUT4 with them and 488 without, no slower.
 SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
-# The layers are generated in the shape that LUT4 want: plain covering (&if) makes 8 % fewer LUT4 of `mnist-bnn` than ABC's
-# restructuring script, at the same depth and in half the time.
-SYNTH_SCRIPT = "scratchpad -copy abc9.script.default.fast abc9.script"
+# Sparse layers are generated in the shape that LUT4 want: covered as they are (&if), `mnist-bnn` takes 7 % fewer LUT4 than after ABC's
+# restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they share: 1.3 against 1.8 LUT4 a synapse.
+COVER_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
+NARROW = 6  # synapses of a neuron that is generated without a compressor tree
 # The default router of nextpnr-ice40 needs 340 s for a sparse network on 85 % of a UP5K, router2 17 s for 10 % more delay.
 PLACE_OPTIONS = {Family.ICE40: "--router router2", Family.ECP5: ""}
 SUFFIXES = {Family.ICE40: (".bin",), Family.ECP5: (".bit", ".svf")}  # what can be flashed; the first is the one that is reported
@@ -127,6 +130,17 @@ class _Plan:
     commands: list[list[str]]
 
 
+def synthesis_script(network: Network) -> str:
+    """What Yosys is told before synthesis: nothing, or to cover the logic as it is where all thresholds are narrow."""
+    wide = any(
+        isinstance(layer, BinaryDense | BinaryConv2d)
+        and isinstance(layer.activation, Threshold)
+        and np.count_nonzero(layer.weights.reshape(len(layer.weights), -1), axis=1).max() > NARROW
+        for layer in network.layers
+    )
+    return "" if wide else COVER_AS_IS
+
+
 def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Plan:
     from logicnn.gateware.top import BoardTop
 
@@ -136,7 +150,7 @@ def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Pl
         TOP,
         debug_verilog=False,
         synth_opts=SYNTH_OPTIONS[board.device.family],
-        script_after_read=SYNTH_SCRIPT,
+        script_after_read=synthesis_script(mapping.network),
         nextpnr_opts=f"{PLACE_OPTIONS[board.device.family]} --report timing.json --detailed-timing-report "
         f"--timing-allow-fail --seed {options.seed}",
     )

@@ -51,5 +51,5 @@ def test_results_are_those_of_the_record():
 
 
 def test_every_option_is_named():
-    for option in ("--board", "--model", "--output", "--seed", "--verify", "--json"):
+    for option in ("--board", "--model", "--output", "--seed", "--verify", "--data-dir", "--json"):
         assert option in README
