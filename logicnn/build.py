@@ -40,8 +40,9 @@ FIRST_RUN = "the first run of a tool compiles it, up to a minute"
 MARGIN = 1.5  # the estimate of the core's delay may be short by a third before the clock is missed
 # Wide multiplexers inflate popcounts on ECP5: a 256-bit one is 1,087 LUT4 with them and 488 without, no slower.
 SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
-# Sparse layers are generated in the shape that LUT4 want: covered as they are (&if), `mnist-bnn` takes 7 % fewer LUT4 than after ABC's
-# restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they share: 1.3 against 1.8 LUT4 a synapse.
+# Sparse layers are generated in the shape that LUT4 want: covered as they are (&if), `mnist-bnn` takes 7 % fewer LUT4 than after
+# ABC's restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they share: 1.3 against
+# 1.8 LUT4 a synapse.
 COVER_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
 # The default router of nextpnr-ice40 needs 340 s for a sparse network on 85 % of a UP5K, router2 17 s for 10 % more delay.
