@@ -2,7 +2,7 @@
 
     python -m train.mnist_bnn --data-dir ../shared/data
 
-Evidence (seed 1, one thread, about eight minutes): 97.03 % of the 10,000 test images right, 4,109 LUT4 estimated; float network of the
+Evidence (seed 1, one thread, about ten minutes): 97.03 % of the 10,000 test images right, 4,109 LUT4 estimated; float network of the
 same shape 98.61 %, binarized but not pruned 97.70 % (`train.mnist_baseline`).
 """
 
