@@ -206,67 +206,76 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
 
     Raises `TooBig` before synthesis, `CheckFailed` for a mismatch, a missed clock or a failing tool; then no bitstream is left.
     """
-    network = mapping.network
-    name = network.name or "network"
     family = board.device.family
-    _check_answers_a_byte(network)
+    _check_answers_a_byte(mapping.network)
     predicted = estimate.design(mapping, board.device)
-    _check_fits(predicted, board, name)
+    _check_fits(predicted, board, _name(mapping))
     folder = build_folder(mapping, board, options)
-    bitstream = folder / f"{name}{SUFFIXES[family][0]}"
     _prepare_folder(folder, family)
-    stages = Stages(folder)
-    cached = "unchanged, not repeated"
     try:
-        with steps.step("elaborate", "elaborate"):
-            vectors = None if options.verify == "none" else vectors_for(network, options.verify, options.data_dir)
-            frequency = board.make_platform().default_clk_frequency
-            plan = _plan(mapping, board, options, divider_for(mapping, board, frequency))
-            for file, data in plan.files.items():
-                if not (folder / file).is_file() or (folder / file).read_bytes() != data:
-                    replace_file(folder / file, data)
-        versions = {tool: tools.version(tool) for tool, *_ in plan.commands if tools.executable(tool)}  # all there, before the first runs
-        sources = sorted(plan.files)
-        synthesis, place, pack = plan.commands
-        with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
-            if not stages.run("synthesis", synthesis, [file for file in sources if Path(file).suffix in (".il", ".ys")], [f"{TOP}.json"]):
-                remark(cached)
-        with steps.step("verify", "verify the netlist") as remark:
-            netlist = Netlist(folder / f"{TOP}.json")
-            checked = vectors and verify_netlist(netlist, PROBE, network, vectors)
-            if checked:
-                remark(f"{checked.vectors} vectors equal")
-        with steps.step("place_route", "place and route", FIRST_RUN) as remark:
-            constraints = [file for file in sources if Path(file).suffix in (".pcf", ".lpf")]
-            if not stages.run("place_route", place, [f"{TOP}.json", *constraints], ["timing.json", place[-1]]):
-                remark(cached)
-            placed = Placed.read(folder / "timing.json")
-            timing = _timing(placed, netlist, mapping)
-            remark(f"core {timing.core_delay_ns:.1f} ns")
-        with steps.step("pack", "pack the bitstream"):
-            tools.run(pack, folder, "pack.log")
-            data = (folder / f"{TOP}{SUFFIXES[family][0]}").read_bytes()
-        report = Report(
-            name,
-            network.digest(),
-            board.name,
-            board.device.name,
-            _resources(netlist, placed, family),
-            board.device.capacity,
-            timing,
-            checked,
-            Bitstream(str(bitstream), hashlib.sha256(data).hexdigest(), len(data)),
-            predicted,
-            versions | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"},
-            steps.seconds | {"total": sum(steps.seconds.values())},
-        )
-        replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
-        replace_file(folder / "report.txt", report.as_text().encode())
-        for suffix in SUFFIXES[family]:
-            (folder / f"{TOP}{suffix}").rename(folder / f"{name}{suffix}")
+        return _run_stages(mapping, board, options, steps, predicted)
     except BaseException:
         _remove_results(folder, family)
         raise
+
+
+def _name(mapping: Mapping) -> str:
+    return mapping.network.name or "network"
+
+
+def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, predicted: Resources) -> Report:
+    """All stages in the prepared folder; the results get their final names at the very end."""
+    network, name, family = mapping.network, _name(mapping), board.device.family
+    folder = build_folder(mapping, board, options)
+    bitstream = folder / f"{name}{SUFFIXES[family][0]}"
+    stages = Stages(folder)
+    cached = "unchanged, not repeated"
+    with steps.step("elaborate", "elaborate"):
+        vectors = None if options.verify == "none" else vectors_for(network, options.verify, options.data_dir)
+        frequency = board.make_platform().default_clk_frequency
+        plan = _plan(mapping, board, options, divider_for(mapping, board, frequency))
+        for file, data in plan.files.items():
+            if not (folder / file).is_file() or (folder / file).read_bytes() != data:
+                replace_file(folder / file, data)
+    versions = {tool: tools.version(tool) for tool, *_ in plan.commands if tools.executable(tool)}  # all there, before the first runs
+    sources = sorted(plan.files)
+    synthesis, place, pack = plan.commands
+    with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
+        if not stages.run("synthesis", synthesis, [file for file in sources if Path(file).suffix in (".il", ".ys")], [f"{TOP}.json"]):
+            remark(cached)
+    with steps.step("verify", "verify the netlist") as remark:
+        netlist = Netlist(folder / f"{TOP}.json")
+        checked = vectors and verify_netlist(netlist, PROBE, network, vectors)
+        if checked:
+            remark(f"{checked.vectors} vectors equal")
+    with steps.step("place_route", "place and route", FIRST_RUN) as remark:
+        constraints = [file for file in sources if Path(file).suffix in (".pcf", ".lpf")]
+        if not stages.run("place_route", place, [f"{TOP}.json", *constraints], ["timing.json", place[-1]]):
+            remark(cached)
+        placed = Placed.read(folder / "timing.json")
+        timing = _timing(placed, netlist, mapping)
+        remark(f"core {timing.core_delay_ns:.1f} ns")
+    with steps.step("pack", "pack the bitstream"):
+        tools.run(pack, folder, "pack.log")
+        data = (folder / f"{TOP}{SUFFIXES[family][0]}").read_bytes()
+    report = Report(
+        name=name,
+        digest=network.digest(),
+        board=board.name,
+        device=board.device.name,
+        resources=_resources(netlist, placed, family),
+        capacity=board.device.capacity,
+        timing=timing,
+        verification=checked,
+        bitstream=Bitstream(str(bitstream), hashlib.sha256(data).hexdigest(), len(data)),
+        estimate=predicted,
+        tools=versions | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"},
+        seconds=steps.seconds | {"total": sum(steps.seconds.values())},
+    )
+    replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
+    replace_file(folder / "report.txt", report.as_text().encode())
+    for suffix in SUFFIXES[family]:
+        (folder / f"{TOP}{suffix}").rename(folder / f"{name}{suffix}")
     return report
 
 
