@@ -10,6 +10,7 @@ below 9 ns; its board, shape and LUT counts are not stated there.
 
 import argparse
 import json
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from benchmarks.common import NETWORKS, RESULTS, write_result
 from benchmarks.harness import place_layer
 from logicnn import boards, datasets, load, tools
 from logicnn.build import TOP, Options, TooBig, build, build_folder
+from logicnn.cli import guarded
 from logicnn.files import SHIPPED
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
@@ -201,4 +203,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.common import NETWORKS, RESULTS, write_result
+from logicnn.cli import guarded
 from logicnn.files import SHIPPED
 
 SEED = 1
@@ -43,6 +44,9 @@ def main() -> None:
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(RUNS)}")
     given = parser.parse_args()
+    unknown = [name for name in given.names if name not in RUNS]
+    if unknown:
+        parser.error(f"NAME must be one of {', '.join(RUNS)}, not {unknown[0]!r}")
     kept = RESULTS / "payra_train.json"
     runs = json.loads(kept.read_text())["runs"] if kept.is_file() else {}
     for name in given.names or RUNS:
@@ -56,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))
