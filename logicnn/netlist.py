@@ -138,6 +138,18 @@ def _next_value(kind: str, cell: dict, net: Callable[[str], Net]) -> tuple[Net, 
     return net("Q"), Gate((data, reset), (lambda d, r: d | r) if sets else (lambda d, r: d & ~r))
 
 
+def _lone_carries(cells: Iterable[dict]) -> int:
+    """SB_CARRY cells that no SB_LUT4 with the same operands and carry joins."""
+    luts, carries = set(), []
+    for cell in cells:
+        ports = cell["connections"]
+        if cell["type"] == "SB_LUT4":
+            luts.add((*ports["I1"], *ports["I2"], *ports["I3"]))
+        elif cell["type"] == "SB_CARRY":
+            carries.append((*ports["I0"], *ports["I1"], *ports["CI"]))
+    return sum(carry not in luts for carry in carries)
+
+
 class Netlist:
     """A flat netlist: gates by output net, registers by output net, nets by name.
 
@@ -153,6 +165,7 @@ class Netlist:
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise NetlistError(f"cannot read the netlist {path}: {error}") from None
         self.cells = Counter(cell["type"] for cell in cells.values())
+        self._lone_carries = _lone_carries(cells.values())
         self._names = {name: net["bits"] for name, net in names.items()}
         self._gates: dict[Net, Gate] = {}
         self._registers: dict[Net, Net] = {}
@@ -179,6 +192,11 @@ class Netlist:
             for port, direction in cell.get("port_directions", {}).items():
                 if direction == "output":
                     self._others |= dict.fromkeys(cell["connections"][port], f"{cell['type']}.{port}")
+
+    @property
+    def logic_cells(self) -> int:
+        """Places that LUTs and carries take: on iCE40 a carry shares a cell with a LUT that reads the same, on ECP5 a CCU2C takes two."""
+        return self.cells["SB_LUT4"] + self.cells["LUT4"] + 2 * self.cells["CCU2C"] + self._lone_carries
 
     def nets(self, name: str) -> list[Net]:
         """The nets of a signal, first bit first; its name is the path in the design, joined by dots."""
