@@ -91,8 +91,11 @@ class AdderGraph:
         return self._outputs(self._values(x.T.astype(np.int64)))
 
     def _outputs(self, values: np.ndarray) -> np.ndarray:
-        zero = np.zeros(values.shape[1], np.int64)
-        return np.stack([zero if each is None else self._term(values, each) for each in self.outputs], axis=1)
+        result = np.zeros((values.shape[1], len(self.outputs)), np.int64)
+        for index, term in enumerate(self.outputs):
+            if term is not None:
+                result[:, index] = self._term(values, term)
+        return result
 
     @cached_property
     def _limits(self) -> tuple[np.ndarray, np.ndarray]:
@@ -135,8 +138,8 @@ class AdderGraph:
 
     @property
     def depth(self) -> int:
-        """Additions on the longest path to an output; negating an output counts as one."""
-        return max((self.depths[each.node] + each.negative for each in self.outputs if each), default=0)
+        """Additions on the longest path to an output, without the negation of an output."""
+        return max((self.depths[each.node] for each in self.outputs if each), default=0)
 
     @cached_property
     def chains(self) -> tuple[tuple[int, int], ...]:
@@ -155,7 +158,7 @@ class AdderGraph:
     def negation_bits(self) -> tuple[int, ...]:
         """Carry bits of each output's negation."""
         return tuple(
-            max(1, self.interval(index).width) - term.shift if term and term.negative else 0 for index, term in enumerate(self.outputs)
+            max(0, self.interval(index).width - term.shift) if term and term.negative else 0 for index, term in enumerate(self.outputs)
         )
 
     @property
@@ -263,7 +266,7 @@ class Sharing:
         digits = signed_digits(matrix)
         for row, column, shift in zip(*(each.tolist() for each in np.nonzero(digits)), strict=True):
             self._put(row, column, shift, int(digits[row, column, shift]))
-        self.row_bits = 3 + float(np.mean([Interval(*each).width for each in self.ranges[:inputs]]))
+        self.row_bits = 3 + sum(Interval(*each).width for each in self.ranges[:inputs]) / max(1, inputs)
         self.counts: dict[int, int] = {}
         self.heap: list[tuple[float, float, int, int]] = []
         self.counting = False
@@ -748,19 +751,17 @@ def _search(matrix: np.ndarray, inputs: tuple[Interval, ...], max_depth: int | N
     plain = [each for each in STRATEGIES if each.differences is None or matrix.shape[each.differences] <= 128]
     starts = [replace(each, seed=seed) for each in plain[: -(-tries // 2)]]
     changes = random.Random(seed)
-    best: tuple[AdderGraph, Sharing] | None = None
+    unshared = Sharing(matrix, *bounds, Strategy(), max_depth)
+    best = _assemble(unshared, inputs, max_depth), unshared
     for number in range(tries):
         if number < len(starts):
             sharing = Sharing(matrix, *bounds, starts[number], max_depth).run()
-        elif best is None:  # differences and a bound on depth do not go together
-            break
         else:
             share = changes.choice((0.05, 0.1, 0.2, 0.4))
             kept = [each for each in best[1].taken if changes.random() > share]
             strategy = replace(best[1].strategy, noise=0.3, seed=seed + number)
             sharing = Sharing(matrix, *bounds, strategy, max_depth).repeat(kept).run()
         graph = _assemble(sharing, inputs, max_depth)
-        if (max_depth is None or graph.depth <= max_depth) and (best is None or graph.bits <= best[0].bits):
+        if (max_depth is None or graph.depth <= max_depth) and graph.bits <= best[0].bits:
             best = graph, sharing
-    assert best is not None  # the first strategy keeps any bound
     return best[0]

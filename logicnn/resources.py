@@ -43,6 +43,8 @@ class Device:
     family: Family
     capacity: Resources
     level_ns: float
+    chain_ns: float
+    carry_ns: float
     register_ns: float
     separate_ff: bool
     bram_bits: int
@@ -59,6 +61,8 @@ DEVICES = {
             Family.ICE40,
             Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8),
             level_ns=3.0,
+            chain_ns=3.6,
+            carry_ns=0.278,
             register_ns=2.6,
             separate_ff=False,
             bram_bits=4096,
@@ -68,6 +72,8 @@ DEVICES = {
             Family.ICE40,
             Resources(lut4=7680, logic_cells=7680, ff=7680, carry=7680, bram=32, dsp=0),
             level_ns=1.3,
+            chain_ns=1.6,
+            carry_ns=0.126,
             register_ns=1.0,
             separate_ff=False,
             bram_bits=4096,
@@ -77,6 +83,8 @@ DEVICES = {
             Family.ECP5,
             Resources(lut4=83640, logic_cells=83640, ff=83640, carry=41820, bram=208, dsp=156),
             level_ns=1.1,
+            chain_ns=1.5,
+            carry_ns=0.036,
             register_ns=0.5,
             separate_ff=True,
             bram_bits=16384,

@@ -82,7 +82,7 @@ class _Sums:
         adder = _low_first(self.graph.adders[index])
         low, high = (self.words[term.node] for term in adder)
         if first == stop:
-            return _word(Cat(low, C(0, max(0, adder.b.shift - len(low))), high)[:stop], interval)
+            return _word(Cat(_bits_below(low, adder.b.shift), high)[:stop], interval)
         under, over = low.shift_right(first), high.shift_left(adder.b.shift - first)
         last = stop - first - 1
         if not (self.pairs and last >= 2 and last % 2 == 0 and max(len(under), len(over)) <= last):

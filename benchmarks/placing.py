@@ -1,0 +1,69 @@
+"""A piece of logic between registers, synthesised and placed by itself: what it costs and how fast it is without a design around it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from amaranth import *
+from amaranth.back import rtlil
+from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
+from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+from logicnn import tools
+from logicnn.gateware.layers import KEEP
+from logicnn.netlist import Netlist
+from logicnn.resources import Device, Family
+from logicnn.timing import Placed
+
+__all__ = ["PLATFORMS", "Bench", "place", "synthesise"]
+
+PLATFORMS = {"iCE40UP5K": ICEBreakerPlatform, "iCE40HX8K": ICE40HX8KBEVNPlatform, "LFE5U-85F": ULX3S_85F_Platform}
+NEXTPNR = {
+    "iCE40UP5K": ["nextpnr-ice40", "--up5k", "--package", "sg48", "--asc", "top.asc"],
+    "iCE40HX8K": ["nextpnr-ice40", "--hx8k", "--package", "ct256", "--asc", "top.asc"],
+    "LFE5U-85F": ["nextpnr-ecp5", "--85k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained", "--textcfg", "top.config"],
+}
+
+
+class Bench(Elaboratable):
+    """A component with ports `i` and `o`: `i` from registers that shift in from one pin, `o` into registers whose parity goes to one pin."""
+
+    def __init__(self, component):
+        self._component = component
+        self.pin = Signal()
+        self.parity = Signal()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.logic = self._component
+        given, result = Value.cast(self._component.i), Value.cast(self._component.o)
+        held = Signal(len(given), reset_less=True, attrs=KEEP)
+        taken = Signal(len(result), reset_less=True, attrs=KEEP)
+        m.d.sync += [held.eq(Cat(held[1:], self.pin)), taken.eq(result)]
+        m.d.comb += given.eq(held)
+        level: Sequence[Value] = list(taken)
+        while len(level) > 1:  # one LUT between registers
+            folded = Signal(-(-len(level) // 4), reset_less=True)
+            m.d.sync += folded.eq(Cat(Cat(level[start : start + 4]).xor() for start in range(0, len(level), 4)))
+            level = list(folded)
+        m.d.comb += self.parity.eq(level[0])
+        return m
+
+
+def synthesise(component, device: Device, folder: Path, options: str = "") -> Netlist:
+    """The bench of a component as a netlist, by the default flow of its family; `options` for comparisons only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(component)
+    (folder / "top.il").write_text(rtlil.convert(bench, ports=[bench.pin, bench.parity], platform=PLATFORMS[device.name]()))
+    (folder / "top.ys").write_text(f"read_rtlil top.il\nsynth_{device.family.value} {options} -top top\nwrite_json top.json\n")
+    tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
+    return Netlist(folder / "top.json")
+
+
+def place(device: Device, folder: Path, seed: int, megahertz: float) -> Placed:
+    """Places and routes what `synthesise` wrote to `folder`, with a clock target."""
+    more = ["--router", "router2"] if device.family is Family.ICE40 else []
+    report = f"timing{seed}.json"
+    command = [*NEXTPNR[device.name], *more, "--json", "top.json", "--report", report, "--detailed-timing-report", "--timing-allow-fail"]
+    tools.run([*command, "--quiet", "--seed", str(seed), "--freq", f"{megahertz:.0f}"], folder, f"place_route{seed}.log")
+    return Placed.read(folder / report)
