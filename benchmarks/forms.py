@@ -21,7 +21,7 @@ from logicnn.netlist import Netlist
 from logicnn.network import Interval
 from logicnn.resources import Family
 
-__all__ = ["da4ml_form", "graph_form", "plain_form"]
+__all__ = ["as_bits", "da4ml_form", "graph_form", "plain_form", "range_of"]
 
 PLATFORMS = {Family.ICE40: ICEBreakerPlatform, Family.ECP5: ULX3S_85F_Platform}
 # Adders become carry cells module by module before the modules are merged, which keeps synthesis from merging the adders themselves.
@@ -58,7 +58,7 @@ def _samples(graph: AdderGraph) -> np.ndarray:  # (VECTORS, inputs)
     return np.stack([rng.integers(each.low, each.high + 1, VECTORS) for each in graph.inputs], axis=1)
 
 
-def _as_bits(x: np.ndarray, widths: Sequence[int]) -> np.ndarray:
+def as_bits(x: np.ndarray, widths: Sequence[int]) -> np.ndarray:
     """Words side by side as bits, the first word lowest."""
     return np.concatenate([(x[:, index, None] >> np.arange(width) & 1).astype(bool) for index, width in enumerate(widths)], axis=1)
 
@@ -67,9 +67,9 @@ def _check(netlist: Netlist, graph: AdderGraph, ports: tuple[str, str], outputs:
     """The netlist on random inputs and all zeros; raises `CheckFailed` with the first difference. `outputs` are widths in the netlist."""
     x = _samples(graph)
     given = netlist.nets(ports[0])
-    packed = pack(_as_bits(x, [max(1, each.width) for each in graph.inputs]))
+    packed = pack(as_bits(x, [max(1, each.width) for each in graph.inputs]))
     actual = unpack(netlist.evaluate(dict(zip(given, packed, strict=True)), netlist.nets(ports[1])), len(x))
-    expected = _as_bits(graph.evaluate(x) >> np.array(shifts), outputs)
+    expected = as_bits(graph.evaluate(x) >> np.array(shifts), outputs)
     wrong = np.argwhere(actual != expected)
     if len(wrong):
         sample, bit = wrong[0]

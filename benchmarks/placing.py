@@ -26,7 +26,7 @@ NEXTPNR = {
 
 
 class Bench(Elaboratable):
-    """A component with ports `i` and `o`: `i` from registers that shift in from one pin, `o` into registers whose parity goes to one pin."""
+    """A component between registers: its `i` shifts in from one pin, the parity of its registered `o` goes to another."""
 
     def __init__(self, component):
         self._component = component

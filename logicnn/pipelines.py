@@ -7,7 +7,7 @@ through the middle of a long addition, its lower bits and its carry a cycle earl
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Datapath:
     def __post_init__(self) -> None:
         if not self.layers:
             raise PipelineError("layers must not be empty")
-        for index, ((graph, rectifier), (after, _)) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
+        for index, ((graph, rectifier), (after, _)) in enumerate(pairwise(self.layers)):
             gives = tuple(rectifier.interval if rectifier else graph.interval(each) for each in range(len(graph.outputs)))
             if gives != after.inputs:
                 raise PipelineError(

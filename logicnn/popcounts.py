@@ -12,6 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import log2
 
 import numpy as np
 
@@ -100,7 +101,9 @@ class PopcountLayer:
 
 
 def heap_lut4(widths: Sequence[int], span: int) -> int:
-    """LUT4 of a sum of words: two for each full adder, every adder taking one bit away."""
+    """LUT4 of a sum of words: two for each full adder, every adder taking one bit away; many bits by carry chains."""
+    if len(widths) >= 15 and max(widths) == 1:
+        return round(1.5 * (len(widths) - log2(len(widths)))) + 2
     return 2 * max(0, sum(widths) - span.bit_length())
 
 

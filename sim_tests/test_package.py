@@ -19,7 +19,7 @@ GROUPS = [
     ["bits", "resources"],
     ["network"],
     ["files", "fold", "datasets", "adders", "retiming"],
-    ["popcounts"],
+    ["popcounts", "pipelines"],
     ["mapping"],
     ["estimate"],
     ["nn", "gateware"],

@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.vendor import LatticeICE40Platform, LatticePlatform
 
 from logicnn.adders import Adder, AdderGraph, Term
-from logicnn.gateware.layers import KEEP, word_shape
+from logicnn.gateware.layers import kept, word_shape
 from logicnn.network import Interval
 
 __all__ = ["ConstantMatrix", "add_up"]
@@ -87,7 +87,7 @@ class _Sums:
         last = stop - first - 1
         if not (self.pairs and last >= 2 and last % 2 == 0 and max(len(under), len(over)) <= last):
             last += 1
-        chain = Signal(last, name=f"s{index}", attrs=KEEP)
+        chain = kept(last, f"s{index}")
         self.m.d.comb += chain.eq(-under + over if adder.a.negative else under - over if adder.b.negative else under + over)
         bits = Cat(_bits_below(low, first), chain)
         if last < stop - first:
@@ -103,9 +103,10 @@ class _Sums:
             if term is None:
                 results.append(C(0, 1))
             elif term.negative:
-                result = Signal(word_shape(interval), name=f"negative{index}", attrs=KEEP)
-                self.m.d.comb += result.eq(-self.words[term.node].shift_left(term.shift))
-                results.append(result)
+                word = self.words[term.node]
+                result = kept(max(1, interval.width) - term.shift, f"negative{index}")
+                self.m.d.comb += result.eq(-word)
+                results.append(_word(Cat(C(0, term.shift), result), interval))
             else:
                 results.append(self.words[term.node].shift_left(term.shift))
         return results

@@ -5,7 +5,7 @@ first in the least significant place. Payra et al. (HPEC 2023, doi 10.1109/HPEC5
 weight of -1 is an inverter that the next LUT absorbs, a pruned one is nothing at all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 from amaranth import *
@@ -21,6 +21,14 @@ __all__ = ["Argmax", "BinaryConv2d", "BinaryDense", "MaxPool2d", "Threshold", "l
 KEEP = {"keep": 1}  # attribute of registers that are looked up by name in the netlist: synthesis would keep only one name of a net
 
 
+def kept(width: int, name: str) -> Value:
+    """A word whose nets synthesis keeps, so that a sum on it stays a carry chain of its own.
+
+    Each bit is a net by itself: where Yosys 0.70 finds one bit of a wider kept wire equal to another net, its ABC pass drops the other bits.
+    """
+    return Cat(Signal(name=f"{name}_{place}", attrs=KEEP) for place in range(width))
+
+
 def wires(m: Module, prefix: str) -> Wire:
     """Binds each shared bit to a named `Signal`: an expression would be copied at every use (amaranth-lang/amaranth#1679)."""
     numbers = count()
@@ -30,7 +38,13 @@ def wires(m: Module, prefix: str) -> Wire:
         m.d.comb += signal.eq(expression)
         return signal
 
-    return Wire(bind, C(0, 1))
+    def chain(a: Sequence[Value], b: Sequence[Value], carry: Value) -> list[Value]:
+        # The bit below makes the carry, which no chain takes from a LUT otherwise.
+        total = kept(len(a) + 2, f"{prefix}_{next(numbers)}")
+        m.d.comb += total.eq(Cat(carry, *a) + Cat(carry, *b))
+        return list(total)[1:]
+
+    return Wire(bind, C(0, 1), chain)
 
 
 def word_shape(interval: Interval) -> Shape:

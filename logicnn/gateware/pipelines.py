@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.adders import words
-from logicnn.gateware.layers import KEEP
+from logicnn.gateware.layers import kept
 from logicnn.pipelines import CARRY, Bit, ChainSlice, Given, Rectified, Slices, Taken
 
 __all__ = ["PipelinedDatapath"]
@@ -69,7 +69,7 @@ class PipelinedDatapath(wiring.Component):
         if first.carry is not None:  # the carry (or borrow) comes out of a register: a bit below makes it again
             carry = line.at(Bit(first.carry, CARRY), stage)
             a, b, begin = [C(not first.subtract, 1), *a], [carry, *b], 1
-        total = Signal(len(a) + continues, name=f"s{together[0]}", attrs=KEEP)
+        total = kept(len(a) + continues, f"s{together[0]}")
         m.d.comb += total.eq(Cat(a) - Cat(b) if first.subtract else Cat(a) + Cat(b))
         place = begin
         for number, each in zip(together, slices, strict=True):

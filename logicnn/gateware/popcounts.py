@@ -3,6 +3,7 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.vendor import LatticeICE40Platform
 
 from logicnn import bits
 from logicnn.adders import Term
@@ -30,7 +31,8 @@ class SharedThresholds(wiring.Component):
             words.append(_sum(wire, words, small.intervals, adder, small.intervals[node]))
         heaps = []
         for index, heap in enumerate(self.layer.heaps):
-            total = Signal(len(word := _heap(wire, words, small.intervals, heap)), name=f"h{index}")
+            word = _heap(wire, words, small.intervals, heap, isinstance(platform, LatticeICE40Platform))
+            total = Signal(len(word), name=f"h{index}")
             m.d.comb += total.eq(Cat(word))
             heaps.append(total)
         sums = add_up(m, self.layer.words, heaps, platform)
@@ -63,10 +65,16 @@ def _sum(
     return bits.add_bits(wire, columns, constant % (1 << width), width)
 
 
-def _heap(wire: bits.Wire, words: list[list[Value]], intervals: tuple[Interval, ...], heap: Heap) -> list[Value]:
+def _heap(wire: bits.Wire, words: list[list[Value]], intervals: tuple[Interval, ...], heap: Heap, chained: bool) -> list[Value]:
     columns, constant = _columns(words, intervals, heap.terms)
     width = max(1, (heap.high - heap.low).bit_length())
+    # Where carry cells hold two bits, short chains cost more than full adders.
+    if chained and len(columns) == 1 and len(columns[0]) >= CHAINED and constant == heap.low:
+        return bits.count_ones(wire, columns[0])
     return bits.add_bits(wire, columns, (constant - heap.low) % (1 << width), width)
+
+
+CHAINED = 15  # bits from which on carry chains cost fewer LUTs than full adders
 
 
 def _reaches(wire: bits.Wire, total: Value, interval: Interval, level: int) -> Value:

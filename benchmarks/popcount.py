@@ -1,0 +1,116 @@
+"""Popcounts with thresholds, single neurons and layers that share them: ``python -m benchmarks.popcount``.
+
+Random -1 and +1 weights (seed 1), thresholds in the middle, between registers on an iCE40 HX8K; medians over three seeds. Every netlist is
+checked on 640 random vectors. Takes about twenty minutes.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from amaranth.lib import wiring
+
+from benchmarks.common import write_result
+from benchmarks.placing import place, synthesise
+from logicnn import gateware
+from logicnn.bits import pack, unpack
+from logicnn.cli import guarded
+from logicnn.errors import CheckFailed
+from logicnn.network import BIT, Activations, BinaryDense, Network, Threshold
+from logicnn.popcounts import share_popcounts
+from logicnn.resources import DEVICES
+
+SEED = 1
+SEEDS = (1, 2, 3)
+NEURONS = (8, 16, 32, 64, 128, 256, 512, 784)
+LAYERS = tuple((32, inputs, density) for inputs in (64, 128, 256) for density in (1.0, 0.75, 0.5, 0.25))
+DEVICE = DEVICES["iCE40HX8K"]
+
+
+def random_layer(neurons: int, inputs: int, density: float) -> BinaryDense:
+    """Weights of -1 and +1, each kept with the probability `density`, thresholds in the middle."""
+    rng = np.random.default_rng(SEED)
+    weights = rng.choice([-1, 1], (neurons, inputs)) * (rng.random((neurons, inputs)) < density)
+    return BinaryDense(weights, Threshold(np.count_nonzero(weights, axis=1) // 2 + 1))
+
+
+def place_form(layer: BinaryDense, component: wiring.Component, folder: Path) -> dict[str, Any]:
+    """LUT4, logic cells and placed delay of a form of a layer, its netlist checked against the network."""
+    inputs = layer.weights.shape[1]
+    netlist = synthesise(component, DEVICE, folder)
+    x = np.random.default_rng(SEED).integers(0, 2, (640, inputs))
+    given = dict(zip(netlist.nets("held"), pack(x.astype(bool)), strict=True))
+    actual = unpack(netlist.evaluate(given, netlist.next_of_registers("taken")), len(x))
+    expected = Network(Activations((inputs,), BIT), [layer], "layer").evaluate(x)
+    wrong = np.argwhere(actual != expected.astype(bool))
+    if len(wrong):
+        sample, neuron = wrong[0]
+        raise CheckFailed(
+            f"vector {x[sample].tolist()}: neuron {neuron} is {actual[sample, neuron]:d}, expected {expected[sample, neuron]}"
+        )
+    folded = len(layer.weights)  # the bench's own LUTs: the parity of the outputs, four at a time
+    bench = 0
+    while folded > 1:
+        folded = -(-folded // 4)
+        bench += folded
+    lut4 = netlist.cells["SB_LUT4"] - bench
+    cells = netlist.logic_cells - bench
+    into = netlist.places_of_registers("taken")
+    delay = median(place(DEVICE, folder, seed, 1000 / 15).delay_into(into) for seed in SEEDS)
+    synapses = int(np.count_nonzero(layer.weights))
+    return {
+        "lut4": lut4,
+        "logic_cells": cells,
+        "lut4_per_synapse": round(lut4 / synapses, 4),
+        "logic_cells_per_synapse": round(cells / synapses, 4),
+        "delay_ns": round(delay, 2),
+        "vectors": len(x),
+    }
+
+
+def measure(neurons: int, inputs: int, density: float, folder: Path) -> dict[str, Any]:
+    """A layer with popcounts shared and with every neuron by itself."""
+    print(f"{neurons} x {inputs}, density {density} ...", file=sys.stderr, flush=True)
+    layer = random_layer(neurons, inputs, density)
+    shared = share_popcounts(list(layer.neurons(Activations((inputs,), BIT))), inputs, seed=SEED)
+    return {
+        "device": DEVICE.name,
+        "neurons": neurons,
+        "inputs": inputs,
+        "density": density,
+        "synapses": int(np.count_nonzero(layer.weights)),
+        "estimated_lut4": shared.lut4,
+        "shared": place_form(layer, gateware.SharedThresholds(shared), folder / "shared"),
+        "separate": place_form(layer, gateware.BinaryDense(layer), folder / "separate"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/popcount"), help="folder for placements (default: %(default)s)")
+    given = parser.parse_args()
+    single = [measure(1, inputs, 1.0, given.output / f"neuron{inputs}") for inputs in NEURONS]
+    layers = [measure(*layer, given.output / "_".join(map(str, layer))) for layer in LAYERS]
+
+    def of(density: float) -> float:
+        return next(row["shared"]["lut4_per_synapse"] for row in layers if row["inputs"] == 128 and row["density"] == density)
+
+    write_result(
+        "popcount",
+        SEED,
+        {
+            "seeds": list(SEEDS),
+            "neurons": single,
+            "layers": layers,
+            "neuron_lut4_per_synapse": max(min(row[form]["lut4_per_synapse"] for form in ("shared", "separate")) for row in single),
+            "dense_layer_lut4_per_synapse": of(1.0),
+            "half_layer_lut4_per_synapse": of(0.5),
+        },
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))

@@ -1,0 +1,205 @@
+"""Registers moved into the logic, against registers at the ends of layers: ``python -m benchmarks.retiming``.
+
+The nine network shapes of Xu et al., Table I, with random 8-bit weights of a stated density (seed 1; the weights are not trained, NID
+reads bits and the others signed bytes), between registers on an ECP5 and, the smallest, on an HX8K: placed clock with registers at
+layer ends only, with further ranks left where they were inserted, with Yosys' ``-retime`` on those, and with ours; medians over the
+seeds. Takes about an hour; finished rows are kept in the output folder, and `--only` does some of them.
+"""
+
+import argparse
+import json
+import sys
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+from benchmarks.common import RESULTS, write_result
+from benchmarks.forms import as_bits, range_of
+from benchmarks.placing import place, synthesise
+from logicnn.adders import optimise
+from logicnn.bits import pack, unpack
+from logicnn.cli import guarded
+from logicnn.errors import CheckFailed
+from logicnn.gateware.pipelines import PipelinedDatapath
+from logicnn.netlist import Netlist
+from logicnn.pipelines import Datapath, Rectifier, Slices, layer_end_stages
+from logicnn.resources import DEVICES, Device
+from logicnn.retiming import Pipeline, as_placed, least_ranks, retime
+from logicnn.tools import ToolFailed
+
+SEED = 1
+SEEDS = (1, 2, 3)
+SLICE_BITS = 8
+# name: (words in each layer, density of the weights, bits of an input)
+NETWORKS = {
+    "OFC-A": ((21, 40, 25), 0.1, 8),
+    "OFC-B": ((21, 50, 25), 0.1, 8),
+    "OFC-C": ((21, 50, 50), 0.08, 8),
+    "JSC-A": ((16, 64, 16, 16, 8), 0.12, 8),
+    "JSC-B": ((16, 64, 32, 32, 32), 0.08, 8),
+    "JSC-C": ((16, 64, 48, 48, 32), 0.05, 8),
+    "NID-A": ((593, 20), 0.05, 1),
+    "NID-B": ((593, 20, 20), 0.05, 1),
+    "NID-C": ((593, 25, 25), 0.04, 1),
+}
+FASTER = 2.0  # ranks are added until the predicted clock is this much faster than with registers at layer ends
+CURVE = "OFC-A", (1, 2, 3, 4, 6, 8, 12, 16)  # extra ranks of the curve, placed with the first seed
+
+
+def random_datapath(name: str) -> Datapath:
+    """Layers of random weights; sums are rectified to 8-bit words but for the last layer's."""
+    shape, density, bits = NETWORKS[name]
+    rng = np.random.default_rng(SEED)
+    layers = []
+    given = [range_of(bits, bits > 1)] * shape[0]
+    for index, (inputs, outputs) in enumerate(pairwise(shape)):
+        weights = rng.integers(-128, 128, (outputs, inputs)) * (rng.random((outputs, inputs)) < density)
+        graph = optimise(weights, given, tries=8)
+        top = max(graph.interval(each).width for each in range(outputs))
+        rectifier = Rectifier(max(0, top - 10), 8) if index < len(shape) - 2 else None
+        layers.append((graph, rectifier))
+        given = [rectifier.interval] * outputs if rectifier else []
+    return Datapath(tuple(layers))
+
+
+def check(netlist: Netlist, datapath: Datapath) -> int:
+    """The netlist between the bench's registers on random samples; returns how many. Raises `CheckFailed` at the first difference."""
+    rng = np.random.default_rng(SEED)
+    x = np.stack([rng.integers(each.low, each.high + 1, 640) for each in datapath.inputs], axis=1)
+    given = pack(as_bits(x, [max(1, each.width) for each in datapath.inputs]))
+    nets = netlist.nets("held")
+    actual = unpack(netlist.evaluate(dict(zip(nets, given, strict=True)), netlist.next_of_registers("taken")), len(x))
+    expected = as_bits(datapath.evaluate(x), [max(1, each.width) for each in datapath.outputs])
+    wrong = np.argwhere(actual != expected)
+    if len(wrong):
+        sample, bit = wrong[0]
+        raise CheckFailed(f"vector {x[sample].tolist()}: bit {bit} is {actual[sample, bit]:d}, expected {expected[sample, bit]:d}")
+    return len(x)
+
+
+def placed(slices: Slices, pipeline: Pipeline, device: Device, folder: Path, seeds: tuple[int, ...], options: str = "") -> dict[str, Any]:
+    """Median placed clock of a pipeline, its size, and the predicted clock; the netlist is checked first."""
+    netlist = synthesise(PipelinedDatapath(slices, pipeline.stages), device, folder, options)
+    vectors = check(netlist, slices.datapath)
+    clocks = [place(device, folder, seed, 1000 / pipeline.period_ns).clock()[0] for seed in seeds]
+    return {
+        "ranks": pipeline.ranks,
+        "register_bits": pipeline.register_bits,
+        "predicted_mhz": round(1000 / pipeline.period_ns, 2),
+        "fmax_mhz": round(median(clocks), 2),
+        "fmax_mhz_by_seed": [round(each, 2) for each in clocks],
+        "logic_cells": netlist.logic_cells,
+        "vectors": vectors,
+    }
+
+
+def measure(name: str, device: Device, folder: Path) -> dict[str, Any]:
+    """A network in every form."""
+    datapath = random_datapath(name)
+    slices = Slices(datapath, SLICE_BITS)
+    circuit = slices.circuit(device)
+    ends = as_placed(circuit, layer_end_stages(slices))
+    ranks = max(ends.ranks, least_ranks(circuit, max(ends.period_ns / FASTER, circuit.least_period_ns)))
+    ours = retime(circuit, ranks=ranks)
+    at_ends = -(-(ranks + 1) // len(datapath.layers))  # as many ranks at each layer's end as make at least those
+    left = as_placed(circuit, layer_end_stages(slices, at_ends))
+    rows = {
+        "layer_ends": placed(slices, ends, device, folder / "ends", SEEDS),
+        "left_at_ends": placed(slices, left, device, folder / "left", SEEDS[:1]),
+        "retimed": placed(slices, ours, device, folder / "retimed", SEEDS),
+    }
+    try:
+        rows["tool_retime"] = placed(slices, left, device, folder / "tool", SEEDS[:1], "-retime")
+    except ToolFailed as failure:
+        rows["tool_retime"] = {"failed": str(failure).splitlines()[0], "fmax_mhz": None, "register_bits": left.register_bits}
+    shape, density, bits = NETWORKS[name]
+    figures = {
+        "name": name,
+        "device": device.name,
+        "shape": list(shape),
+        "density": density,
+        "input_bits": bits,
+        "vertices": len(slices.vertices),
+        "fmax_layer_ends": rows["layer_ends"]["fmax_mhz"],
+        "fmax_tool_retime": rows["tool_retime"]["fmax_mhz"],
+        "fmax_retimed": rows["retimed"]["fmax_mhz"],
+        "gain": round(rows["retimed"]["fmax_mhz"] / rows["layer_ends"]["fmax_mhz"] - 1, 4),
+    }
+    return figures | {f"register_bits_{form}": row["register_bits"] for form, row in rows.items()} | {"forms": rows}
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """The clock against register ranks, as in Xu et al., Fig. 8."""
+    name, ranks = CURVE
+    device = DEVICES["LFE5U-85F"]
+    slices = Slices(random_datapath(name), SLICE_BITS)
+    circuit = slices.circuit(device)
+    return [placed(slices, retime(circuit, ranks=each), device, folder / f"curve{each}", SEEDS[:1]) for each in ranks]
+
+
+def plot(rows: list[dict[str, Any]], path: Path) -> None:
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    mpl.rcParams["svg.hashsalt"] = "logicnn"
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    ranks = [row["ranks"] for row in rows]
+    axes.plot(ranks, [row["fmax_mhz"] for row in rows], marker="o", label="placed")
+    axes.plot(ranks, [row["predicted_mhz"] for row in rows], linestyle="--", label="predicted")
+    axes.set(xlabel="register ranks inside the network", ylabel="clock, MHz", title=f"{CURVE[0]}, random weights, ECP5 speed 6")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    for suffix in (".svg", ".png"):
+        figure.savefig(path.with_suffix(suffix), metadata={"Date": None} if suffix == ".svg" else None)
+
+
+def _kept(path: Path, make) -> Any:
+    if not path.exists():
+        print(f"{path.parent.name} ...", file=sys.stderr, flush=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(make()))
+    return json.loads(path.read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/retiming"), help="folder for placements (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", help="measure these networks (or `curve`) and stop: NAME or NAME@DEVICE")
+    given = parser.parse_args()
+    cases = [(name, "LFE5U-85F") for name in NETWORKS] + [("OFC-A", "iCE40HX8K")]
+    wanted = [(name, device) for name, device in cases if not given.only or name in given.only or f"{name}@{device}" in given.only]
+    networks = []
+    for name, device in wanted:
+        folder = given.output / f"{name}_{device}"
+        networks.append(_kept(folder / "result.json", lambda: measure(name, DEVICES[device], folder)))  # noqa: B023, called at once
+    points = (
+        []
+        if given.only and "curve" not in given.only
+        else _kept(given.output / "curve" / "result.json", lambda: curve(given.output / "curve"))
+    )
+    if given.only:
+        return
+    plot(points, RESULTS / "retiming")
+    forms = [row for network in networks for row in (network["forms"]["layer_ends"], network["forms"]["retimed"])] + points
+    close = [abs(row["fmax_mhz"] / row["predicted_mhz"] - 1) <= 0.15 for row in forms]
+    write_result(
+        "retiming",
+        SEED,
+        {
+            "seeds": list(SEEDS),
+            "weights": "random, not trained",
+            "networks": networks,
+            "curve": points,
+            "mean_gain": round(mean(network["gain"] for network in networks), 4),
+            "predicted_within_15_percent": round(mean(close), 4),
+        },
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
