@@ -1,14 +1,16 @@
 """Products with constant integer matrices as shared additions.
 
 ``y = matrix @ x`` becomes a graph of two-operand additions ``±(a << i) ± (b << j)``: no multiplier, and every partial sum that rows or
-columns have in common made once. Weights are written in canonical signed digits; then pairs are shared greedily, the pair first that saves most logic:
+columns have in common made once. Weights are written in canonical signed digits; then pairs are shared greedily, the pair first that
+saves most logic:
 
-* two *columns*: ``a ± (b << d)`` occurs in several rows and is added once, before the rows (Hartley 1996; da4ml, arXiv 2507.04535);
+* two *columns*: ``a ± (b << d)`` occurs in several rows and is added once, before the rows (Hartley, IEEE TCAS-II 43, 1996; da4ml does so, too);
 * two *rows*: they read the same terms, whose sum is made once and added to both. That is sharing of columns in the transposed matrix, and
   what helps matrices with more inputs than outputs;
 
-optionally on differences of similar rows or columns along a minimum spanning tree. Several weightings of the two are tried, the best search
-is repeated with parts of it left out, and the cheapest graph is kept. Every graph can prove itself: `AdderGraph.matrix` computes the matrix back from the additions.
+optionally on differences of similar rows or columns along a minimum spanning tree. Several weightings of the two are tried, the best
+search is repeated with parts of it left out, and the cheapest graph is kept. Every graph can prove itself: `AdderGraph.matrix` computes
+the matrix back from the additions.
 
 The price of an addition is the length of its carry chain: bits below the higher operand's last digit pass by, bits above the exact interval
 of the result are never made.
@@ -145,7 +147,7 @@ class AdderGraph:
     def chains(self) -> tuple[tuple[int, int], ...]:
         """For every adder (first, stop): the bits of its result that a carry chain makes. Those below `first` are operand bits."""
         return tuple(
-            _chain(adder, *(self.intervals[term.node] for term in adder), self.intervals[node])
+            _chain(adder, self.intervals[adder.a.node], self.intervals[adder.b.node], self.intervals[node])
             for node, adder in enumerate(self.adders, len(self.inputs))
         )
 
@@ -506,10 +508,8 @@ class Sharing:
         room = {}
         for occurrence in found:
             row = occurrence[0]
-            if row not in room:  # a sum that other rows read keeps its depth
-                weight = self._row_weight(row)
-                limit = self.max_depth if row < self.outputs else max(0, weight - 1).bit_length()
-                room[row] = (1 << limit) - weight
+            if row not in room:
+                room[row] = self._room(row)
             if room[row] >= more:
                 room[row] -= more
                 kept.append(occurrence)
@@ -519,11 +519,15 @@ class Sharing:
         weight = sum(1 << self.depths[column] for column, _, _ in found)
         more = (1 << max(0, weight - 1).bit_length()) - weight
         for row in {pattern.first, pattern.second}:
-            now = self._row_weight(row)
-            limit = self.max_depth if row < self.outputs else max(0, now - 1).bit_length()
-            if now + more * (1 + (pattern.first == pattern.second)) > 1 << limit:
+            if more * (1 + (pattern.first == pattern.second)) > self._room(row):
                 return False
         return True
+
+    def _room(self, row: int) -> int:
+        """By how much the weight of a row may grow: outputs up to the bound, sums that other rows read within their depth."""
+        weight = self._row_weight(row)
+        depth = self.max_depth if row < self.outputs and self.max_depth is not None else max(0, weight - 1).bit_length()
+        return (1 << depth) - weight
 
 
 def _digit_count(matrix: np.ndarray, axis: int | None = None) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Layers of constant matrices as one circuit of carry chains that registers can be placed in, down to the bits of a chain.
 
-A `Datapath` is what is computed: an adder graph and a rectifier for each layer. `Slices` is how it is cut: every carry chain in slices of a few
-bits, each a vertex of a `retiming.Circuit`; bits that pass by an addition belong to the slice that made them. A register rank may then run
+A `Datapath` is what is computed: an adder graph and a rectifier for each layer. `Slices` is how it is cut: every carry chain in slices of
+a few bits, each a vertex of a `retiming.Circuit`; bits that pass by an addition belong to the slice that made them. A register rank may then run
 through the middle of a long addition, its lower bits and its carry a cycle earlier than its upper ones.
 """
 
@@ -92,7 +92,7 @@ class Given:
 
 @dataclass(frozen=True)
 class ChainSlice:
-    """Bits of ``a + b`` or ``a - b``, or of ``b - a``; `carry` is the slice before (None: the chain begins here). Makes ``len(a)`` bits and a carry."""
+    """Bits of ``a + b`` or ``a - b``; `carry` is the slice before (None: the chain begins here). Makes ``len(a)`` bits and a carry."""
 
     chain: int
     a: tuple[Bit, ...]
@@ -132,7 +132,10 @@ def _reads(vertex: Vertex) -> tuple[Bit, ...]:
 
 
 class Slices:
-    """A datapath cut into slices of at most `slice_bits` bits. `vertices` are in topological order, `layer_of` says to which layer each belongs."""
+    """A datapath cut into slices of at most `slice_bits` bits.
+
+    `vertices` are in topological order, `layer_of` says to which layer each belongs. Raises `PipelineError` for slices without bits.
+    """
 
     def __init__(self, datapath: Datapath, slice_bits: int):
         if slice_bits < 1:

@@ -1,11 +1,11 @@
 """Binarized layers that share partial popcounts between their neurons.
 
-With bits x and weights -1, 0, +1 a neuron fires when ``weights @ x >= minimum - negatives``. Two neurons a and b that agree on some inputs and
-differ on others have the sums ``S + D`` and ``S - D``: both S and D are made once. That is the reuse relation of Gao et al. (Electronics
+With bits x and weights -1, 0, +1 a neuron fires when ``weights @ x >= minimum - negatives``. Two neurons a and b that agree on some inputs
+and differ on others have the sums ``S + D`` and ``S - D``: both S and D are made once. That is the reuse relation of Gao et al. (Electronics
 2021), ``P_b = P_a + |D| - 2 P_(a,D)``, which `logicnn.adders` finds for any number of neurons as shared terms of rows.
 
-What is left are sums of many bits, made by compressor trees of LUTs (a carry chain of one or two bits saves nothing), and few sums of words,
-made by carry chains. The threshold is a comparison of the last word with a constant.
+What is left are sums of many bits, made by compressor trees of LUTs (a carry chain of one or two bits saves nothing), and few sums of
+words, made by carry chains. The threshold is a comparison of the last word with a constant.
 """
 
 import random
@@ -29,7 +29,7 @@ class PopcountError(LogicnnError):
 
 @dataclass(frozen=True)
 class Heap:
-    """``sum of terms - low``: terms are nodes of `PopcountLayer.small`, `low` is the least value of their sum, so that the word is unsigned."""
+    """``sum of terms - low``: terms are nodes of `PopcountLayer.small`, `low` their sum's least value, so that the word is unsigned."""
 
     terms: tuple[Term, ...]
     low: int

@@ -7,6 +7,7 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
+
 from logicnn import tools
 from logicnn.adders import optimise
 from logicnn.bits import pack, unpack

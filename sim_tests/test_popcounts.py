@@ -7,13 +7,13 @@ from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from logicnn import bits, tools
 from logicnn.bits import pack, unpack
 from logicnn.gateware import SharedThresholds
 from logicnn.netlist import Netlist
 from logicnn.network import BIT, Activations, BinaryDense, Neuron, Threshold
 from logicnn.popcounts import PopcountError, PopcountLayer, share_popcounts
-
 from sim_tests.helpers import all_bits, random_ternary, rtl_words
 
 

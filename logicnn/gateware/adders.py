@@ -24,7 +24,8 @@ __all__ = ["ConstantMatrix", "add_up"]
 class ConstantMatrix(wiring.Component):
     """The outputs of an `AdderGraph`: `i` and `o` hold words x0, x1, ... and y0, y1, ..., as wide as their intervals. No clock (latency 0).
 
-    `compact` takes the fewest cells; without it, on ECP5 a chain of an odd number of bits takes half a cell more and no LUT after its carry.
+    `compact` takes the fewest cells; without it, on ECP5 a chain of an odd number of bits takes half a cell more and no LUT after its
+    carry.
     """
 
     def __init__(self, graph: AdderGraph, compact: bool = True):

@@ -24,7 +24,8 @@ KEEP = {"keep": 1}  # attribute of registers that are looked up by name in the n
 def kept(width: int, name: str) -> Value:
     """A word whose nets synthesis keeps, so that a sum on it stays a carry chain of its own.
 
-    Each bit is a net by itself: where Yosys 0.70 finds one bit of a wider kept wire equal to another net, its ABC pass drops the other bits.
+    Each bit is a net by itself: where Yosys 0.70 finds one bit of a wider kept wire equal to another net, its ABC pass drops the other
+    bits.
     """
     return Cat(Signal(name=f"{name}_{place}", attrs=KEEP) for place in range(width))
 

@@ -14,8 +14,9 @@ __all__ = ["PipelinedDatapath"]
 
 
 class PipelinedDatapath(wiring.Component):
-    """A datapath with a stage for every slice: `i` words x0, x1, ... of a sample, `o` words y0, y1, ... `latency` cycles later; one sample a
-    cycle. Registers have no reset. `registers` counts their bits after elaboration.
+    """A datapath with a stage for every slice: `i` words x0, x1, ... of a sample, `o` words y0, y1, ... `latency` cycles later.
+
+    One sample a cycle. Registers have no reset. `registers` counts their bits after elaboration.
     """
 
     def __init__(self, slices: Slices, stages: Sequence[int]):
