@@ -4,7 +4,8 @@
 columns have in common made once. Weights are written in canonical signed digits; then pairs are shared greedily, the pair first that
 saves most logic:
 
-* two *columns*: ``a ± (b << d)`` occurs in several rows and is added once, before the rows (Hartley, IEEE TCAS-II 43, 1996; da4ml does so, too);
+* two *columns*: ``a ± (b << d)`` occurs in several rows and is added once, before the rows (Hartley, IEEE TCAS-II 43, 1996; da4ml does
+  so, too);
 * two *rows*: they read the same terms, whose sum is made once and added to both. That is sharing of columns in the transposed matrix, and
   what helps matrices with more inputs than outputs;
 
@@ -518,10 +519,8 @@ class Sharing:
     def _rows_may_share(self, pattern: _Pattern, found: list[tuple[int, int, int]]) -> bool:
         weight = sum(1 << self.depths[column] for column, _, _ in found)
         more = (1 << max(0, weight - 1).bit_length()) - weight
-        for row in {pattern.first, pattern.second}:
-            if more * (1 + (pattern.first == pattern.second)) > self._room(row):
-                return False
-        return True
+        rows = {pattern.first, pattern.second}
+        return all((2 if len(rows) == 1 else 1) * more <= self._room(row) for row in rows)
 
     def _room(self, row: int) -> int:
         """By how much the weight of a row may grow: outputs up to the bound, sums that other rows read within their depth."""

@@ -1,8 +1,8 @@
 """Layers of constant matrices as one circuit of carry chains that registers can be placed in, down to the bits of a chain.
 
 A `Datapath` is what is computed: an adder graph and a rectifier for each layer. `Slices` is how it is cut: every carry chain in slices of
-a few bits, each a vertex of a `retiming.Circuit`; bits that pass by an addition belong to the slice that made them. A register rank may then run
-through the middle of a long addition, its lower bits and its carry a cycle earlier than its upper ones.
+a few bits, each a vertex of a `retiming.Circuit`; bits that pass by an addition belong to the slice that made them. A register
+rank may then run through the middle of a long addition, its lower bits and its carry a cycle earlier than its upper ones.
 """
 
 from collections.abc import Sequence

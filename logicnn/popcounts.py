@@ -1,8 +1,8 @@
 """Binarized layers that share partial popcounts between their neurons.
 
 With bits x and weights -1, 0, +1 a neuron fires when ``weights @ x >= minimum - negatives``. Two neurons a and b that agree on some inputs
-and differ on others have the sums ``S + D`` and ``S - D``: both S and D are made once. That is the reuse relation of Gao et al. (Electronics
-2021), ``P_b = P_a + |D| - 2 P_(a,D)``, which `logicnn.adders` finds for any number of neurons as shared terms of rows.
+and differ on others have the sums ``S + D`` and ``S - D``: both S and D are made once. That is the reuse relation of Gao et al.
+(Electronics 2021), ``P_b = P_a + |D| - 2 P_(a,D)``, which `logicnn.adders` finds for any number of neurons as shared terms of rows.
 
 What is left are sums of many bits, made by compressor trees of LUTs (a carry chain of one or two bits saves nothing), and few sums of
 words, made by carry chains. The threshold is a comparison of the last word with a constant.
