@@ -26,11 +26,15 @@ NEXTPNR = {
 
 
 class Bench(Elaboratable):
-    """A component between registers: its `i` shifts in from one pin, the parity of its registered `o` goes to another."""
+    """A component between registers: its `i` shifts in from one pin and is taken over at `load`, the parity of its registered `o` goes out.
+
+    Without `load` a register behind the input would equal the next place of the shift register, and synthesis would make them one.
+    """
 
     def __init__(self, component):
         self._component = component
         self.pin = Signal()
+        self.load = Signal()
         self.parity = Signal()
 
     def elaborate(self, platform):
@@ -39,7 +43,10 @@ class Bench(Elaboratable):
         given, result = Value.cast(self._component.i), Value.cast(self._component.o)
         held = Signal(len(given), reset_less=True, attrs=KEEP)
         taken = Signal(len(result), reset_less=True, attrs=KEEP)
-        m.d.sync += [held.eq(Cat(held[1:], self.pin)), taken.eq(result)]
+        line = Signal(len(given), reset_less=True)
+        m.d.sync += [line.eq(Cat(line[1:], self.pin)), taken.eq(result)]
+        with m.If(self.load):
+            m.d.sync += held.eq(line)
         m.d.comb += given.eq(held)
         level: Sequence[Value] = list(taken)
         while len(level) > 1:  # one LUT between registers
@@ -54,7 +61,7 @@ def synthesise(component, device: Device, folder: Path, options: str = "") -> Ne
     """The bench of a component as a netlist, by the default flow of its family; `options` for comparisons only."""
     folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(component)
-    (folder / "top.il").write_text(rtlil.convert(bench, ports=[bench.pin, bench.parity], platform=PLATFORMS[device.name]()))
+    (folder / "top.il").write_text(rtlil.convert(bench, ports=[bench.pin, bench.load, bench.parity], platform=PLATFORMS[device.name]()))
     (folder / "top.ys").write_text(f"read_rtlil top.il\nsynth_{device.family.value} {options} -top top\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     return Netlist(folder / "top.json")

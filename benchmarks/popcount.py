@@ -30,6 +30,9 @@ LAYERS = tuple((32, inputs, density) for inputs in (64, 128, 256) for density in
 DEVICE = DEVICES["iCE40HX8K"]
 
 
+FULL = 0.9  # of the device, beyond which a form is not placed
+
+
 def random_layer(neurons: int, inputs: int, density: float) -> BinaryDense:
     """Weights of -1 and +1, each kept with the probability `density`, thresholds in the middle."""
     rng = np.random.default_rng(SEED)
@@ -38,7 +41,7 @@ def random_layer(neurons: int, inputs: int, density: float) -> BinaryDense:
 
 
 def place_form(layer: BinaryDense, component: wiring.Component, folder: Path) -> dict[str, Any]:
-    """LUT4, logic cells and placed delay of a form of a layer, its netlist checked against the network."""
+    """LUT4, logic cells and placed delay (None: too large) of a form of a layer, its netlist checked against the network."""
     inputs = layer.weights.shape[1]
     netlist = synthesise(component, DEVICE, folder)
     x = np.random.default_rng(SEED).integers(0, 2, (640, inputs))
@@ -58,15 +61,17 @@ def place_form(layer: BinaryDense, component: wiring.Component, folder: Path) ->
         bench += folded
     lut4 = netlist.cells["SB_LUT4"] - bench
     cells = netlist.logic_cells - bench
-    into = netlist.places_of_registers("taken")
-    delay = median(place(DEVICE, folder, seed, 1000 / 15).delay_into(into) for seed in SEEDS)
+    delay = None
+    if netlist.logic_cells + 2 * inputs < FULL * DEVICE.capacity.logic_cells:
+        into = netlist.places_of_registers("taken")
+        delay = round(median(place(DEVICE, folder, seed, 1000 / 15).delay_into(into) for seed in SEEDS), 2)
     synapses = int(np.count_nonzero(layer.weights))
     return {
         "lut4": lut4,
         "logic_cells": cells,
         "lut4_per_synapse": round(lut4 / synapses, 4),
         "logic_cells_per_synapse": round(cells / synapses, 4),
-        "delay_ns": round(delay, 2),
+        "delay_ns": delay,
         "vectors": len(x),
     }
 
