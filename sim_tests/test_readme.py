@@ -30,6 +30,14 @@ def test_code_runs():
     assert names["labels"].shape == (3,) and names["core"].latency == 0 and names["accelerator"].latency == 2
 
 
+def test_matrix_code_runs():
+    (code,) = [block for block in blocks() if "optimise(weights" in block]
+    names = {}
+    exec(code, names)
+    Fragment.get(names["product"], None)
+    assert np.array_equal(names["graph"].matrix, names["weights"])
+
+
 def test_ci_runs_the_test_command():
     (command,) = [block for block in blocks() if "-m pytest" in block]
     assert command.strip().split(" && ")[-1] in (ROOT / ".ci" / "run").read_text()
