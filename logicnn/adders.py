@@ -701,7 +701,7 @@ def without_sharing(matrix: np.ndarray | Sequence[np.ndarray], inputs: Sequence[
     return _assemble(Sharing(whole, *limits(inputs), Strategy(), None), inputs, None)
 
 
-# Weightings that were best on some matrix of the benchmark; the first is tried alone where one try takes long.
+# Weightings each of which was the best on some matrix of the benchmark.
 STRATEGIES = (
     Strategy(0.5, 0.7),
     Strategy(0.0, 0.85),

@@ -34,7 +34,8 @@ class Family(Enum):
 
 @dataclass(frozen=True)
 class Device:
-    """An FPGA: its size; the delay of one LUT4 level with its route, and of a register (clock to Q and setup).
+    """An FPGA: its size; the delay of one LUT4 level with its route, of a carry chain (`chain_ns` with the route to it, `carry_ns` a bit),
+    and of a register (clock to Q and setup).
 
     `separate_ff` where a flip-flop can be used without its LUT; `bram_bits` of one block RAM.
     """
@@ -51,8 +52,8 @@ class Device:
 
 
 # Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
-# cells; its carry and flip-flop are part of a cell. Levels: timing databases of icestorm and trellis, as placed by nextpnr
-# (ordinary route).
+# cells; its carry and flip-flop are part of a cell. Delays: placed by nextpnr, benchmarks/calibrate.py (rounded; a design of
+# several thousand cells has longer routes than its ladders).
 DEVICES = {
     device.name: device
     for device in (
