@@ -5,7 +5,6 @@ against the graph on random vectors. Takes about an hour; finished cases are kep
 """
 
 import argparse
-import json
 import sys
 from math import exp, log
 from pathlib import Path
@@ -13,7 +12,7 @@ from time import process_time
 
 import numpy as np
 
-from benchmarks.common import write_result
+from benchmarks.common import finished, write_result
 from benchmarks.forms import da4ml_form, graph_form, plain_form, range_of
 from logicnn.adders import AdderGraph, optimise, without_sharing
 from logicnn.cli import guarded
@@ -114,12 +113,7 @@ def main() -> None:
     cases = []
     for case in CASES:
         folder = given.output / "_".join(map(str, case))
-        result = folder / "result.json"
-        if not result.exists():
-            print(f"{case} ...", file=sys.stderr, flush=True)
-            measured = measure(case, folder)
-            result.write_text(json.dumps(measured))
-        cases.append(json.loads(result.read_text()))
+        cases.append(finished(folder, lambda: measure(case, folder)))  # noqa: B023, called at once
     timed = [_described(case, *_compiled(case)) for case in TIMED]
     write_result(
         "adders",

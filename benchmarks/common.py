@@ -4,12 +4,14 @@ import datetime
 import importlib.metadata
 import json
 import platform
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import logicnn
 
-__all__ = ["NETWORKS", "RESULTS", "write_result"]
+__all__ = ["NETWORKS", "RESULTS", "finished", "write_result"]
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = Path(__file__).parent / "networks"
@@ -21,6 +23,16 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def finished(folder: Path, measure: Callable[[], Any]) -> Any:
+    """What `measure` gives, kept in the folder: a long benchmark that was interrupted goes on where it stopped."""
+    path = folder / "result.json"
+    if not path.exists():
+        print(f"{folder.name} ...", file=sys.stderr, flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(measure()))
+    return json.loads(path.read_text())
 
 
 def write_result(name: str, seed: int, figures: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Popcounts with thresholds, single neurons and layers that share them: ``python -m benchmarks.popcount``.
 
 Random -1 and +1 weights (seed 1), thresholds in the middle, between registers on an iCE40 HX8K; medians over three seeds. Every netlist is
-checked on 640 random vectors. Takes about twenty minutes.
+checked on 640 random vectors. Takes about half an hour; finished rows are kept in the output folder.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from amaranth.lib import wiring
 
-from benchmarks.common import write_result
+from benchmarks.common import finished, write_result
 from benchmarks.placing import place, synthesise
 from logicnn import gateware
 from logicnn.bits import pack, unpack
@@ -78,7 +78,6 @@ def place_form(layer: BinaryDense, component: wiring.Component, folder: Path) ->
 
 def measure(neurons: int, inputs: int, density: float, folder: Path) -> dict[str, Any]:
     """A layer with popcounts shared and with every neuron by itself."""
-    print(f"{neurons} x {inputs}, density {density} ...", file=sys.stderr, flush=True)
     layer = random_layer(neurons, inputs, density)
     shared = share_popcounts(list(layer.neurons(Activations((inputs,), BIT))), inputs, seed=SEED)
     return {
@@ -93,12 +92,17 @@ def measure(neurons: int, inputs: int, density: float, folder: Path) -> dict[str
     }
 
 
+def kept(output: Path, neurons: int, inputs: int, density: float) -> dict[str, Any]:
+    folder = output / f"{neurons}_{inputs}_{density}"
+    return finished(folder, lambda: measure(neurons, inputs, density, folder))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--output", type=Path, default=Path("build/popcount"), help="folder for placements (default: %(default)s)")
     given = parser.parse_args()
-    single = [measure(1, inputs, 1.0, given.output / f"neuron{inputs}") for inputs in NEURONS]
-    layers = [measure(*layer, given.output / "_".join(map(str, layer))) for layer in LAYERS]
+    single = [kept(given.output, 1, inputs, 1.0) for inputs in NEURONS]
+    layers = [kept(given.output, *layer) for layer in LAYERS]
 
     def of(density: float) -> float:
         return next(row["shared"]["lut4_per_synapse"] for row in layers if row["inputs"] == 128 and row["density"] == density)

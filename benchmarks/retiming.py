@@ -7,7 +7,6 @@ seeds. Takes about an hour; finished rows are kept in the output folder, and `--
 """
 
 import argparse
-import json
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from benchmarks.common import RESULTS, write_result
+from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.forms import as_bits, range_of
 from benchmarks.placing import place, synthesise
 from logicnn.adders import optimise
@@ -161,14 +160,6 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         figure.savefig(path.with_suffix(suffix), metadata={"Date": None} if suffix == ".svg" else None)
 
 
-def _kept(path: Path, make) -> Any:
-    if not path.exists():
-        print(f"{path.parent.name} ...", file=sys.stderr, flush=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(make()))
-    return json.loads(path.read_text())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--output", type=Path, default=Path("build/retiming"), help="folder for placements (default: %(default)s)")
@@ -179,12 +170,8 @@ def main() -> None:
     networks = []
     for name, device in wanted:
         folder = given.output / f"{name}_{device}"
-        networks.append(_kept(folder / "result.json", lambda: measure(name, DEVICES[device], folder)))  # noqa: B023, called at once
-    points = (
-        []
-        if given.only and "curve" not in given.only
-        else _kept(given.output / "curve" / "result.json", lambda: curve(given.output / "curve"))
-    )
+        networks.append(finished(folder, lambda: measure(name, DEVICES[device], folder)))  # noqa: B023, called at once
+    points = [] if given.only and "curve" not in given.only else finished(given.output / "curve", lambda: curve(given.output / "curve"))
     if given.only:
         return
     plot(points, RESULTS / "retiming")
