@@ -701,7 +701,7 @@ def without_sharing(matrix: np.ndarray | Sequence[np.ndarray], inputs: Sequence[
     return _assemble(Sharing(whole, *limits(inputs), Strategy(), None), inputs, None)
 
 
-# Weightings each of which was the best on some matrix of the benchmark.
+# Weightings that differ enough for one of them to suit a matrix.
 STRATEGIES = (
     Strategy(0.5, 0.7),
     Strategy(0.0, 0.85),

@@ -146,7 +146,7 @@ def popcount(wire: Wire, bits: Sequence[Bit], offset: int, width: int) -> list[B
 def count_ones(wire: Wire, bits: Sequence[Bit]) -> list[Bit]:
     """The number of ones, by carry chains where words are wide enough: two counts and one more bit, the carry, at a time.
 
-    ``2 m + 1`` bits cost two counts of m and a LUT4 for each bit of their sum, about 1.45 a bit altogether; full adders take 2 a bit.
+    ``2 m + 1`` bits cost two counts of m and a LUT4 for each bit of their sum: below 1.5 a bit altogether, where full adders take 2.
     """
     if len(bits) <= 3:
         return add_bits(wire, [bits], 0, len(bits).bit_length())
