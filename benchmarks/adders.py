@@ -14,8 +14,9 @@ import numpy as np
 
 from benchmarks.common import finished, write_result
 from benchmarks.forms import da4ml_form, graph_form, plain_form, range_of
-from logicnn.adders import AdderGraph, optimise, without_sharing
+from logicnn.adders import AdderGraph
 from logicnn.cli import guarded
+from logicnn.sharing import optimise, without_sharing
 
 SEED = 1
 # (outputs, inputs, weight bits, density, signed inputs); two bits are ternary, -1, 0 and +1; one bit is -1 and +1

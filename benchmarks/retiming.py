@@ -19,7 +19,6 @@ import numpy as np
 from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.forms import as_bits, range_of
 from benchmarks.placing import place, synthesise
-from logicnn.adders import optimise
 from logicnn.bits import pack, unpack
 from logicnn.cli import guarded
 from logicnn.errors import CheckFailed
@@ -28,6 +27,7 @@ from logicnn.netlist import Netlist
 from logicnn.pipelines import Datapath, Rectifier, Slices, layer_end_stages
 from logicnn.resources import DEVICES, Device
 from logicnn.retiming import Pipeline, as_placed, least_ranks, retime
+from logicnn.sharing import optimise
 from logicnn.tools import ToolFailed
 
 SEED = 1

@@ -1,26 +1,12 @@
-"""Products with constant integer matrices as shared additions.
+"""Sums of shifted words as a graph of two-operand additions: what a product with a constant matrix becomes.
 
-``y = matrix @ x`` becomes a graph of two-operand additions ``±(a << i) ± (b << j)``: no multiplier, and every partial sum that rows or
-columns have in common made once. Weights are written in canonical signed digits; then pairs are shared greedily, the pair first that
-saves most logic:
-
-* two *columns*: ``a ± (b << d)`` occurs in several rows and is added once, before the rows (Hartley, IEEE TCAS-II 43, 1996; da4ml does
-  so, too);
-* two *rows*: they read the same terms, whose sum is made once and added to both. That is sharing of columns in the transposed matrix, and
-  what helps matrices with more inputs than outputs;
-
-optionally on differences of similar rows or columns along a minimum spanning tree. Several weightings of the two are tried, the best
-search is repeated with parts of it left out, and the cheapest graph is kept. Every graph can prove itself: `AdderGraph.matrix` computes
-the matrix back from the additions.
-
-The price of an addition is the length of its carry chain: bits below the higher operand's last digit pass by, bits above the exact interval
-of the result are never made.
+Every addition is ``±(a << i) ± (b << j)``. A graph can prove itself: `AdderGraph.matrix` computes the matrix back from the additions. The
+price of an addition is the length of its carry chain: bits below the higher operand's last digit pass by, bits above the exact interval of
+the result are never made. `logicnn.sharing` finds graphs for matrices.
 """
 
-import heapq
-import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -29,9 +15,19 @@ import numpy as np
 from logicnn.errors import LogicnnError
 from logicnn.network import Interval
 
-__all__ = ["Adder", "AdderGraph", "AdderGraphError", "Term", "optimise", "signed_digits", "without_sharing"]
-
-LIMIT = 1 << 62  # values that numpy's int64 still adds exactly
+__all__ = [
+    "Adder",
+    "AdderGraph",
+    "AdderGraphError",
+    "Builder",
+    "Term",
+    "digit_count",
+    "limits",
+    "pruned",
+    "range_of_sum",
+    "signed_digits",
+    "spanning_tree",
+]
 
 
 class AdderGraphError(LogicnnError):
@@ -102,7 +98,7 @@ class AdderGraph:
 
     @cached_property
     def _limits(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array([each.low for each in self.inputs]), np.array([each.high for each in self.inputs])
+        return limits(self.inputs)
 
     @cached_property
     def coefficients(self) -> np.ndarray:  # (nodes, inputs) int64
@@ -184,7 +180,7 @@ def _chain(adder: Adder, a: Interval, b: Interval, result: Interval) -> tuple[in
     return min(high.shift, stop), stop
 
 
-def _range(vector: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[int, int]:
+def range_of_sum(vector: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[int, int]:
     """The exact range of a weighted sum of inputs between `low` and `high`."""
     at_low, at_high = vector * low, vector * high
     return int(np.minimum(at_low, at_high).sum()), int(np.maximum(at_low, at_high).sum())
@@ -201,341 +197,14 @@ def signed_digits(matrix: np.ndarray) -> np.ndarray:  # (...) int -> (..., digit
     return np.stack(digits, axis=-1) if digits else np.zeros((*left.shape, 0), np.int8)
 
 
-# A digit of the matrix stands in a line (its row) under a place (column and shift), and the other way round; both readings are kept. A
-# place is ``index << SHIFT | shift``. A pattern is two digits of one line by their indices, relative shift and relative sign, packed into
-# an int; its lowest bit says whether the lines are rows (a sum of two columns) or columns (a sum for two rows).
-SHIFT = 6
-SHIFTS = (1 << SHIFT) - 1
-ROWS, COLUMNS = 0, 1
-
-
-def _pattern_keys(places: np.ndarray, signs: np.ndarray, place: int, sign: int, kind: int) -> list[int]:
-    """Patterns of one digit with the digits of a line."""
-    return _keys(np.minimum(places, place), np.maximum(places, place), signs != sign, kind).tolist()
-
-
-def _keys(low: np.ndarray, high: np.ndarray, opposite: np.ndarray, kind: int) -> np.ndarray:
-    distance = (high & SHIFTS) - (low & SHIFTS) + SHIFTS + 1
-    return ((((low >> SHIFT << 21) | high >> SHIFT) << 7 | distance) << 1 | opposite) << 1 | kind
-
-
-class _Pattern(NamedTuple):
-    """Digits of `second` stand `distance` above those of `first`, with the opposite sign or the same."""
-
-    first: int
-    second: int
-    distance: int
-    opposite: bool
-    kind: int
-
-    @classmethod
-    def of(cls, key: int) -> "_Pattern":
-        return cls(key >> 30, key >> 9 & 0x1FFFFF, (key >> 2 & 127) - SHIFTS - 1, bool(key >> 1 & 1), key & 1)
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """How patterns are ranked: ``(uses - 1) * bits ** by_width``, patterns of rows times `row_weight`; ties and noise by `seed`."""
-
-    by_width: float = 0.5
-    row_weight: float = 0.8
-    noise: float = 0.0
-    seed: int = 0
-    differences: int | None = None  # ROWS or COLUMNS along a minimum spanning tree, or the matrix as it is
-
-
-class Sharing:
-    """The digits of a matrix while pairs are taken out of them.
-
-    `definitions` are the additions before the rows, one for each further column; `extra` are terms of a row that are other rows.
-    """
-
-    def __init__(self, matrix: np.ndarray, low: np.ndarray, high: np.ndarray, strategy: Strategy, max_depth: int | None):
-        self.strategy = strategy
-        self.max_depth = max_depth
-        self.low, self.high = low, high
-        self.random = random.Random(strategy.seed)
-        self.outputs, inputs = matrix.shape
-        self.vectors = list(np.eye(inputs, dtype=np.int64))
-        self.ranges = list(zip(low.tolist(), high.tolist(), strict=True))
-        self.depths = [0] * inputs
-        self.definitions: list[tuple[int, Term, Term]] = []
-        self.extra: dict[int, list[Term]] = {}
-        matrix = self._differences(matrix)
-        self.lines: tuple[list[dict[int, int]], list[dict[int, int]]] = (
-            [{} for _ in range(matrix.shape[0])],
-            [{} for _ in range(matrix.shape[1])],
-        )
-        digits = signed_digits(matrix)
-        for row, column, shift in zip(*(each.tolist() for each in np.nonzero(digits)), strict=True):
-            self._put(row, column, shift, int(digits[row, column, shift]))
-        self.row_bits = 3 + sum(Interval(*each).width for each in self.ranges[:inputs]) / max(1, inputs)
-        self.counts: dict[int, int] = {}
-        self.heap: list[tuple[float, float, int, int]] = []
-        self.counting = False
-        self.taken: list[tuple[_Pattern, int]] = []  # what was shared, in order, and the index of its sum
-
-    # -- differences of similar rows or columns
-
-    def _differences(self, matrix: np.ndarray) -> np.ndarray:
-        """The matrix with rows (or columns) replaced by their difference from another one where that has fewer digits.
-
-        A row's difference leaves the other row as an extra term. For columns, the other column's input becomes a sum with this one's.
-        """
-        if self.strategy.differences is None:
-            return matrix
-        lines = matrix if self.strategy.differences == ROWS else matrix.T
-        steps = _spanning_tree(lines)
-        result = lines.copy()
-        for line, parent, shift, negative in steps:
-            result[line] -= (-lines[parent] if negative else lines[parent]) << shift
-        if self.strategy.differences == ROWS:
-            for line, parent, shift, negative in steps:
-                self.extra.setdefault(line, []).append(Term(parent, shift, negative))
-            return result
-        columns = result.T
-        standing = list(range(len(lines)))  # the column that now carries a column's coefficients
-        for line, parent, shift, negative in reversed(steps):  # children first: they were attached last
-            new = self._define(Term(standing[parent]), Term(standing[line], shift, negative))
-            columns = np.concatenate([columns, columns[:, [standing[parent]]]], axis=1)
-            columns[:, standing[parent]] = 0
-            standing[parent] = new
-        return columns
-
-    # -- digits
-
-    def _put(self, row: int, column: int, shift: int, sign: int) -> None:
-        self.lines[ROWS][row][column << SHIFT | shift] = sign
-        self.lines[COLUMNS][column][row << SHIFT | shift] = sign
-
-    def _line_keys(self, kind: int, line: int, place: int, sign: int) -> list[int]:
-        digits = self.lines[kind][line]
-        if not digits:
-            return []
-        places = np.fromiter(digits.keys(), np.int64, len(digits))
-        signs = np.fromiter(digits.values(), np.int64, len(digits))
-        return _pattern_keys(places, signs, place, sign, kind)
-
-    def _remove(self, row: int, column: int, shift: int) -> None:
-        sign = self.lines[ROWS][row].pop(column << SHIFT | shift)
-        self.lines[COLUMNS][column].pop(row << SHIFT | shift)
-        if not self.counting:
-            return
-        counts = self.counts
-        for kind, line, place in ((ROWS, row, column << SHIFT | shift), (COLUMNS, column, row << SHIFT | shift)):
-            for key in self._line_keys(kind, line, place, sign):
-                if key in counts:
-                    counts[key] -= 1
-
-    def _add(self, row: int, column: int, shift: int, sign: int, new: dict[int, int]) -> None:
-        if self.counting:
-            self._count_new(row, column, shift, sign, new)
-        self._put(row, column, shift, sign)
-
-    def _count_new(self, row: int, column: int, shift: int, sign: int, new: dict[int, int]) -> None:
-        for kind, line, place in ((ROWS, row, column << SHIFT | shift), (COLUMNS, column, row << SHIFT | shift)):
-            for key in self._line_keys(kind, line, place, sign):
-                new[key] = new.get(key, 0) + 1
-
-    # -- prices
-
-    def _sum_bits(self, pattern: _Pattern) -> int:
-        """Carry bits of a sum of two columns, its range taken as if they read different inputs."""
-        below, above = max(0, -pattern.distance), max(0, pattern.distance)
-        (low, high), second = self.ranges[pattern.first], self.ranges[pattern.second]
-        over = (-second[1], -second[0]) if pattern.opposite else second
-        low, high = (low << below) + (over[0] << above), (high << below) + (over[1] << above)
-        width = 1 + max((~low).bit_length(), high.bit_length()) if low < 0 else high.bit_length()
-        return max(1, width - abs(pattern.distance))
-
-    def _push(self, key: int, uses: int) -> None:
-        pattern = _Pattern.of(key)
-        if pattern.kind == ROWS:
-            bits, weight = self._sum_bits(pattern), 1.0
-        else:
-            bits, weight = self.row_bits, self.strategy.row_weight
-        saved = (uses - 1) * bits**self.strategy.by_width * weight
-        if self.strategy.noise:
-            saved *= 1 + self.strategy.noise * self.random.random()
-        heapq.heappush(self.heap, (-saved, self.random.random(), key, uses))
-
-    # -- the search
-
-    def repeat(self, taken: Iterable[tuple[_Pattern, int]]) -> "Sharing":
-        """Takes out what another search took, as far as it still occurs twice."""
-        renamed: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        first = len(self.lines[ROWS]), len(self.lines[COLUMNS])
-        for pattern, index in taken:
-            names, old = renamed[pattern.kind], first[1 - pattern.kind]
-            here = [each if each < old else names.get(each) for each in (pattern.first, pattern.second)]
-            if None in here:
-                continue
-            again = pattern._replace(first=here[0], second=here[1])
-            found = self._occurrences(again)
-            if len(found) > 1:
-                names[index] = self._take_out(again, found)
-        return self
-
-    def run(self) -> "Sharing":
-        """Takes out pairs until none occurs twice."""
-        self._count()
-        self.counting = True
-        while self.heap:
-            _, _, key, uses = heapq.heappop(self.heap)
-            now = self.counts.get(key, 0)
-            if now == uses:
-                pattern = _Pattern.of(key)
-                found = self._occurrences(pattern)
-                if len(found) == uses:
-                    self._take_out(pattern, found)
-                    self.counts.pop(key, None)
-                    continue
-                now = self.counts[key] = len(found)
-            if now > 1:
-                self._push(key, now)
-            else:
-                self.counts.pop(key, None)
-        return self
-
-    def _count(self) -> None:
-        for kind in (ROWS, COLUMNS):
-            keys = []
-            for line in self.lines[kind]:
-                places = np.array(sorted(line), np.int64)
-                signs = np.array([line[place] for place in places.tolist()])
-                low, high = np.triu_indices(len(places), 1)
-                if len(low):
-                    keys.append(_keys(places[low], places[high], signs[low] != signs[high], kind))
-            if keys:
-                found, uses = np.unique(np.concatenate(keys), return_counts=True)
-                self.counts |= zip(found[uses > 1].tolist(), uses[uses > 1].tolist(), strict=True)
-        for key, uses in self.counts.items():
-            self._push(key, uses)
-
-    def _occurrences(self, pattern: _Pattern) -> list[tuple[int, int, int]]:
-        """(line, shift of the first digit, its sign), no digit twice."""
-        first, second = (self.lines[1 - pattern.kind][index] for index in (pattern.first, pattern.second))
-        found = []
-        used: set[int] = set()
-        for place in sorted(first):
-            sign, other = first[place], place + pattern.distance
-            if not 0 <= (place & SHIFTS) + pattern.distance <= SHIFTS:
-                continue
-            partner = second.get(other)
-            if partner is None or (partner != sign) != pattern.opposite:
-                continue
-            if pattern.first == pattern.second:
-                if place in used or other in used:
-                    continue
-                used |= {place, other}
-            found.append((place >> SHIFT, place & SHIFTS, sign))
-        return self._within_depth(pattern, found) if self.max_depth is not None else found
-
-    def _take_out(self, pattern: _Pattern, found: list[tuple[int, int, int]]) -> int:
-        below, above = max(0, -pattern.distance), max(0, pattern.distance)
-        terms = Term(pattern.first, below), Term(pattern.second, above, pattern.opposite)
-        new: dict[int, int] = {}
-        if pattern.kind == ROWS:
-            self.lines[COLUMNS].append({})
-            index = column = self._define(*terms)
-            for row, shift, _ in found:
-                self._remove(row, pattern.first, shift)
-                self._remove(row, pattern.second, shift + pattern.distance)
-            for row, shift, sign in found:
-                self._add(row, column, shift - below, sign, new)
-        else:
-            index = row = len(self.lines[ROWS])
-            self.lines[ROWS].append({})
-            for column, shift, _ in found:
-                self._remove(pattern.first, column, shift)
-                self._remove(pattern.second, column, shift + pattern.distance)
-            for column, shift, sign in found:
-                self._add(row, column, shift - below, sign, new)
-            for reader, term in zip((pattern.first, pattern.second), terms, strict=True):
-                self.extra.setdefault(reader, []).append(term._replace(node=row))
-        for key, uses in new.items():
-            if key in self.counts:
-                self.counts[key] += uses
-            elif uses > 1:
-                self.counts[key] = uses
-                self._push(key, uses)
-        self.taken.append((pattern, index))
-        return index
-
-    def _define(self, a: Term, b: Term) -> int:
-        """A further column: the sum of two terms of columns."""
-        column = len(self.vectors)
-        first, second = self.vectors[a.node] << a.shift, self.vectors[b.node] << b.shift
-        self.vectors.append(first - second if b.negative else first + second)
-        self.ranges.append(_range(self.vectors[-1], self.low, self.high))
-        self.depths.append(1 + max(self.depths[a.node], self.depths[b.node]))
-        self.definitions.append((column, a, b))
-        return column
-
-    def readers_last(self) -> list[int]:
-        """Rows in an order in which every row comes after those that it reads."""
-        order: dict[int, None] = {}
-        stack = list(range(len(self.lines[ROWS])))[::-1]
-        while stack:
-            row = stack.pop()
-            if row in order:
-                continue
-            waiting = [term.node for term in self.extra.get(row, ()) if term.node not in order]
-            if waiting:
-                stack += [row, *waiting]
-            else:
-                order[row] = None
-        return list(order)
-
-    # -- bounded depth: a sum of terms of depths d fits into depth D when the sum of 2 ** d is at most 2 ** D
-
-    def _row_weight(self, row: int) -> int:
-        terms = sum(1 << self.depths[place >> SHIFT] for place in self.lines[ROWS][row])
-        return terms + sum(1 << self.row_depth(term.node) for term in self.extra.get(row, ()))
-
-    def row_depth(self, row: int) -> int:
-        """The least depth of a row's sum."""
-        return max(0, self._row_weight(row) - 1).bit_length()
-
-    def _within_depth(self, pattern: _Pattern, found: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-        """The occurrences that keep every output within the bound, one by one."""
-        if pattern.kind == COLUMNS:
-            return found if self._rows_may_share(pattern, found) else []
-        depths = self.depths[pattern.first], self.depths[pattern.second]
-        more = (2 << max(depths)) - (1 << depths[0]) - (1 << depths[1])
-        if more == 0:
-            return found
-        kept = []
-        room = {}
-        for occurrence in found:
-            row = occurrence[0]
-            if row not in room:
-                room[row] = self._room(row)
-            if room[row] >= more:
-                room[row] -= more
-                kept.append(occurrence)
-        return kept
-
-    def _rows_may_share(self, pattern: _Pattern, found: list[tuple[int, int, int]]) -> bool:
-        weight = sum(1 << self.depths[column] for column, _, _ in found)
-        more = (1 << max(0, weight - 1).bit_length()) - weight
-        rows = {pattern.first, pattern.second}
-        return all((2 if len(rows) == 1 else 1) * more <= self._room(row) for row in rows)
-
-    def _room(self, row: int) -> int:
-        """By how much the weight of a row may grow: outputs up to the bound, sums that other rows read within their depth."""
-        weight = self._row_weight(row)
-        depth = self.max_depth if row < self.outputs and self.max_depth is not None else max(0, weight - 1).bit_length()
-        return (1 << depth) - weight
-
-
-def _digit_count(matrix: np.ndarray, axis: int | None = None) -> np.ndarray:
+def digit_count(matrix: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Non-zero digits, of each line along the other axis or of all."""
     return np.count_nonzero(signed_digits(matrix), axis=None if axis is None else (axis, -1))
 
 
-def _spanning_tree(lines: np.ndarray) -> list[tuple[int, int, int, bool]]:
+def spanning_tree(lines: np.ndarray) -> list[tuple[int, int, int, bool]]:
     """(line, parent, shift, negative) along a minimum spanning tree of digit counts, parents first; only where it saves digits."""
-    best = _digit_count(lines, 1)
+    best = digit_count(lines, 1)
     parents: dict[int, tuple[int, bool]] = {}
     steps = []
     left = set(range(len(lines)))
@@ -547,12 +216,17 @@ def _spanning_tree(lines: np.ndarray) -> list[tuple[int, int, int, bool]]:
             steps.append((line, parent, 0, negative))
         for negative in (False, True):
             difference = lines + lines[line] if negative else lines - lines[line]
-            digits = _digit_count(difference, 1) + 1
+            digits = digit_count(difference, 1) + 1
             for other in left:
                 if digits[other] < best[other]:
                     best[other] = digits[other]
                     parents[other] = line, negative
     return steps
+
+
+def limits(inputs: tuple[Interval, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest value of every input."""
+    return np.array([each.low for each in inputs], np.int64), np.array([each.high for each in inputs], np.int64)
 
 
 class Builder:
@@ -572,7 +246,7 @@ class Builder:
         node = len(self.vectors)
         self.vectors.append(vector)
         self.depths.append(depth)
-        self.ranges.append(_range(vector, self.low, self.high))
+        self.ranges.append(range_of_sum(vector, self.low, self.high))
         key, shift, negative = self._key(vector)
         self.known.setdefault(key, Term(node, shift, negative))
         return node
@@ -632,28 +306,6 @@ class Builder:
         )
 
 
-def _assemble(sharing: Sharing, inputs: tuple[Interval, ...], max_depth: int | None) -> AdderGraph:
-    builder = Builder(inputs, sharing.low, sharing.high)
-    columns: dict[int, Term | None] = {index: Term(index) for index in range(len(inputs))}
-    rows: dict[int, Term | None] = {}
-
-    def resolved(terms: Iterable[Term], places: dict[int, Term | None]) -> list[Term]:
-        found = ((term, places[term.node]) for term in terms)
-        return [Term(at.node, at.shift + term.shift, at.negative != term.negative) for term, at in found if at is not None]
-
-    for column, a, b in sharing.definitions:
-        columns[column] = builder.total(resolved((a, b), columns), False, None)
-    for row in sharing.readers_last():
-        terms = resolved((Term(place >> SHIFT, place & SHIFTS, sign < 0) for place, sign in sharing.lines[ROWS][row].items()), columns)
-        terms += resolved(sharing.extra.get(row, ()), rows)
-        output = row < sharing.outputs
-        depth = None
-        if max_depth is not None:
-            depth = max_depth if output else max(0, sum(1 << builder.depths[term.node] for term in terms) - 1).bit_length()
-        rows[row] = builder.total(terms, output, depth)
-    return pruned(AdderGraph(inputs, tuple(builder.adders), tuple(rows[row] for row in range(sharing.outputs))))
-
-
 def pruned(graph: AdderGraph) -> AdderGraph:
     """Without additions that no output reads."""
     first = len(graph.inputs)
@@ -665,106 +317,3 @@ def pruned(graph: AdderGraph) -> AdderGraph:
     place = {index: index for index in range(first)} | {node: position for position, node in enumerate(kept, first)}
     moved = tuple(Adder(*(term._replace(node=place[term.node]) for term in graph.adders[node - first])) for node in kept)
     return AdderGraph(graph.inputs, moved, tuple(term and term._replace(node=place[term.node]) for term in graph.outputs))
-
-
-def _checked(matrix: np.ndarray | Sequence[np.ndarray], inputs: Sequence[Interval]) -> tuple[np.ndarray, tuple[Interval, ...]]:
-    matrices = [matrix] if isinstance(matrix, np.ndarray) else [np.asarray(each) for each in matrix]
-    if not matrices:
-        raise AdderGraphError("matrix must hold at least one matrix, not none")
-    inputs = tuple(inputs)
-    for each in matrices:
-        if each.ndim != 2 or each.dtype.kind not in "iub":
-            raise AdderGraphError(f"matrix must be two-dimensional and of integers, not {each.ndim}-dimensional of {each.dtype}")
-        if each.shape[1] != len(inputs):
-            raise AdderGraphError(f"matrix must have {len(inputs)} columns, one for each of inputs, not {each.shape[1]}")
-        if each.size and (int(each.max()) > WEIGHT_LIMIT or int(each.min()) < -WEIGHT_LIMIT):
-            largest = max(int(each.min()), int(each.max()), key=abs)
-            raise AdderGraphError(f"matrix must hold weights of at most {WEIGHT_LIMIT} either way, not {largest}")
-    whole = np.concatenate([each.astype(np.int64) for each in matrices])
-    span = [max(abs(each.low), abs(each.high)) for each in inputs]
-    largest = max((sum(abs(int(w)) * s for w, s in zip(row, span, strict=True)) for row in whole), default=0)
-    if max([largest, *span]) >= LIMIT >> 8:
-        raise AdderGraphError(f"inputs and matrix must stay below 2 ** 54 in every sum, not reach {max([largest, *span])}")
-    return whole, inputs
-
-
-WEIGHT_LIMIT = (1 << 24) - 1  # digits and the shifts of sharing fit into SHIFT bits with room to spare
-
-
-def limits(inputs: tuple[Interval, ...]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([each.low for each in inputs], np.int64), np.array([each.high for each in inputs], np.int64)
-
-
-def without_sharing(matrix: np.ndarray | Sequence[np.ndarray], inputs: Sequence[Interval]) -> AdderGraph:
-    """Every row by itself in canonical signed digits, no sum made for two rows: what sharing is measured against."""
-    whole, inputs = _checked(matrix, inputs)
-    return _assemble(Sharing(whole, *limits(inputs), Strategy(), None), inputs, None)
-
-
-# Weightings that differ enough for one of them to suit a matrix.
-STRATEGIES = (
-    Strategy(0.5, 0.7),
-    Strategy(0.0, 0.85),
-    Strategy(1.0, 0.7),
-    Strategy(0.5, 1.5),
-    Strategy(0.0, 1.5),
-    Strategy(0.5, 0.7, differences=ROWS),
-    Strategy(0.5, 0.7, differences=COLUMNS),
-    Strategy(1.0, 1.2),
-)
-
-
-def optimise(
-    matrix: np.ndarray | Sequence[np.ndarray],
-    inputs: Sequence[Interval],
-    *,
-    max_depth: int | None = None,
-    tries: int | None = None,
-    seed: int = 0,
-) -> AdderGraph:
-    """The graph with the fewest carry bits found for ``matrix @ x``, `matrix` (outputs, inputs) integers, or several over the same inputs.
-
-    Outputs are the rows of all matrices in order. `inputs` are the exact ranges of x. `max_depth` bounds the additions on any path.
-    `tries` strategies are searched (by default as many as take seconds on one core); the result depends on `seed` and `tries` only.
-    Raises `AdderGraphError` for anything else than integers, sums beyond 54 bits, or a depth that no tree of the digits reaches.
-    """
-    whole, inputs = _checked(matrix, inputs)
-    if tries is not None and tries < 1:
-        raise AdderGraphError(f"tries must be at least 1, not {tries}")
-    if max_depth is not None:
-        terms = max((int(np.count_nonzero(signed_digits(row))) for row in whole), default=0)
-        needed = max(0, terms - 1).bit_length()
-        if max_depth < needed:
-            raise AdderGraphError(f"max_depth must be at least {needed} for {terms} signed digits in a row, not {max_depth}")
-    best = _search(whole, inputs, max_depth, tries or _default_tries(whole), seed)
-    if not np.array_equal(best.matrix, whole):
-        raise AssertionError("the graph does not compute the matrix")
-    return best
-
-
-def _default_tries(matrix: np.ndarray) -> int:
-    digits = max(1, int(_digit_count(matrix)))
-    neighbours = digits * digits * (1 / max(1, matrix.shape[0]) + 1 / max(1, matrix.shape[1]))  # pairs of digits in one line
-    return next(count for count, most in ((400, 1e4), (200, 1e5), (12, 1e6), (16, float("inf"))) if neighbours <= most)
-
-
-def _search(matrix: np.ndarray, inputs: tuple[Interval, ...], max_depth: int | None, tries: int, seed: int) -> AdderGraph:
-    """Half of the tries, at most one for each strategy, from nothing; the others repeat the best search but for some of what it took."""
-    bounds = limits(inputs)
-    plain = [each for each in STRATEGIES if each.differences is None or matrix.shape[each.differences] <= 128]
-    starts = [replace(each, seed=seed) for each in plain[: -(-tries // 2)]]
-    changes = random.Random(seed)
-    unshared = Sharing(matrix, *bounds, Strategy(), max_depth)
-    best = _assemble(unshared, inputs, max_depth), unshared
-    for number in range(tries):
-        if number < len(starts):
-            sharing = Sharing(matrix, *bounds, starts[number], max_depth).run()
-        else:
-            share = changes.choice((0.05, 0.1, 0.2, 0.4))
-            kept = [each for each in best[1].taken if changes.random() > share]
-            strategy = replace(best[1].strategy, noise=0.3, seed=seed + number)
-            sharing = Sharing(matrix, *bounds, strategy, max_depth).repeat(kept).run()
-        graph = _assemble(sharing, inputs, max_depth)
-        if (max_depth is None or graph.depth <= max_depth) and graph.bits <= best[0].bits:
-            best = graph, sharing
-    return best[0]

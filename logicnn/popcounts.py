@@ -2,23 +2,23 @@
 
 With bits x and weights -1, 0, +1 a neuron fires when ``weights @ x >= minimum - negatives``. Two neurons a and b that agree on some inputs
 and differ on others have the sums ``S + D`` and ``S - D``: both S and D are made once. That is the reuse relation of Gao et al.
-(Electronics 2021), ``P_b = P_a + |D| - 2 P_(a,D)``, which `logicnn.adders` finds for any number of neurons as shared terms of rows.
+(Electronics 2021), ``P_b = P_a + |D| - 2 P_(a,D)``, which `logicnn.sharing` finds for any number of neurons as shared terms of rows.
 
 What is left are sums of many bits, made by compressor trees of LUTs (a carry chain of one or two bits saves nothing), and few sums of
 words, made by carry chains. The threshold is a comparison of the last word with a constant.
 """
 
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import log2
 
 import numpy as np
 
-from logicnn.adders import ROWS, SHIFT, SHIFTS, Adder, AdderGraph, Builder, Sharing, Strategy, Term, limits, pruned
+from logicnn.adders import Adder, AdderGraph, Builder, Term, limits, pruned
 from logicnn.errors import LogicnnError
 from logicnn.network import BIT, Interval, Neuron
+from logicnn.sharing import ROWS, SHIFT, SHIFTS, Sharing, Strategy, search
 
 __all__ = ["Heap", "PopcountError", "PopcountLayer", "share_popcounts"]
 
@@ -120,24 +120,17 @@ def share_popcounts(neurons: Sequence[Neuron], inputs: int, *, tries: int = 60, 
             raise PopcountError(f"neurons must read inputs below {inputs}, not {max(neuron.inputs)}")
         np.add.at(row, list(neuron.inputs), np.where(neuron.inverted, -1, 1))
     thresholds = [neuron.level - sum(neuron.inverted) for neuron in neurons]
-    changes = random.Random(seed)
-    best: tuple[PopcountLayer, Sharing] | None = None
-    for number in range(tries):
-        if number < len(STRATEGIES) or best is None:
-            strategy = replace(STRATEGIES[number % len(STRATEGIES)], seed=seed)
-            sharing = Sharing(matrix, *limits((BIT,) * inputs), strategy, None)
-        else:
-            strategy = replace(best[1].strategy, noise=0.3, seed=seed + number)
-            share = changes.choice((0.05, 0.1, 0.2, 0.4))
-            kept = [each for each in best[1].taken if changes.random() > share]
-            sharing = Sharing(matrix, *limits((BIT,) * inputs), strategy, None).repeat(kept)
-        layer = _layer(sharing.run(), inputs, thresholds)
-        if best is None or layer.lut4 <= best[0].lut4:
-            best = layer, sharing
-    assert best is not None
-    if not np.array_equal(best[0].matrix, matrix) or list(best[0].thresholds) != thresholds:
+    best = search(
+        STRATEGIES[:tries],
+        tries,
+        seed,
+        begin=lambda strategy: Sharing(matrix, *limits((BIT,) * inputs), strategy, None),
+        build=lambda sharing: _layer(sharing, inputs, thresholds),
+        price=lambda layer: layer.lut4,
+    )
+    if not np.array_equal(best.matrix, matrix) or list(best.thresholds) != thresholds:
         raise AssertionError("the shared layer does not compute the neurons")
-    return best[0]
+    return best
 
 
 STRATEGIES = (

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logicnn.adders import Adder, AdderGraph, AdderGraphError, Term, optimise, signed_digits, without_sharing
+from logicnn.adders import Adder, AdderGraph, AdderGraphError, Term, signed_digits
 from logicnn.network import Interval
+from logicnn.sharing import optimise, without_sharing
 
 BIT = Interval(0, 1)
 BYTE = Interval(-128, 127)
@@ -271,3 +272,11 @@ def test_evaluate_wrong():
         graph.evaluate(np.array([[0, 1], [2, 0]]))
     with pytest.raises(AdderGraphError, match=r"^x\[0, 1\] is -3, outside -2 ... 1$"):
         graph.evaluate(np.array([[0, -3]]))
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (20, 8), (8, 20)])
+def test_every_strategy_keeps_the_depth(shape):
+    rng = np.random.default_rng(sum(shape))
+    matrix = rng.integers(-128, 128, shape)
+    graph = optimise(matrix, [BYTE] * shape[1], tries=20, max_depth=7)
+    assert graph.depth <= 7 and np.array_equal(graph.matrix, matrix)

@@ -12,11 +12,12 @@ from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from logicnn import tools
-from logicnn.adders import AdderGraph, optimise
+from logicnn.adders import AdderGraph
 from logicnn.bits import pack, unpack
 from logicnn.gateware.adders import ConstantMatrix, words
 from logicnn.netlist import Netlist
 from logicnn.network import Interval
+from logicnn.sharing import optimise
 from sim_tests.helpers import rtl_words
 
 BYTE = Interval(-128, 127)

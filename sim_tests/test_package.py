@@ -19,6 +19,7 @@ GROUPS = [
     ["bits", "resources"],
     ["network"],
     ["files", "fold", "datasets", "adders", "retiming"],
+    ["sharing"],
     ["popcounts", "pipelines"],
     ["mapping"],
     ["estimate"],

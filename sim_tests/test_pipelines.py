@@ -9,7 +9,6 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from logicnn import tools
-from logicnn.adders import optimise
 from logicnn.bits import pack, unpack
 from logicnn.gateware.pipelines import PipelinedDatapath
 from logicnn.netlist import Netlist
@@ -17,6 +16,7 @@ from logicnn.network import Interval
 from logicnn.pipelines import Datapath, PipelineError, Rectifier, Slices, layer_end_stages
 from logicnn.resources import DEVICES
 from logicnn.retiming import as_placed, least_period, retime
+from logicnn.sharing import optimise
 
 ECP5 = DEVICES["LFE5U-85F"]
 
