@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +10,22 @@ from amaranth import *
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth_boards.icebreaker import ICEBreakerPlatform
-from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
+from benchmarks.placing import PLATFORMS
+from benchmarks.vectors import as_bits, check, random_words, widths_of
 from logicnn import tools
 from logicnn.adders import AdderGraph
-from logicnn.bits import pack, unpack
-from logicnn.errors import CheckFailed
+from logicnn.errors import LogicnnError
 from logicnn.gateware.adders import ConstantMatrix, words
 from logicnn.netlist import Netlist
 from logicnn.network import Interval
 from logicnn.resources import Family
 
-__all__ = ["as_bits", "da4ml_form", "graph_form", "plain_form", "range_of"]
+__all__ = ["da4ml_form", "graph_form", "plain_form", "range_of"]
 
-PLATFORMS = {Family.ICE40: ICEBreakerPlatform, Family.ECP5: ULX3S_85F_Platform}
+DEVICES_OF = {Family.ICE40: "iCE40UP5K", Family.ECP5: "LFE5U-85F"}  # whose platform stands for the family
 # Adders become carry cells module by module before the modules are merged, which keeps synthesis from merging the adders themselves.
 HIERARCHICAL = "hierarchy -top top; proc; opt_expr; opt_clean; wreduce; opt_clean; alumacc; opt; flatten"
-VECTORS = 320
 
 
 class Plain(wiring.Component):
@@ -53,37 +52,21 @@ def _synthesise(read: str, family: Family, options: str, folder: Path) -> Netlis
     return Netlist(folder / f"{name}.json")
 
 
-def _samples(graph: AdderGraph) -> np.ndarray:  # (VECTORS, inputs)
-    rng = np.random.default_rng(0)
-    return np.stack([rng.integers(each.low, each.high + 1, VECTORS) for each in graph.inputs], axis=1)
-
-
-def as_bits(x: np.ndarray, widths: Sequence[int]) -> np.ndarray:
-    """Words side by side as bits, the first word lowest."""
-    return np.concatenate([(x[:, index, None] >> np.arange(width) & 1).astype(bool) for index, width in enumerate(widths)], axis=1)
-
-
 def _check(netlist: Netlist, graph: AdderGraph, ports: tuple[str, str], outputs: Sequence[int], shifts: Sequence[int]) -> None:
-    """The netlist on random inputs and all zeros; raises `CheckFailed` with the first difference. `outputs` are widths in the netlist."""
-    x = _samples(graph)
-    given = netlist.nets(ports[0])
-    packed = pack(as_bits(x, [max(1, each.width) for each in graph.inputs]))
-    actual = unpack(netlist.evaluate(dict(zip(given, packed, strict=True)), netlist.nets(ports[1])), len(x))
+    """The netlist on random inputs. `outputs` are widths in the netlist, which may leave out so many low zeros (`shifts`)."""
+    x = random_words(graph.inputs, 0)
     expected = as_bits(graph.evaluate(x) >> np.array(shifts), outputs)
-    wrong = np.argwhere(actual != expected)
-    if len(wrong):
-        sample, bit = wrong[0]
-        raise CheckFailed(f"vector {x[sample].tolist()}: output bit {bit} is {actual[sample, bit]:d}, expected {expected[sample, bit]:d}")
+    check(netlist, netlist.nets(ports[0]), netlist.nets(ports[1]), as_bits(x, widths_of(graph.inputs)), expected)
 
 
 def _component_cells(component: wiring.Component, graph: AdderGraph, folder: Path) -> dict[str, int]:
     """Logic cells by family; of Amaranth's operators without DSP blocks, with and without wide LUTs, the fewer."""
     folder.mkdir(parents=True, exist_ok=True)
     cells = {}
-    for family, platform in PLATFORMS.items():
-        text = rtlil.convert(component, ports=[Value.cast(component.i), Value.cast(component.o)], platform=platform())
+    for family, device in DEVICES_OF.items():
+        text = rtlil.convert(component, ports=[Value.cast(component.i), Value.cast(component.o)], platform=PLATFORMS[device]())
         (folder / f"{family.value}.il").write_text(text)
-        widths = [max(1, graph.interval(index).width) for index in range(len(graph.outputs))]
+        widths = widths_of([graph.interval(index) for index in range(len(graph.outputs))])
         counts = []
         # Products would go into DSP blocks on ECP5, which are not logic cells.
         for options in ("-nodsp", "-nodsp -nowidelut") if family is Family.ECP5 and isinstance(component, Plain) else ("",):
@@ -109,6 +92,8 @@ def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
 
     Traced by da4ml's own front end with its default hardware model, so that its widths and signs are as its users get them.
     """
+    if find_spec("da4ml") is None:
+        raise LogicnnError('da4ml is not installed (pip install -e ".[bench]")')
     from da4ml.codegen.rtl.verilog.comb import comb_logic_gen
     from da4ml.trace import FixedVariableArray, comb_trace
     from da4ml.types import minimal_kif
@@ -123,7 +108,7 @@ def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
     (folder / "top.v").write_text("\n".join(parts))
     precisions = [tuple(map(int, minimal_kif(each))) for each in solution.out_qint]
     cells: dict[str, int] = {"adders": sum(operation.opcode in (0, 1) for operation in solution.ops)}
-    for family in PLATFORMS:
+    for family in DEVICES_OF:
         counts = []
         for before in ("", HIERARCHICAL):
             for options in ("", "-nowidelut") if family is Family.ECP5 and not before else ("",):

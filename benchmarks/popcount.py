@@ -15,10 +15,9 @@ from amaranth.lib import wiring
 
 from benchmarks.common import finished, write_result
 from benchmarks.placing import place, synthesise
+from benchmarks.vectors import check, random_words
 from logicnn import gateware
-from logicnn.bits import pack, unpack
 from logicnn.cli import guarded
-from logicnn.errors import CheckFailed
 from logicnn.network import BIT, Activations, BinaryDense, Network, Threshold
 from logicnn.popcounts import share_popcounts
 from logicnn.resources import DEVICES
@@ -44,16 +43,9 @@ def place_form(layer: BinaryDense, component: wiring.Component, folder: Path) ->
     """LUT4, logic cells and placed delay (None: too large) of a form of a layer, its netlist checked against the network."""
     inputs = layer.weights.shape[1]
     netlist = synthesise(component, DEVICE, folder)
-    x = np.random.default_rng(SEED).integers(0, 2, (640, inputs))
-    given = dict(zip(netlist.nets("held"), pack(x.astype(bool)), strict=True))
-    actual = unpack(netlist.evaluate(given, netlist.next_of_registers("taken")), len(x))
-    expected = Network(Activations((inputs,), BIT), [layer], "layer").evaluate(x)
-    wrong = np.argwhere(actual != expected.astype(bool))
-    if len(wrong):
-        sample, neuron = wrong[0]
-        raise CheckFailed(
-            f"vector {x[sample].tolist()}: neuron {neuron} is {actual[sample, neuron]:d}, expected {expected[sample, neuron]}"
-        )
+    x = random_words([BIT] * inputs, SEED)
+    expected = Network(Activations((inputs,), BIT), [layer], "layer").evaluate(x).astype(bool)
+    vectors = check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), x.astype(bool), expected)
     folded = len(layer.weights)  # the bench's own LUTs: the parity of the outputs, four at a time
     bench = 0
     while folded > 1:
@@ -72,7 +64,7 @@ def place_form(layer: BinaryDense, component: wiring.Component, folder: Path) ->
         "lut4_per_synapse": round(lut4 / synapses, 4),
         "logic_cells_per_synapse": round(cells / synapses, 4),
         "delay_ns": delay,
-        "vectors": len(x),
+        "vectors": vectors,
     }
 
 

@@ -17,13 +17,11 @@ import matplotlib as mpl
 import numpy as np
 
 from benchmarks.common import RESULTS, finished, write_result
-from benchmarks.forms import as_bits, range_of
+from benchmarks.forms import range_of
 from benchmarks.placing import place, synthesise
-from logicnn.bits import pack, unpack
+from benchmarks.vectors import as_bits, check, random_words, widths_of
 from logicnn.cli import guarded
-from logicnn.errors import CheckFailed
 from logicnn.gateware.pipelines import PipelinedDatapath
-from logicnn.netlist import Netlist
 from logicnn.pipelines import Datapath, Rectifier, Slices, layer_end_stages
 from logicnn.resources import DEVICES, Device
 from logicnn.retiming import Pipeline, as_placed, least_ranks, retime
@@ -65,28 +63,18 @@ def random_datapath(name: str) -> Datapath:
     return Datapath(tuple(layers))
 
 
-def check(netlist: Netlist, datapath: Datapath) -> int:
-    """The netlist between the bench's registers on random samples; returns how many. Raises `CheckFailed` at the first difference."""
-    rng = np.random.default_rng(SEED)
-    x = np.stack([rng.integers(each.low, each.high + 1, 640) for each in datapath.inputs], axis=1)
-    given = pack(as_bits(x, [max(1, each.width) for each in datapath.inputs]))
-    nets = netlist.nets("held")
-    actual = unpack(netlist.evaluate(dict(zip(nets, given, strict=True)), netlist.next_of_registers("taken")), len(x))
-    expected = as_bits(datapath.evaluate(x), [max(1, each.width) for each in datapath.outputs])
-    wrong = np.argwhere(actual != expected)
-    if len(wrong):
-        sample, bit = wrong[0]
-        raise CheckFailed(f"vector {x[sample].tolist()}: bit {bit} is {actual[sample, bit]:d}, expected {expected[sample, bit]:d}")
-    return len(x)
-
-
 def placed(slices: Slices, pipeline: Pipeline, device: Device, folder: Path, seeds: tuple[int, ...], options: str = "") -> dict[str, Any]:
     """Median placed clock of a pipeline, its size, and the predicted clock.
 
     The netlist is checked first, but for `options`: ``-retime`` may move the registers between which the check looks.
     """
     netlist = synthesise(PipelinedDatapath(slices, pipeline.stages), device, folder, options)
-    vectors = 0 if options else check(netlist, slices.datapath)
+    vectors = 0
+    if not options:
+        datapath = slices.datapath
+        x = random_words(datapath.inputs, SEED)
+        given, expected = as_bits(x, widths_of(datapath.inputs)), as_bits(datapath.evaluate(x), widths_of(datapath.outputs))
+        vectors = check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), given, expected)
     clocks = [place(device, folder, seed, 1000 / pipeline.period_ns).clock()[0] for seed in seeds]
     return {
         "ranks": pipeline.ranks,
@@ -166,6 +154,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="measure these networks (or `curve`) and stop: NAME or NAME@DEVICE")
     given = parser.parse_args()
     cases = [(name, "LFE5U-85F") for name in NETWORKS] + [("OFC-A", "iCE40HX8K")]
+    names = {"curve", *NETWORKS, *(f"{name}@{device}" for name, device in cases)}
+    wrong = sorted(set(given.only or ()) - names)
+    if wrong:
+        parser.error(f"--only must name networks of {sorted(names)}, not {wrong[0]}")
     wanted = [(name, device) for name, device in cases if not given.only or name in given.only or f"{name}@{device}" in given.only]
     networks = []
     for name, device in wanted:

@@ -17,7 +17,7 @@ import numpy as np
 
 from logicnn.errors import LogicnnError
 
-__all__ = ["Netlist", "NetlistError"]
+__all__ = ["Net", "Netlist", "NetlistError"]
 
 # Yosys numbers nets from 2; "0", "1" and "x" are constants. ("next", net) is the next value of a register, ("carry", n) inside a cell.
 Net = int | str | tuple[str, Any]
