@@ -149,3 +149,21 @@ def test_lut4_per_synapse(tmp_path):
     weights = np.random.default_rng(1).choice([-1, 1], (4, 127))
     component = gateware.BinaryDense(BinaryDense(weights, Threshold([64] * 4)))
     assert lut4_of(synthesise(component, tmp_path)) <= 1.4 * weights.size
+
+
+def test_logic_cells_count_a_carry_without_its_lut(tmp_path):
+    """Two LUTs and two carries: one carry reads what a LUT reads, the other takes a cell of its own."""
+
+    def cell(kind: str, output: str, **ports) -> dict:
+        directions = {name: "output" if name == output else "input" for name in ports}
+        return {"type": kind, "parameters": {"LUT_INIT": "0"}, "port_directions": directions, "connections": ports}
+
+    cells = {
+        "sum": cell("SB_LUT4", "O", I0=["0"], I1=[2], I2=[3], I3=[4], O=[5]),
+        "other": cell("SB_LUT4", "O", I0=[2], I1=[3], I2=["0"], I3=["0"], O=[6]),
+        "joined": cell("SB_CARRY", "CO", I0=[2], I1=[3], CI=[4], CO=[7]),
+        "lone": cell("SB_CARRY", "CO", I0=[2], I1=[2], CI=["0"], CO=[4]),
+    }
+    module = {"attributes": {"top": "1"}, "cells": cells, "netnames": {}}
+    (tmp_path / "top.json").write_text(json.dumps({"modules": {"top": module}}))
+    assert Netlist(tmp_path / "top.json").logic_cells == 3
