@@ -43,10 +43,21 @@ class Term(NamedTuple):
 
 
 class Adder(NamedTuple):
-    """The sum of two terms. One of them has shift 0, and at most one is negative."""
+    """The sum of two terms. One of them has shift 0, and at most one is negative.
+
+    `carry` is a node of one bit that enters the carry chain: it is added, or taken away where a term is negative.
+    """
 
     a: Term
     b: Term
+    carry: int | None = None
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """All that is summed, with signs."""
+        if self.carry is None:
+            return self.a, self.b
+        return self.a, self.b, Term(self.carry, 0, self.a.negative or self.b.negative)
 
 
 def _interval(low: int, high: int, term: Term) -> tuple[int, int]:
@@ -68,8 +79,8 @@ class AdderGraph:
     def _values(self, given: np.ndarray) -> np.ndarray:  # (inputs, n) -> (nodes, n)
         values = np.empty((len(self.inputs) + len(self.adders), given.shape[1]), np.int64)
         values[: len(self.inputs)] = given
-        for node, (a, b) in enumerate(self.adders, len(self.inputs)):
-            values[node] = self._term(values, a) + self._term(values, b)
+        for node, adder in enumerate(self.adders, len(self.inputs)):
+            values[node] = sum(self._term(values, term) for term in adder.terms)
         return values
 
     @staticmethod
@@ -131,8 +142,8 @@ class AdderGraph:
     def depths(self) -> tuple[int, ...]:
         """Additions on the longest path into every node."""
         depths = [0] * len(self.inputs)
-        for a, b in self.adders:
-            depths.append(1 + max(depths[a.node], depths[b.node]))
+        for adder in self.adders:
+            depths.append(1 + max(depths[term.node] for term in adder.terms))
         return tuple(depths)
 
     @property
@@ -173,7 +184,7 @@ def _chain(adder: Adder, a: Interval, b: Interval, result: Interval) -> tuple[in
     low, high = (adder.a, adder.b) if adder.a.shift <= adder.b.shift else (adder.b, adder.a)
     under = a if low is adder.a else b
     stop = max(1, result.width)
-    if low.negative:  # its low bits need the borrow
+    if low.negative or adder.carry is not None:  # its low bits need the borrow, or the carry
         return 0, stop
     if not high.negative and under.low >= 0 and under.high < 1 << high.shift:
         return stop, stop  # the operands do not overlap: wires
@@ -260,10 +271,13 @@ class Builder:
         odd = vector >> shift
         return (-odd if negative else odd).tobytes(), shift, negative
 
-    def add(self, a: Term, b: Term, positive: bool = False) -> Term | None:
-        """The sum as a term; with `positive` not as the negative of a node, at the price of a longer carry chain where need be."""
-        first, second = (self.vectors[term.node] << term.shift for term in (a, b))
-        vector = (-first if a.negative else first) + (-second if b.negative else second)
+    def add(self, a: Term, b: Term, positive: bool = False, carry: Term | None = None) -> Term | None:
+        """The sum as a term; with `positive` not as the negative of a node, at the price of a longer carry chain where need be.
+
+        A `carry`, of one bit, must be one that `takes_carry`.
+        """
+        terms = (a, b, carry) if carry else (a, b)
+        vector = sum((-self.vectors[term.node] if term.negative else self.vectors[term.node]) << term.shift for term in terms)
         if not vector.any():
             return None
         key, up, minus = self._key(vector)
@@ -274,18 +288,35 @@ class Builder:
             a, b = b, a
         shift = a.shift
         flip = a.negative and not (positive and not b.negative)
+        if carry and a.negative != b.negative:
+            flip = not carry.negative  # such a chain takes its carry away
         a, b = Term(a.node, 0, a.negative != flip), Term(b.node, b.shift - shift, b.negative != flip)
-        self.adders.append(Adder(a, b))
-        node = self._append((-vector if flip else vector) >> shift, 1 + max(self.depths[a.node], self.depths[b.node]))
+        self.adders.append(Adder(a, b, carry.node if carry else None))
+        node = self._append((-vector if flip else vector) >> shift, 1 + max(self.depths[term.node] for term in terms))
         return Term(node, shift, flip)
 
-    def total(self, terms: list[Term], positive: bool, depth: int | None) -> Term | None:
-        """The sum of terms within the depth, always of the two with the lowest top bits: chains grow late (Huffman's order)."""
-        terms = list(terms)
-        while len(terms) > 1:
+    @staticmethod
+    def takes_carry(a: Term, b: Term, carry: Term) -> bool:
+        """Whether a chain of these terms has room for this bit: its sign must be theirs, and it must enter at the chain's first bit."""
+        return a.shift == b.shift == 0 and (a.negative != b.negative or carry.negative == a.negative)
+
+    def total(self, terms: list[Term], positive: bool, depth: int | None, carries: Sequence[Term] = ()) -> Term | None:
+        """The sum of terms within the depth, always of the two with the lowest top bits: chains grow late (Huffman's order).
+
+        `carries` are terms of one bit that enter the chains of the others where they can. A result of which `positive` is asked may be
+        the negative of a node all the same, where a carry makes it so.
+        """
+        terms, left = list(terms), list(carries)
+        while len(terms) > 1 or left:
+            if len(terms) < 2:
+                terms.append(left.pop())
+                continue
             terms.sort(key=lambda term: (self._span(term), term))
             first, second = (0, 1) if depth is None else self._shallow(terms, depth)
-            result = self.add(terms[first], terms[second], positive and len(terms) == 2)
+            carry = next((each for each in left if self.takes_carry(terms[first], terms[second], each)), None)
+            if carry:
+                left.remove(carry)
+            result = self.add(terms[first], terms[second], positive and len(terms) == 2, carry)
             del terms[second], terms[first]
             terms += [result] if result else []
         return terms[0] if terms else None
@@ -312,8 +343,11 @@ def pruned(graph: AdderGraph) -> AdderGraph:
     used = {term.node for term in graph.outputs if term}
     for node in range(first + len(graph.adders) - 1, first - 1, -1):
         if node in used:
-            used |= {term.node for term in graph.adders[node - first]}
+            used |= {term.node for term in graph.adders[node - first].terms}
     kept = [node for node in range(first, first + len(graph.adders)) if node in used]
     place = {index: index for index in range(first)} | {node: position for position, node in enumerate(kept, first)}
-    moved = tuple(Adder(*(term._replace(node=place[term.node]) for term in graph.adders[node - first])) for node in kept)
+    moved = tuple(
+        Adder(a._replace(node=place[a.node]), b._replace(node=place[b.node]), None if carry is None else place[carry])
+        for a, b, carry in (graph.adders[node - first] for node in kept)
+    )
     return AdderGraph(graph.inputs, moved, tuple(term and term._replace(node=place[term.node]) for term in graph.outputs))

@@ -25,7 +25,6 @@ __all__ = [
     "argmax",
     "at_least",
     "bare",
-    "count_ones",
     "full_adder",
     "greater",
     "half_adder",
@@ -41,14 +40,10 @@ Bit = Any
 
 @dataclass(frozen=True)
 class Wire:
-    """Binds an intermediate bit so that later uses share it; `zero` is the constant 0 of the reading.
-
-    `chain` adds two words of the same width and a carry to a word of one bit more, where the reading has something better than LUTs for it.
-    """
+    """Binds an intermediate bit so that later uses share it; `zero` is the constant 0 of the reading."""
 
     bind: Callable[[Bit], Bit]
     zero: Bit
-    chain: Callable[[Sequence[Bit], Sequence[Bit], Bit], list[Bit]] | None = None
 
     def __call__(self, bit: Bit) -> Bit:
         return self.bind(bit)
@@ -141,31 +136,6 @@ def _reduce(wire: Wire, column: deque[Bit], most: int) -> list[Bit]:
 def popcount(wire: Wire, bits: Sequence[Bit], offset: int, width: int) -> list[Bit]:
     """The number of ones plus `offset` as a `width`-bit word, modulo ``2 ** width`` (two's complement if it can be negative)."""
     return add_bits(wire, [bits], offset % (1 << width), width)
-
-
-def count_ones(wire: Wire, bits: Sequence[Bit]) -> list[Bit]:
-    """The number of ones, by carry chains where words are wide enough: two counts and one more bit, the carry, at a time.
-
-    ``2 m + 1`` bits cost two counts of m and a LUT4 for each bit of their sum: below 1.5 a bit altogether, where full adders take 2.
-    """
-    if len(bits) <= 3:
-        return add_bits(wire, [bits], 0, len(bits).bit_length())
-    left = (1 << len(bits).bit_length() - 1) - 1  # words are full with 2 ** k - 1 bits
-    a, b = count_ones(wire, bits[:left]), count_ones(wire, bits[left:-1])
-    width = max(len(a), len(b))
-    a, b = ([*word, *[wire.zero] * (width - len(word))] for word in (a, b))
-    return (wire.chain or _ripple(wire))(a, b, bits[-1])[: len(bits).bit_length()]
-
-
-def _ripple(wire: Wire) -> Callable[[Sequence[Bit], Sequence[Bit], Bit], list[Bit]]:
-    def chain(a: Sequence[Bit], b: Sequence[Bit], carry: Bit) -> list[Bit]:
-        word = []
-        for x, y in zip(a, b, strict=True):
-            total, carry = full_adder(wire, x, y, carry)
-            word.append(total)
-        return [*word, carry]
-
-    return chain
 
 
 def at_least(wire: Wire, bits: Sequence[Bit], minimum: int) -> Bit:

@@ -138,16 +138,31 @@ def _next_value(kind: str, cell: dict, net: Callable[[str], Net]) -> tuple[Net, 
     return net("Q"), Gate((data, reset), (lambda d, r: d | r) if sets else (lambda d, r: d & ~r))
 
 
-def _lone_carries(cells: Iterable[dict]) -> int:
-    """SB_CARRY cells that no SB_LUT4 with the same operands and carry joins."""
-    luts, carries = set(), []
+def _carry_cells(cells: Iterable[dict]) -> int:
+    """Cells that the carries of iCE40 take beside the LUTs': nextpnr's rules, in `ice40/chains.cc`.
+
+    A carry shares the cell of a LUT with the same operands and carry. A chain whose first carry comes from the fabric takes a cell to get
+    in; a carry that goes anywhere else than to the next place of its chain takes one to get out.
+    """
+    luts, carries, outs = set(), [], set()
+    readers: Counter[tuple[Net, str]] = Counter()
     for cell in cells:
-        ports = cell["connections"]
-        if cell["type"] == "SB_LUT4":
-            luts.add((*ports["I1"], *ports["I2"], *ports["I3"]))
-        elif cell["type"] == "SB_CARRY":
-            carries.append((*ports["I0"], *ports["I1"], *ports["CI"]))
-    return sum(carry not in luts for carry in carries)
+        ports = {port: nets[0] for port, nets in cell["connections"].items() if nets}
+        directions = cell.get("port_directions", {})
+        kind = cell["type"]
+        for port, net in ports.items():
+            if directions.get(port) == "input":
+                chained = (kind, port) in (("SB_CARRY", "CI"), ("SB_LUT4", "I3"))
+                readers[net, f"{kind}.{port}" if chained else "fabric"] += 1
+        if kind == "SB_LUT4":
+            luts.add((ports["I1"], ports["I2"], ports["I3"]))
+        elif kind == "SB_CARRY":
+            carries.append((ports["I0"], ports["I1"], ports["CI"]))
+            outs.add(ports["CO"])
+    lone = sum(carry not in luts for carry in carries)
+    into = sum(not isinstance(carry, str) and carry not in outs for _, _, carry in carries)
+    out = sum(bool(readers[net, "fabric"]) or readers[net, "SB_LUT4.I3"] > 1 or readers[net, "SB_CARRY.CI"] > 1 for net in outs)
+    return lone + into + out
 
 
 class Netlist:
@@ -165,7 +180,7 @@ class Netlist:
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise NetlistError(f"cannot read the netlist {path}: {error}") from None
         self.cells = Counter(cell["type"] for cell in cells.values())
-        self._lone_carries = _lone_carries(cells.values())
+        self._carry_cells = _carry_cells(cells.values())
         self._names = {name: net["bits"] for name, net in names.items()}
         self._gates: dict[Net, Gate] = {}
         self._registers: dict[Net, Net] = {}
@@ -196,7 +211,7 @@ class Netlist:
     @property
     def logic_cells(self) -> int:
         """Places that LUTs and carries take: on iCE40 a carry shares a cell with a LUT that reads the same, on ECP5 a CCU2C takes two."""
-        return self.cells["SB_LUT4"] + self.cells["LUT4"] + 2 * self.cells["CCU2C"] + self._lone_carries
+        return self.cells["SB_LUT4"] + self.cells["LUT4"] + 2 * self.cells["CCU2C"] + self._carry_cells
 
     def nets(self, name: str) -> list[Net]:
         """The nets of a signal, first bit first; its name is the path in the design, joined by dots."""

@@ -15,7 +15,7 @@ from logicnn.adders import AdderGraph, Term
 from logicnn.errors import LogicnnError
 from logicnn.network import Interval
 from logicnn.resources import Device
-from logicnn.retiming import Circuit, Net
+from logicnn.retiming import Circuit, Net, Shortcut
 
 __all__ = ["ChainSlice", "Datapath", "PipelineError", "Rectified", "Rectifier", "Slices", "layer_end_stages"]
 
@@ -92,9 +92,12 @@ class Given:
 
 @dataclass(frozen=True)
 class ChainSlice:
-    """Bits of ``a + b`` or ``a - b``; `carry` is the slice before (None: the chain begins here). Makes ``len(a)`` bits and a carry."""
+    """Bits of ``a + b`` or ``a - b``; `carry` is the slice before (None: the chain begins here). Makes ``len(a)`` bits and a carry.
 
-    chain: int
+    `chain_bits` are those of the whole chain.
+    """
+
+    chain_bits: int
     a: tuple[Bit, ...]
     b: tuple[Bit, ...]
     subtract: bool
@@ -144,7 +147,6 @@ class Slices:
         self.slice_bits = slice_bits
         self.vertices: list[Vertex] = []
         self.layer_of: list[int] = []
-        self._chains = 0
         words: list[list[Bit]] = []
         for index, interval in enumerate(datapath.inputs):
             width = max(1, interval.width)
@@ -171,7 +173,7 @@ class Slices:
             else word
             for word, interval in zip(given, graph.inputs, strict=True)
         ]
-        for index, (a, b) in enumerate(graph.adders):
+        for index, (a, b, carry) in enumerate(graph.adders):
             interval = graph.intervals[len(graph.inputs) + index]
             low, high = (a, b) if a.shift <= b.shift else (b, a)
             first, stop = graph.chains[index]
@@ -189,7 +191,12 @@ class Slices:
             places = range(first, stop)
             plus, minus = (high, low) if low.negative else (low, high)
             subtract = low.negative or high.negative
-            nodes.append(passed + self._chain([bit(plus, p) for p in places], [bit(minus, p) for p in places], subtract, layer))
+            above, below = [bit(plus, p) for p in places], [bit(minus, p) for p in places]
+            if carry is None:
+                nodes.append(passed + self._chain(above, below, subtract, layer))
+            else:  # a bit below makes it
+                enters = nodes[carry][0]
+                nodes.append(self._chain([ZERO if subtract else enters, *above], [enters, *below], subtract, layer)[1:])
         words = []
         for index, term in enumerate(graph.outputs):
             interval = graph.interval(index)
@@ -210,18 +217,17 @@ class Slices:
         count = -(-len(a) // self.slice_bits)
         for part in range(count):  # slices of nearly the same length
             start, stop = part * len(a) // count, (part + 1) * len(a) // count
-            before = self._add(ChainSlice(self._chains, tuple(a[start:stop]), tuple(b[start:stop]), subtract, before), layer)
+            before = self._add(ChainSlice(len(a), tuple(a[start:stop]), tuple(b[start:stop]), subtract, before), layer)
             result += [Bit(before, place) for place in range(stop - start)]
-        self._chains += 1
         return result
 
     def delay_ns(self, vertex: Vertex, device: Device) -> float:
-        """An estimate of a vertex by itself: the carry continues in a later slice of the same chain without a LUT level."""
+        """An estimate of a vertex by itself, the way into a carry chain included, which a carry that goes on saves."""
         match vertex:
             case Given() | Taken():
                 return 0.0
             case ChainSlice():
-                return device.carry_ns * len(vertex.a) + (0.0 if vertex.carry is not None else device.chain_ns)
+                return _entry_ns(vertex, device) + device.carry_ns * len(vertex.a)
             case Rectified():
                 return 2 * device.level_ns
 
@@ -244,7 +250,17 @@ class Slices:
             inputs=tuple(number for number, vertex in enumerate(self.vertices) if isinstance(vertex, Given)),
             outputs=tuple(number for number, vertex in enumerate(self.vertices) if isinstance(vertex, Taken)),
             latch_ns=device.register_ns,
+            shortcuts=tuple(
+                Shortcut(vertex.carry, number, _entry_ns(vertex, device))
+                for number, vertex in enumerate(self.vertices)
+                if isinstance(vertex, ChainSlice) and vertex.carry is not None
+            ),
         )
+
+
+def _entry_ns(vertex: ChainSlice, device: Device) -> float:
+    """From the operands into the chain: two bits are a LUT each."""
+    return device.chain_ns if vertex.chain_bits > 2 else device.level_ns
 
 
 CARRY = -1  # the place of a slice's carry

@@ -14,6 +14,9 @@ Algorithmica 6, 1991), and in a circuit without cycles that is no more than a st
   is a +1 and a -1, so it is totally unimodular, and an optimum at a vertex of the polytope is integral: exact, not a heuristic.
 
 Inputs come out of registers before stage 0 and outputs go into registers after the last stage; neither is counted.
+
+A path is the sum of its vertices' delays, less what it saves where a carry goes on from one vertex to the next (`Shortcut`). Along an edge
+it saves at most the reader's delay, so that a longer path still never takes less, which is all that the above needs.
 """
 
 import itertools
@@ -35,6 +38,7 @@ __all__ = [
     "Net",
     "Pipeline",
     "RetimingError",
+    "Shortcut",
     "as_placed",
     "least_period",
     "least_ranks",
@@ -60,6 +64,14 @@ class Net:
     readers: tuple[int, ...]  # the vertices that read it, each numbered after `source`
 
 
+class Shortcut(NamedTuple):
+    """A path that reaches `reader` from `source`, with no register between them, takes so much less than the reader's delay."""
+
+    source: int
+    reader: int
+    saved_ns: float
+
+
 @dataclass(frozen=True)
 class Circuit:
     """Logic without registers. Vertices are the indices of `delays`, in topological order: a vertex reads lower ones only.
@@ -72,6 +84,7 @@ class Circuit:
     inputs: tuple[int, ...]  # vertices held at stage 0; they read nothing
     outputs: tuple[int, ...]  # vertices held at the last stage; nothing reads them
     latch_ns: float  # clock to output plus setup, a part of every path from register to register
+    shortcuts: tuple[Shortcut, ...] = ()  # edges that carries run along
 
     def __post_init__(self) -> None:
         for index, delay in enumerate(self.delays):
@@ -84,6 +97,12 @@ class Circuit:
         driven = {reader for net in self.nets for reader in net.readers}
         self._check_ends("inputs", self.inputs, driven, "a vertex that reads nothing")
         self._check_ends("outputs", self.outputs, {net.source for net in self.nets} | set(self.inputs), "no input and nothing's source")
+        edges = {(net.source, reader) for net in self.nets for reader in net.readers}
+        for index, (source, reader, saved) in enumerate(self.shortcuts):
+            if (source, reader) not in edges:
+                raise RetimingError(f"shortcuts[{index}] must join a net's source and reader, not {source!r} and {reader!r}")
+            if not 0 <= saved <= self.delays[reader]:
+                raise RetimingError(f"shortcuts[{index}].saved_ns must be within the reader's {self.delays[reader]!r} ns, not {saved!r}")
 
     @staticmethod
     def _check_delay(name: str, delay: float) -> None:
@@ -120,20 +139,25 @@ class Circuit:
         return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
     @cached_property
-    def drivers(self) -> tuple[tuple[int, ...], ...]:
-        """The vertices that every vertex reads."""
+    def drivers(self) -> "_Neighbours":
+        """The vertices that every vertex reads, and what a path saves that comes from there."""
         return self._neighbours(1)
 
     @cached_property
-    def readers(self) -> tuple[tuple[int, ...], ...]:
-        """The vertices that read every vertex."""
+    def readers(self) -> "_Neighbours":
+        """The vertices that read every vertex, and what a path saves that goes on there."""
         return self._neighbours(0)
 
-    def _neighbours(self, end: int) -> tuple[tuple[int, ...], ...]:
-        found: list[list[int]] = [[] for _ in self.delays]
-        for edge in self.edges.tolist():
-            found[edge[end]].append(edge[1 - end])
+    def _neighbours(self, end: int) -> "_Neighbours":
+        saved = {(source, reader): ns for source, reader, ns in self.shortcuts}
+        found: list[list[tuple[int, float]]] = [[] for _ in self.delays]
+        for source, reader in self.edges.tolist():
+            edge = source, reader
+            found[edge[end]].append((edge[1 - end], saved.get(edge, 0.0)))
         return tuple(map(tuple, found))
+
+
+_Neighbours = tuple[tuple[tuple[int, float], ...], ...]  # of every vertex (neighbour, ns saved)
 
 
 @dataclass(frozen=True)
@@ -151,7 +175,8 @@ def period_ns(circuit: Circuit, stages: Sequence[int]) -> float:
     _check_stages(circuit, stages)
     arrivals: list[float] = []
     for vertex, delay in enumerate(circuit.delays):
-        arrivals.append(max((arrivals[each] for each in circuit.drivers[vertex] if stages[each] == stages[vertex]), default=0.0) + delay)
+        same = [arrivals[each] - saved for each, saved in circuit.drivers[vertex] if stages[each] == stages[vertex]]
+        arrivals.append(max([0.0, *same]) + delay)
     return max(arrivals) + circuit.latch_ns
 
 
@@ -256,7 +281,7 @@ class _Staging(NamedTuple):
     shortest_cut_ns: float  # the shortest path that was longer than the limit: up to it, any limit gives the same stages
 
 
-def _greedy(delays: Sequence[float], neighbours: Sequence[tuple[int, ...]], order: Iterable[int], latch: float, limit: float) -> _Staging:
+def _greedy(delays: Sequence[float], neighbours: _Neighbours, order: Iterable[int], latch: float, limit: float) -> _Staging:
     """A new stage only where a path would exceed the limit.
 
     No legal stages are lower anywhere, and none that are equal have an earlier arrival there (by induction along `order`).
@@ -265,11 +290,11 @@ def _greedy(delays: Sequence[float], neighbours: Sequence[tuple[int, ...]], orde
     longest, cut = 0.0, math.inf
     for vertex in order:
         stage, arrival = 0, 0.0
-        for each in neighbours[vertex]:
+        for each, saved in neighbours[vertex]:
             if stages[each] > stage:
-                stage, arrival = stages[each], arrivals[each]
-            elif stages[each] == stage and arrivals[each] > arrival:
-                arrival = arrivals[each]
+                stage, arrival = stages[each], max(0.0, arrivals[each] - saved)
+            elif stages[each] == stage and arrivals[each] - saved > arrival:
+                arrival = arrivals[each] - saved
         arrival += delays[vertex]
         if arrival + latch > limit:  # summed as in `period_ns`, so that a period found is met to the last digit
             cut = min(cut, arrival + latch)
@@ -307,7 +332,9 @@ def _too_far(circuit: Circuit, limit: float, windows: _Windows) -> Iterator[tupl
 
     Of the pairs with a longest path over the limit, only those are needed with no such pair inside, since stages do not fall along
     paths. The longest path is ``D(v, u) = delay(v) + max over readers w of v of D(w, u)``, and the same over the drivers of u; so a
-    pair has no other inside when neither the path without its start nor the path without its end is over the limit.
+    pair has no other inside when neither the path without its start nor the path without its end is over the limit. What is saved on the
+    way to u counts in the maximum over its drivers only; on the way from v it makes the path without it look shorter, which keeps a pair
+    too many and never loses one.
     """
     delays = np.array(circuit.delays)
     count, latch = len(delays), circuit.latch_ns
@@ -315,9 +342,11 @@ def _too_far(circuit: Circuit, limit: float, windows: _Windows) -> Iterator[tupl
         starts = np.arange(begin, min(begin + BLOCK, count))
         longest = np.full((count, len(starts)), -np.inf)  # from every start to every vertex, -inf where no path is
         for end in range(begin, count):
-            drivers = [each for each in circuit.drivers[end] if each >= begin]
-            without_end = longest[drivers].max(0) if drivers else longest[end]
-            whole = without_end + delays[end]  # from left to right, as in `period_ns`
+            drivers = [each for each, _ in circuit.drivers[end] if each >= begin]
+            saved = np.array([ns for each, ns in circuit.drivers[end] if each >= begin])
+            before = longest[drivers] if drivers else longest[[end]]
+            without_end = before.max(0)
+            whole = (before - saved[:, None]).max(0) + delays[end] if saved.any() else without_end + delays[end]  # as in `period_ns`
             # The other rounding of a difference may keep a pair too many, never lose one.
             without_start = whole - delays[starts] - TOLERANCE
             inside = (without_end + latch > limit) | (without_start + latch > limit)

@@ -57,6 +57,7 @@ LIMIT = 1 << 62  # values that numpy's int64 still adds exactly
 SHIFT = 6
 SHIFTS = (1 << SHIFT) - 1
 ROWS, COLUMNS = 0, 1
+NEVER = 1 << 30  # uses that no pattern has
 
 
 def _pattern_keys(places: np.ndarray, signs: np.ndarray, place: int, sign: int, kind: int) -> list[int]:
@@ -85,13 +86,17 @@ class _Pattern(NamedTuple):
 
 @dataclass(frozen=True)
 class Strategy:
-    """How patterns are ranked: ``(uses - 1) * bits ** by_width``, patterns of rows times `row_weight`; ties and noise by `seed`."""
+    """How patterns are ranked: ``(uses - 1) * bits ** by_width``, patterns of rows times `row_weight`; ties and noise by `seed`.
+
+    `fewest` uses make a pair of columns, and one of rows, worth a sum of its own (None: never).
+    """
 
     by_width: float = 0.5
     row_weight: float = 0.8
     noise: float = 0.0
     seed: int = 0
     differences: int | None = None  # ROWS or COLUMNS along a minimum spanning tree, or the matrix as it is
+    fewest: tuple[int | None, int | None] = (2, 2)
 
 
 class Sharing:
@@ -120,6 +125,7 @@ class Sharing:
         for row, column, shift in zip(*(each.tolist() for each in np.nonzero(digits)), strict=True):
             self._put(row, column, shift, int(digits[row, column, shift]))
         self.row_bits = 3 + sum(Interval(*each).width for each in self.ranges[:inputs]) / max(1, inputs)
+        self.fewest = tuple(NEVER if each is None else each for each in strategy.fewest)  # by kind
         self.counts: dict[int, int] = {}
         self.heap: list[tuple[float, float, int, int]] = []
         self.counting = False
@@ -160,7 +166,7 @@ class Sharing:
 
     def _line_keys(self, kind: int, line: int, place: int, sign: int) -> list[int]:
         digits = self.lines[kind][line]
-        if not digits:
+        if not digits or self.fewest[kind] == NEVER:
             return []
         places = np.fromiter(digits.keys(), np.int64, len(digits))
         signs = np.fromiter(digits.values(), np.int64, len(digits))
@@ -212,7 +218,7 @@ class Sharing:
     # -- the search
 
     def repeat(self, taken: Iterable[tuple[_Pattern, int]]) -> "Sharing":
-        """Takes out what another search took, as far as it still occurs twice."""
+        """Takes out what another search took, as far as it still occurs as often as `fewest` says."""
         renamed: tuple[dict[int, int], dict[int, int]] = ({}, {})
         first = len(self.lines[ROWS]), len(self.lines[COLUMNS])
         for pattern, index in taken:
@@ -222,12 +228,12 @@ class Sharing:
                 continue
             again = pattern._replace(first=here[0], second=here[1])
             found = self._occurrences(again)
-            if len(found) > 1:
+            if len(found) >= self.fewest[again.kind]:
                 names[index] = self._take_out(again, found)
         return self
 
     def run(self) -> "Sharing":
-        """Takes out pairs until none occurs twice."""
+        """Takes out pairs until none occurs as often as `fewest` says."""
         self._count()
         self.counting = True
         while self.heap:
@@ -241,7 +247,7 @@ class Sharing:
                     self.counts.pop(key, None)
                     continue
                 now = self.counts[key] = len(found)
-            if now > 1:
+            if now >= self.fewest[key & 1]:
                 self._push(key, now)
             else:
                 self.counts.pop(key, None)
@@ -249,6 +255,8 @@ class Sharing:
 
     def _count(self) -> None:
         for kind in (ROWS, COLUMNS):
+            if self.fewest[kind] == NEVER:
+                continue
             keys = []
             for line in self.lines[kind]:
                 places = np.array(sorted(line), np.int64)
@@ -258,7 +266,8 @@ class Sharing:
                     keys.append(_keys(places[low], places[high], signs[low] != signs[high], kind))
             if keys:
                 found, uses = np.unique(np.concatenate(keys), return_counts=True)
-                self.counts |= zip(found[uses > 1].tolist(), uses[uses > 1].tolist(), strict=True)
+                often = uses >= self.fewest[kind]
+                self.counts |= zip(found[often].tolist(), uses[often].tolist(), strict=True)
         for key, uses in self.counts.items():
             self._push(key, uses)
 
@@ -306,7 +315,7 @@ class Sharing:
         for key, uses in new.items():
             if key in self.counts:
                 self.counts[key] += uses
-            elif uses > 1:
+            elif uses >= self.fewest[key & 1]:
                 self.counts[key] = uses
                 self._push(key, uses)
         self.taken.append((pattern, index))

@@ -78,8 +78,8 @@ def test_optimise_exact(problem, seed):
     nodes = x @ graph.coefficients.T
     assert graph.intervals == tuple(Interval(int(low), int(high)) for low, high in zip(nodes.min(0), nodes.max(0), strict=True))
     for adder in graph.adders:
-        assert min(term.shift for term in adder) == 0
-        assert not all(term.negative for term in adder)
+        assert min(term.shift for term in adder.terms) == 0
+        assert not all(term.negative for term in adder.terms)
     assert graph == optimise(matrix, inputs, tries=TRIES, seed=seed)
 
 

@@ -151,19 +151,34 @@ def test_lut4_per_synapse(tmp_path):
     assert lut4_of(synthesise(component, tmp_path)) <= 1.4 * weights.size
 
 
+def _cell(kind: str, output: str, **ports) -> dict:
+    directions = {name: "output" if name == output else "input" for name in ports}
+    return {"type": kind, "parameters": {"LUT_INIT": "0"}, "port_directions": directions, "connections": ports}
+
+
+def _logic_cells(folder, **cells: dict) -> int:
+    (folder / "top.json").write_text(json.dumps({"modules": {"top": {"attributes": {"top": "1"}, "cells": cells, "netnames": {}}}}))
+    return Netlist(folder / "top.json").logic_cells
+
+
 def test_logic_cells_count_a_carry_without_its_lut(tmp_path):
     """Two LUTs and two carries: one carry reads what a LUT reads, the other takes a cell of its own."""
+    lut = _cell("SB_LUT4", "O", I0=["0"], I1=[2], I2=[3], I3=[4], O=[5])
+    other = _cell("SB_LUT4", "O", I0=[2], I1=[3], I2=["0"], I3=["0"], O=[6])
+    joined = _cell("SB_CARRY", "CO", I0=[2], I1=[3], CI=[4], CO=[7])
+    lone = _cell("SB_CARRY", "CO", I0=[2], I1=[2], CI=["0"], CO=[4])
+    assert _logic_cells(tmp_path, lut=lut, other=other, joined=joined, lone=lone) == 3
 
-    def cell(kind: str, output: str, **ports) -> dict:
-        directions = {name: "output" if name == output else "input" for name in ports}
-        return {"type": kind, "parameters": {"LUT_INIT": "0"}, "port_directions": directions, "connections": ports}
 
-    cells = {
-        "sum": cell("SB_LUT4", "O", I0=["0"], I1=[2], I2=[3], I3=[4], O=[5]),
-        "other": cell("SB_LUT4", "O", I0=[2], I1=[3], I2=["0"], I3=["0"], O=[6]),
-        "joined": cell("SB_CARRY", "CO", I0=[2], I1=[3], CI=[4], CO=[7]),
-        "lone": cell("SB_CARRY", "CO", I0=[2], I1=[2], CI=["0"], CO=[4]),
-    }
-    module = {"attributes": {"top": "1"}, "cells": cells, "netnames": {}}
-    (tmp_path / "top.json").write_text(json.dumps({"modules": {"top": module}}))
-    assert Netlist(tmp_path / "top.json").logic_cells == 3
+@pytest.mark.parametrize(
+    ("carry", "reader", "cells"),
+    [
+        ("0", _cell("SB_LUT4", "O", I0=["0"], I1=["0"], I2=["0"], I3=[7], O=[8]), 2),  # the next place of the chain
+        (6, _cell("SB_LUT4", "O", I0=["0"], I1=["0"], I2=["0"], I3=[7], O=[8]), 3),  # into the chain
+        ("0", _cell("SB_LUT4", "O", I0=["0"], I1=[7], I2=["0"], I3=["0"], O=[8]), 3),  # out of it
+    ],
+)
+def test_logic_cells_count_ways_into_and_out_of_chains(carry, reader, cells, tmp_path):
+    lut = _cell("SB_LUT4", "O", I0=["0"], I1=[2], I2=[3], I3=[carry], O=[5])
+    chain = _cell("SB_CARRY", "CO", I0=[2], I1=[3], CI=[carry], CO=[7])
+    assert _logic_cells(tmp_path, lut=lut, chain=chain, reader=reader) == cells

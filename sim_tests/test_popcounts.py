@@ -8,7 +8,7 @@ from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logicnn import bits, tools
+from logicnn import tools
 from logicnn.bits import pack, unpack
 from logicnn.gateware import SharedThresholds
 from logicnn.netlist import Netlist
@@ -98,9 +98,3 @@ def test_wrong(options, message):
         share_popcounts([], 3, **options)
     with pytest.raises(PopcountError, match="inputs below 2, not 2"):
         share_popcounts([Neuron((0, 2), (False, True), 1)], 2)
-
-
-@pytest.mark.parametrize("count", range(1, 12))
-def test_count_ones(count):
-    words = [bits.count_ones(bits.bare, row) for row in all_bits(count).astype(int).tolist()]
-    assert [sum((bit & 1) << place for place, bit in enumerate(word)) for word in words] == all_bits(count).sum(1).tolist()

@@ -15,6 +15,7 @@ from logicnn.retiming import (
     Net,
     Pipeline,
     RetimingError,
+    Shortcut,
     as_placed,
     least_period,
     least_ranks,
@@ -44,7 +45,7 @@ DIAMOND = Circuit(
 
 @st.composite
 def circuits(draw, most: int = 7) -> Circuit:
-    """Any small circuit: constants, vertices that nothing reads, delays of 0, nets in parallel."""
+    """Any small circuit: constants, vertices that nothing reads, delays of 0, nets in parallel, shortcuts."""
     count = draw(st.integers(2, most))
     inputs = draw(st.integers(0, min(2, count - 1)))
     outputs = draw(st.integers(1, min(2, count - inputs)))
@@ -54,7 +55,15 @@ def circuits(draw, most: int = 7) -> Circuit:
         possible = range(max(source + 1, inputs), count)
         for readers in draw(st.lists(st.sets(st.sampled_from(possible), min_size=1, max_size=3), max_size=2)):
             nets.append(Net(source, draw(st.integers(1, 4)), tuple(readers)))
-    return Circuit(tuple(delays), tuple(nets), tuple(range(inputs)), tuple(range(count - outputs, count)), 0.2)
+    edges = sorted({(net.source, reader) for net in nets for reader in net.readers})
+    taken = draw(st.lists(st.booleans(), min_size=len(edges), max_size=len(edges)))
+    shortcuts = [
+        Shortcut(source, reader, draw(st.sampled_from([0.5, 1.0])) * delays[reader])
+        for (source, reader), short in zip(edges, taken, strict=True)
+        if short
+    ]
+    ends = tuple(range(inputs)), tuple(range(count - outputs, count))
+    return Circuit(tuple(delays), tuple(nets), *ends, 0.2, tuple(shortcuts))
 
 
 def random_circuit(seed: int, count: int, near: int = 200, outputs: int = 20) -> Circuit:
@@ -87,11 +96,16 @@ def ref_pipelines(circuit: Circuit, ranks: int) -> list[tuple[float, int]]:
     count = len(circuit.delays)
     choices = [[0] if v in circuit.inputs else [ranks] if v in circuit.outputs else range(ranks + 1) for v in range(count)]
     paths = ref_paths(circuit)
+    saved = {(source, reader): ns for source, reader, ns in circuit.shortcuts}
     found = []
     for stages in itertools.product(*choices):
         if any(stages[reader] < stages[net.source] for net in circuit.nets for reader in net.readers):
             continue
-        period = max(sum(circuit.delays[each] for each in path) for path in paths if len({stages[each] for each in path}) == 1)
+        period = max(
+            sum(circuit.delays[each] for each in path) - sum(saved.get(edge, 0.0) for edge in itertools.pairwise(path))
+            for path in paths
+            if len({stages[each] for each in path}) == 1
+        )
         bits = 0
         for net in circuit.nets:
             for rank in range(ranks):  # between stages `rank` and `rank + 1`
@@ -175,6 +189,16 @@ def test_as_placed():
     assert as_placed(DIAMOND, [0, 0, 0, 0, 0, 2]) == Pipeline((0, 0, 0, 0, 0, 2), 2, 4.5, 10)
 
 
+def test_a_carry_goes_on():
+    """A chain of 1 ns and three slices of 0.25 ns: 1.75 ns whole; cut after the second slice, the third starts with a way in of its own."""
+    nets = (Net(0, 8, (1, 2, 3)), Net(1, 1, (2,)), Net(2, 1, (3,)), Net(3, 1, (4,)))
+    circuit = Circuit((0.0, 1.25, 1.25, 1.25, 0.0), nets, (0,), (4,), 0.0, (Shortcut(1, 2, 1.0), Shortcut(2, 3, 1.0)))
+    assert least_period(circuit, 0) == 1.75
+    assert least_period(circuit, 1) == 1.5
+    assert least_period(circuit, 2) == 1.25
+    assert period_ns(circuit, (0, 0, 0, 1, 1)) == 1.5
+
+
 def test_constant_moves_to_its_reader():
     """Vertex 1 reads nothing, and is no input: it needs no registers."""
     circuit = Circuit((0.0, 0.0, 1.0, 1.0, 0.0), (Net(0, 1, (2,)), Net(1, 9, (3,)), Net(2, 1, (3,)), Net(3, 1, (4,))), (0,), (4,), 0.0)
@@ -219,6 +243,8 @@ def test_blocks_of_start_vertices(monkeypatch, block):
         ("inputs", (1,), r"inputs\[0\] must be a vertex that reads nothing, not 1"),
         ("outputs", (), r"outputs must name at least one vertex, not \(\)"),
         ("outputs", (2, 1), r"outputs\[1\] must be no input and nothing's source, not 1"),
+        ("shortcuts", (Shortcut(0, 2, 0.0),), r"shortcuts\[0\] must join a net's source and reader, not 0 and 2"),
+        ("shortcuts", (Shortcut(0, 1, 1.5),), r"shortcuts\[0\]\.saved_ns must be within the reader's 1\.0 ns, not 1\.5"),
     ],
 )
 def test_circuit_wrong(field, value, message):

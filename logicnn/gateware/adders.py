@@ -81,15 +81,22 @@ class _Sums:
         if interval.low == interval.high:
             return C(interval.low, word_shape(interval))
         adder = _low_first(self.graph.adders[index])
-        low, high = (self.words[term.node] for term in adder)
+        low, high = self.words[adder.a.node], self.words[adder.b.node]
         if first == stop:
             return _word(Cat(_bits_below(low, adder.b.shift), high)[:stop], interval)
         under, over = low.shift_right(first), high.shift_left(adder.b.shift - first)
         last = stop - first - 1
-        if not (self.pairs and last >= 2 and last % 2 == 0 and max(len(under), len(over)) <= last):
+        whole = (last + (adder.carry is not None)) % 2 == 0  # cells, without the last bit
+        if not (self.pairs and last >= 2 and whole and max(len(under), len(over)) <= last):
             last += 1
         chain = kept(last, f"s{index}")
-        self.m.d.comb += chain.eq(-under + over if adder.a.negative else under - over if adder.b.negative else under + over)
+        total, a, b = chain, under, over
+        if adder.carry is not None:  # a bit below makes it
+            carry = self.words[adder.carry]
+            a = _with_bit_below(C(0, 1) if adder.b.negative else carry, under)
+            b = _with_bit_below(C(0, 1) if adder.a.negative else carry, over)
+            total = Cat(Signal(name=f"c{index}"), chain)
+        self.m.d.comb += total.eq(-a + b if adder.a.negative else a - b if adder.b.negative else a + b)
         bits = Cat(_bits_below(low, first), chain)
         if last < stop - first:
             top = Signal(name=f"t{index}")
@@ -114,7 +121,12 @@ class _Sums:
 
 
 def _low_first(adder: Adder) -> Adder:
-    return adder if adder.a.shift <= adder.b.shift else Adder(adder.b, adder.a)
+    return adder if adder.a.shift <= adder.b.shift else Adder(adder.b, adder.a, adder.carry)
+
+
+def _with_bit_below(bit: Value, word: Value) -> Value:
+    longer = Cat(bit, word)
+    return longer.as_signed() if word.shape().signed else longer
 
 
 def _bits_below(word: Value, stop: int) -> Value:
@@ -177,14 +189,15 @@ class _Ice40Sums:
         first, stop = self.graph.chains[index]
         if interval.low == interval.high:
             return [(C(interval.low >> i & 1, 1), False) for i in range(max(1, interval.width))]
-        low, high = _low_first(self.graph.adders[index])
+        low, high, carry_node = _low_first(self.graph.adders[index])
         passed = [self._passed(low, place) for place in range(first)]
         if first == stop:
             return [self._passed(low if place < high.shift else high, place) for place in range(stop)]
         turned = self.turned[index]
         a = [self._bit(low.node, place - low.shift, turned != low.negative) for place in range(first, stop)]
         b = [self._bit(high.node, place - high.shift, turned != high.negative) for place in range(first, stop)]
-        carry = turned != (low.negative or high.negative)
+        inverse = turned != (low.negative or high.negative)
+        carry = C(inverse, 1) if carry_node is None else self._bit(carry_node, 0, inverse)
         inverted = self.wanted[node]
         chain = self._chain(a, b, carry, turned != inverted, f"s{index}")
         return passed + [(bit, inverted) for bit in chain]
@@ -196,13 +209,16 @@ class _Ice40Sums:
             return bits[place]
         return bits[-1] if self.graph.intervals[term.node].low < 0 else (C(0, 1), False)
 
-    def _chain(self, a: list[Value], b: list[Value], carry: bool, invert: bool, name: str) -> list[Value]:
+    def _chain(self, a: list[Value], b: list[Value], carry: Value, invert: bool, name: str) -> list[Value]:
         """Bits of ``a + b + carry``, or their inverses."""
         total = Signal(len(a), name=name)
         if len(a) <= 2:  # a LUT each
             self.m.d.comb += total.eq((Cat(a) + Cat(b) + carry) ^ (-1 if invert else 0))
             return list(total)
-        between: Value = C(carry, 1)
+        between = carry
+        if not isinstance(carry, Const):  # a cell of its own leads it into the chain
+            between = Signal(name=f"{name}_c")
+            self.m.submodules += Instance("SB_CARRY", i_I0=carry, i_I1=C(1, 1), i_CI=C(0, 1), o_CO=between)
         for place, (x, y) in enumerate(zip(a, b, strict=True)):
             self.m.submodules += Instance(
                 "SB_LUT4", p_LUT_INIT=C(XNOR if invert else XOR, 16), i_I0=C(0, 1), i_I1=x, i_I2=y, i_I3=between, o_O=total[place]
@@ -224,7 +240,7 @@ class _Ice40Sums:
             if term.negative:  # -x is the inverse of x - 1
                 inverted = self.bits[term.node][-1][1]
                 bits = [self._bit(term.node, place, inverted) for place in range(width)]
-                result = self._chain(bits, [C(not inverted, 1)] * width, inverted, not inverted, f"negative{index}")
+                result = self._chain(bits, [C(not inverted, 1)] * width, C(inverted, 1), not inverted, f"negative{index}")
             else:
                 result = [self._bit(term.node, place, False) for place in range(width)]
             results.append(_word(Cat(C(0, term.shift), *result), interval))
@@ -239,7 +255,7 @@ def _needs(graph: AdderGraph, turned: Sequence[bool]) -> list[list[int]]:
     """How often every node is read as it is, and inverted."""
     needs = [[0, 0] for _ in graph.intervals]
     for adder, turn in zip(graph.adders, turned, strict=True):
-        for term in adder:
+        for term in adder.terms:
             needs[term.node][turn != term.negative] += 1
     for term in graph.outputs:
         if term and not term.negative:
@@ -268,7 +284,7 @@ def orientations(graph: AdderGraph) -> list[bool]:
         return widths[node] * (inverted > 0 and (plain > 0 or node < len(graph.inputs)))
 
     def turn(index: int) -> None:
-        for term in graph.adders[index]:
+        for term in graph.adders[index].terms:
             now = turned[index] != term.negative
             needs[term.node][now] -= 1
             needs[term.node][not now] += 1
@@ -281,7 +297,7 @@ def orientations(graph: AdderGraph) -> list[bool]:
     for sweep in range(sweeps):
         heat = WARMEST * (1 - sweep / sweeps) + 1e-3
         for index in generator.sample(range(len(turned)), len(turned)):
-            nodes = {term.node for term in graph.adders[index]}
+            nodes = {term.node for term in graph.adders[index].terms}
             before = sum(map(price, nodes))
             turn(index)
             more = sum(map(price, nodes)) - before

@@ -5,7 +5,7 @@ first in the least significant place. Payra et al. (HPEC 2023, doi 10.1109/HPEC5
 weight of -1 is an inverter that the next LUT absorbs, a pruned one is nothing at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import count
 
 from amaranth import *
@@ -39,13 +39,7 @@ def wires(m: Module, prefix: str) -> Wire:
         m.d.comb += signal.eq(expression)
         return signal
 
-    def chain(a: Sequence[Value], b: Sequence[Value], carry: Value) -> list[Value]:
-        # The bit below makes the carry, which no chain takes from a LUT otherwise.
-        total = kept(len(a) + 2, f"{prefix}_{next(numbers)}")
-        m.d.comb += total.eq(Cat(carry, *a) + Cat(carry, *b))
-        return list(total)[1:]
-
-    return Wire(bind, C(0, 1), chain)
+    return Wire(bind, C(0, 1))
 
 
 def word_shape(interval: Interval) -> Shape:

@@ -3,14 +3,13 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.vendor import LatticeICE40Platform
 
 from logicnn import bits
 from logicnn.adders import Term
 from logicnn.gateware.adders import add_up
 from logicnn.gateware.layers import wires
 from logicnn.network import Interval
-from logicnn.popcounts import Heap, PopcountLayer
+from logicnn.popcounts import Comparison, Heap, PopcountLayer
 
 __all__ = ["SharedThresholds"]
 
@@ -28,16 +27,17 @@ class SharedThresholds(wiring.Component):
         small = self.layer.small
         words: list[list[Value]] = [[self.i[index]] for index in range(len(small.inputs))]
         for node, adder in enumerate(small.adders, len(words)):
-            words.append(_sum(wire, words, small.intervals, adder, small.intervals[node]))
+            words.append(_sum(wire, words, small.intervals, adder.terms, small.intervals[node]))
         heaps = []
         for index, heap in enumerate(self.layer.heaps):
-            word = _heap(wire, words, small.intervals, heap, isinstance(platform, LatticeICE40Platform))
+            word = _heap(wire, words, small.intervals, heap)
             total = Signal(len(word), name=f"h{index}")
             m.d.comb += total.eq(Cat(word))
             heaps.append(total)
         sums = add_up(m, self.layer.words, heaps, platform)
-        for index, (total, level) in enumerate(zip(sums, self.layer.levels, strict=True)):
-            m.d.comb += self.o[index].eq(_reaches(wire, total, self.layer.words.interval(index), level))
+        for index, (total, last) in enumerate(zip(sums, self.layer.comparisons, strict=True)):
+            reached = _reaches(wire, total, self.layer.words.interval(index), last, self.i)
+            m.d.comb += self.o[index].eq(~reached if last.falling else reached)
         return m
 
 
@@ -65,25 +65,26 @@ def _sum(
     return bits.add_bits(wire, columns, constant % (1 << width), width)
 
 
-def _heap(wire: bits.Wire, words: list[list[Value]], intervals: tuple[Interval, ...], heap: Heap, chained: bool) -> list[Value]:
+def _heap(wire: bits.Wire, words: list[list[Value]], intervals: tuple[Interval, ...], heap: Heap) -> list[Value]:
     columns, constant = _columns(words, intervals, heap.terms)
     width = max(1, (heap.high - heap.low).bit_length())
-    # Where carry cells hold two bits, short chains cost more than full adders.
-    if chained and len(columns) == 1 and len(columns[0]) >= CHAINED and constant == heap.low:
-        return bits.count_ones(wire, columns[0])
     return bits.add_bits(wire, columns, (constant - heap.low) % (1 << width), width)
 
 
-CHAINED = 15  # bits from which on carry chains cost fewer LUTs than full adders
-
-
-def _reaches(wire: bits.Wire, total: Value, interval: Interval, level: int) -> Value:
-    """``total >= level``."""
-    if level <= interval.low:
+def _reaches(wire: bits.Wire, total: Value, interval: Interval, last: Comparison, i: Value) -> Value:
+    """``total + term >= level``. A bit that is added becomes a bit below: ``total + x >= level`` is ``2 * total + x >= 2 * level - 1``."""
+    low, high, level = interval.low, interval.high, last.level
+    word = list(Cat(total)[: max(1, interval.width)])
+    if last.term is not None:
+        bit = i[last.term.node]
+        word = [~bit if last.term.negative else bit, *word]
+        low, high, level = 2 * low, 2 * high + 1, 2 * level - (-1 if last.term.negative else 1)  # -x == ~x - 1
+    if level <= low:
         return C(1, 1)
-    if level > interval.high:
+    if level > high:
         return C(0, 1)
-    *lower, sign = Cat(total)[: max(1, interval.width)]
-    word = [*lower, ~sign if interval.low < 0 else sign]  # in the order of unsigned words
-    least = level - 1 + (1 << len(lower) if interval.low < 0 else 0)
+    least = level - 1
+    if low < 0:  # in the order of unsigned words
+        word[-1] = ~word[-1]
+        least += 1 << len(word) - 1
     return bits.greater(wire, word, [C(least >> place & 1, 1) for place in range(len(word))])
