@@ -249,7 +249,7 @@ class Slices:
             nets=tuple(Net(source, width, who) for (source, who), width in widths.items()),
             inputs=tuple(number for number, vertex in enumerate(self.vertices) if isinstance(vertex, Given)),
             outputs=tuple(number for number, vertex in enumerate(self.vertices) if isinstance(vertex, Taken)),
-            latch_ns=device.register_ns,
+            latch_ns=device.rank_ns,
             shortcuts=tuple(
                 Shortcut(vertex.carry, number, _entry_ns(vertex, device))
                 for number, vertex in enumerate(self.vertices)
@@ -259,8 +259,8 @@ class Slices:
 
 
 def _entry_ns(vertex: ChainSlice, device: Device) -> float:
-    """From the operands into the chain: two bits are a LUT each."""
-    return device.chain_ns if vertex.chain_bits > 2 else device.level_ns
+    """From the operands into the chain, or through the LUTs that are made of a short one."""
+    return device.chain_ns if vertex.chain_bits > device.lut_sum_bits else device.level_ns
 
 
 CARRY = -1  # the place of a slice's carry

@@ -37,6 +37,8 @@ class Device:
     """An FPGA: its size; the delay of one LUT4 level with its route, of a carry chain (`chain_ns` with the route to it, `carry_ns` a bit),
     and of a register (clock to Q and setup).
 
+    `rank_ns` is what a register rank inside logic costs: the register, the route into a cell of its own, and what the slowest of many
+    paths takes beyond their mean. Sums of up to `lut_sum_bits` become LUTs by synthesis.
     `separate_ff` where a flip-flop can be used without its LUT; `bram_bits` of one block RAM.
     """
 
@@ -47,13 +49,16 @@ class Device:
     chain_ns: float
     carry_ns: float
     register_ns: float
+    rank_ns: float
+    lut_sum_bits: int
     separate_ff: bool
     bram_bits: int
 
 
 # Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
 # cells; its carry and flip-flop are part of a cell. Delays: placed by nextpnr, benchmarks/calibrate.py (rounded; a design of
-# several thousand cells has longer routes than its ladders).
+# several thousand cells has longer routes than its ladders). `rank_ns`, and with it `chain_ns`: networks of benchmarks/retiming.py; that
+# of the UP5K, where none fits, is the HX8K's times 2.5, as its other delays are.
 DEVICES = {
     device.name: device
     for device in (
@@ -65,6 +70,8 @@ DEVICES = {
             chain_ns=3.9,
             carry_ns=0.3,
             register_ns=2.6,
+            rank_ns=10.0,
+            lut_sum_bits=2,
             separate_ff=False,
             bram_bits=4096,
         ),
@@ -73,9 +80,11 @@ DEVICES = {
             Family.ICE40,
             Resources(lut4=7680, logic_cells=7680, ff=7680, carry=7680, bram=32, dsp=0),
             level_ns=1.3,
-            chain_ns=1.5,
+            chain_ns=1.2,
             carry_ns=0.14,
             register_ns=1.0,
+            rank_ns=4.0,
+            lut_sum_bits=2,
             separate_ff=False,
             bram_bits=4096,
         ),
@@ -84,9 +93,11 @@ DEVICES = {
             Family.ECP5,
             Resources(lut4=83640, logic_cells=83640, ff=83640, carry=41820, bram=208, dsp=156),
             level_ns=1.1,
-            chain_ns=1.9,
+            chain_ns=1.6,
             carry_ns=0.036,
             register_ns=1.0,
+            rank_ns=2.7,
+            lut_sum_bits=4,
             separate_ff=True,
             bram_bits=16384,
         ),

@@ -45,6 +45,7 @@ __all__ = [
     "period_ns",
     "register_bits",
     "retime",
+    "soonest",
 ]
 
 TOLERANCE = 1e-9  # ns by which a path may exceed a period: sums of the same delays in another order differ by less
@@ -211,6 +212,16 @@ def least_period(circuit: Circuit, ranks: int) -> float:
     return high
 
 
+def soonest(circuit: Circuit, period: float) -> Pipeline:
+    """Every vertex in the first stage that a period in ns leaves to it, as pipelining without a thought for register bits has it.
+
+    Raises `RetimingError` for a period that the slowest vertex alone exceeds.
+    """
+    stages = _soonest(circuit, _limit(circuit, period)).stages
+    ends = dict.fromkeys(circuit.outputs, max(stages))
+    return as_placed(circuit, [ends.get(vertex, stage) for vertex, stage in enumerate(stages)])
+
+
 def least_ranks(circuit: Circuit, period: float) -> int:
     """The fewest ranks for a period in ns. Raises `RetimingError` for one that the slowest vertex alone exceeds."""
     return max(_soonest(circuit, _limit(circuit, period)).stages)
@@ -231,14 +242,14 @@ def retime(circuit: Circuit, *, ranks: int | None = None, period: float | None =
         assert ranks is not None
         period = least_period(circuit, ranks)
     limit = _limit(circuit, period)
-    soonest = _soonest(circuit, limit).stages
+    first = _soonest(circuit, limit).stages
     if ranks is None:
-        ranks = max(soonest)
-    elif max(soonest) > ranks:
+        ranks = max(first)
+    elif max(first) > ranks:
         raise RetimingError(
-            f"period {period!r} ns needs {max(soonest)} ranks, but ranks is {ranks!r}; {least_period(circuit, ranks)!r} ns fits"
+            f"period {period!r} ns needs {max(first)} ranks, but ranks is {ranks!r}; {least_period(circuit, ranks)!r} ns fits"
         )
-    return _fewest_bits(circuit, limit, _Windows.of(circuit, limit, ranks, soonest))
+    return _fewest_bits(circuit, limit, _Windows.of(circuit, limit, ranks, first))
 
 
 def _check_ranks(ranks: int) -> None:
@@ -317,11 +328,11 @@ class _Windows(NamedTuple):
     ranks: int
 
     @classmethod
-    def of(cls, circuit: Circuit, limit: float, ranks: int, soonest: Sequence[int]) -> "_Windows":
+    def of(cls, circuit: Circuit, limit: float, ranks: int, stages: Sequence[int]) -> "_Windows":
         # Backwards, delays are summed in another order; a limit that is a tolerance higher keeps the bound a bound.
         order = range(len(circuit.delays) - 1, -1, -1)
         back = _greedy(circuit.delays, circuit.readers, order, circuit.latch_ns, limit + TOLERANCE).stages
-        first, last = np.array(soonest), ranks - np.array(back)
+        first, last = np.array(stages), ranks - np.array(back)
         last[list(circuit.inputs)] = 0
         first[list(circuit.outputs)] = ranks
         return cls(first, last, ranks)

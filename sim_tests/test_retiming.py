@@ -22,6 +22,7 @@ from logicnn.retiming import (
     period_ns,
     register_bits,
     retime,
+    soonest,
 )
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=150)
@@ -132,6 +133,9 @@ def test_fewest_bits_at_longer_period(circuit, ranks, slack):
     period = slack * least_period(circuit, ranks)
     pipeline = retime(circuit, ranks=ranks, period=period)
     assert pipeline.period_ns <= period + TOLERANCE
+    first = soonest(circuit, period)
+    assert first.period_ns <= period + TOLERANCE and first.ranks == least_ranks(circuit, period)
+    assert first.ranks < ranks or pipeline.register_bits <= first.register_bits
     assert pipeline.register_bits == min(bits for each, bits in ref_pipelines(circuit, ranks) if each <= period + TOLERANCE)
 
 
