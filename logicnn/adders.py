@@ -277,7 +277,9 @@ class Builder:
         A `carry`, of one bit, must be one that `takes_carry`.
         """
         terms = (a, b, carry) if carry else (a, b)
-        vector = sum((-self.vectors[term.node] if term.negative else self.vectors[term.node]) << term.shift for term in terms)
+        vector = np.zeros(len(self.low), np.int64)
+        for term in terms:
+            vector += (-self.vectors[term.node] if term.negative else self.vectors[term.node]) << term.shift
         if not vector.any():
             return None
         key, up, minus = self._key(vector)

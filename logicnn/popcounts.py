@@ -5,10 +5,11 @@ and differ on others have the sums ``S + D`` and ``S - D``: both S and D are mad
 (Electronics 2021), ``P_b = P_a + |D| - 2 P_(a,D)``, which `logicnn.sharing` finds for any number of neurons as shared terms of rows.
 
 What is left are sums of bits, made by LUTs three at a time (a carry chain of one or two bits saves nothing), and sums of words, made by
-carry chains, each of which takes one more bit as its carry. The threshold is a comparison of the last word with a constant.
+carry chains, each of which takes one more bit as its carry. The threshold is a comparison of the last word and one bit more with a
+constant.
 
-Of 2 ** k - 1 bits this is 1.5 LUT4 a bit less a few: full adders of LUTs for a quarter of the bits' triples, a chain of two bits for an
-eighth, of three for a sixteenth, and so on, each a LUT longer than its operands.
+For n bits this approaches 1.5 n LUT4 from below: n / 4 full adders of two LUTs, then n / 8 chains of two bits, n / 16 of three, and so on,
+each with one LUT more for the carry that comes out.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ from functools import cache, cached_property
 import numpy as np
 
 from logicnn import bits
-from logicnn.adders import Adder, AdderGraph, Builder, Term, limits, pruned
+from logicnn.adders import AdderGraph, Builder, Term, limits, pruned
 from logicnn.errors import LogicnnError
 from logicnn.network import BIT, Interval, Neuron
-from logicnn.sharing import ROWS, SHIFT, SHIFTS, Sharing, Strategy, search
+from logicnn.sharing import ROWS, SHIFT, Sharing, Strategy, search
 
 __all__ = ["Comparison", "Heap", "PopcountError", "PopcountLayer", "share_popcounts"]
 
@@ -32,11 +33,14 @@ class PopcountError(LogicnnError):
 
 @dataclass(frozen=True)
 class Heap:
-    """``sum of terms - low``: terms are nodes of `PopcountLayer.small`, `low` their sum's least value, so that the word is unsigned."""
+    """The number of ones among inputs, each inverted where its term is negative: an unsigned word."""
 
     terms: tuple[Term, ...]
-    low: int
-    high: int
+
+    @property
+    def negatives(self) -> int:
+        """By how much the word exceeds the sum of the terms: ``~x == 1 - x``."""
+        return sum(term.negative for term in self.terms)
 
 
 @dataclass(frozen=True)
@@ -50,33 +54,27 @@ class Comparison:
 
 @dataclass(frozen=True)
 class PopcountLayer:
-    """Neurons over `small.inputs` bits: small sums of bits, heaps of those, sums of heaps, and a comparison of the last word.
+    """Neurons over `inputs` bits: heaps of those, sums of heaps, and a comparison of the last word.
 
-    `small` has no outputs of its own; `words` reads the heaps in order and has one output for each neuron, without the heaps' offsets,
-    which are part of the levels. The output of a falling neuron is the negative of its sum.
+    `words` reads the heaps in order and has one output for each neuron. The output of a falling neuron is the negative of its sum.
     """
 
-    small: AdderGraph
+    inputs: int
     heaps: tuple[Heap, ...]
     words: AdderGraph
     comparisons: tuple[Comparison, ...]
 
     @cached_property
     def _heap_weights(self) -> np.ndarray:  # (heaps, inputs)
-        coefficients = self.small.coefficients
-        rows = [
-            sum(((-coefficients[term.node] if term.negative else coefficients[term.node]) << term.shift for term in heap.terms), 0)
-            for heap in self.heaps
-        ]
-        return np.array(rows, np.int64).reshape(len(self.heaps), len(self.small.inputs))
+        return _weights([heap.terms for heap in self.heaps], self.inputs)
+
+    @property
+    def _negatives(self) -> np.ndarray:
+        return np.array([heap.negatives for heap in self.heaps], np.int64)
 
     @cached_property
     def _last_weights(self) -> np.ndarray:  # (neurons, inputs)
-        rows = np.zeros((len(self.comparisons), len(self.small.inputs)), np.int64)
-        for row, last in zip(rows, self.comparisons, strict=True):
-            if last.term is not None:
-                row[last.term.node] = -1 if last.term.negative else 1
-        return rows
+        return _weights([(last.term,) if last.term else () for last in self.comparisons], self.inputs)
 
     @property
     def matrix(self) -> np.ndarray:  # (neurons, inputs)
@@ -87,44 +85,40 @@ class PopcountLayer:
     @property
     def thresholds(self) -> tuple[int, ...]:
         """The least weighted sum of bits with which each neuron fires."""
-        lows = (self.words.matrix @ self._lows).tolist()
-        levels = [last.level + low for last, low in zip(self.comparisons, lows, strict=True)]
+        negatives = (self.words.matrix @ self._negatives).tolist()
+        levels = [last.level - more for last, more in zip(self.comparisons, negatives, strict=True)]
         return tuple(1 - level if last.falling else level for last, level in zip(self.comparisons, levels, strict=True))
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:  # (samples, inputs) bits -> (samples, neurons) bool
         """Which neurons fire, by the layer's own sums."""
         x = x.astype(np.int64)
-        words = self.words.evaluate(x @ self._heap_weights.T - self._lows) + x @ self._last_weights.T
+        words = self.words.evaluate(x @ self._heap_weights.T + self._negatives) + x @ self._last_weights.T
         levels, falling = (np.array([getattr(last, name) for last in self.comparisons]) for name in ("level", "falling"))
         return (words >= levels) != falling
 
-    @property
-    def _lows(self) -> np.ndarray:
-        return np.array([heap.low for heap in self.heaps], np.int64)
-
     @cached_property
     def lut4(self) -> int:
-        """LUT4 of the layer, an estimate: of small sums and heaps, a carry bit each for words, a third of the compared bits."""
-        widths = [max(1, each.width) for each in self.small.intervals]
-        terms = [adder.terms for adder in self.small.adders] + [heap.terms for heap in self.heaps]
-        sums = sum(_sum_lut4(tuple(sorted((widths[term.node], term.shift) for term in each))) for each in terms)
+        """LUT4 of the layer, an estimate: of heaps, a carry bit each for words, a third of the compared bits."""
+        heaps = sum(_heap_lut4(len(heap.terms)) for heap in self.heaps)
         compared = sum(-(-(self.words.interval(index).width + (last.term is not None)) // 3) for index, last in enumerate(self.comparisons))
-        return sums + self.words.bits + compared
+        return heaps + self.words.bits + compared
+
+
+def _weights(rows: Sequence[Sequence[Term]], inputs: int) -> np.ndarray:  # (rows, inputs)
+    weights = np.zeros((len(rows), inputs), np.int64)
+    for row, terms in zip(weights, rows, strict=True):
+        for term in terms:
+            row[term.node] = -1 if term.negative else 1
+    return weights
 
 
 @cache
-def _sum_lut4(terms: tuple[tuple[int, int], ...]) -> int:
-    """LUT4 of a sum of words of so many bits, each shifted: a LUT a bit of four bits, two for each adder of more."""
-    columns: list[list[int]] = []
-    for width, shift in terms:
-        columns += [[] for _ in range(shift + width - len(columns))]
-        for place in range(shift, shift + width):
-            columns[place].append(0)
-    span = sum(len(column) << place for place, column in enumerate(columns))
-    if sum(map(len, columns)) <= 4:
-        return span.bit_length() if sum(map(len, columns)) > 1 else 0
+def _heap_lut4(count: int) -> int:
+    """LUT4 of the number of ones among bits: a LUT for each of its bits, or the adders of `bits.popcount`."""
+    if count <= 4:
+        return count.bit_length() if count > 1 else 0
     made = []
-    bits.add_bits(bits.Wire(lambda bit: made.append(bit) or bit, 0), columns, 0, span.bit_length())
+    bits.popcount(bits.Wire(lambda bit: made.append(bit) or bit, 0), [0] * count, 0, count.bit_length())
     return len(made)
 
 
@@ -162,8 +156,7 @@ LUTS = 6  # bits that LUTs alone count at least as cheaply as with a carry chain
 
 
 def _layer(sharing: Sharing, inputs: int, thresholds: Sequence[int]) -> PopcountLayer:
-    """Small sums, heaps and words of what was shared."""
-    small = AdderGraph((BIT,) * inputs, tuple(Adder(a, b) for _, a, b in sharing.definitions), ())
+    """Heaps and words of what was shared."""
     heaps: list[Heap] = []
     single: dict[int, int] = {}  # the heap of an input by itself
     order = sharing.readers_last()
@@ -171,24 +164,19 @@ def _layer(sharing: Sharing, inputs: int, thresholds: Sequence[int]) -> Popcount
     read = {term.node for each in sharing.extra.values() for term in each}
     last: list[Term | None] = [None] * sharing.outputs  # the input that joins the comparison
     for row in order:
-        terms = [Term(place >> SHIFT, place & SHIFTS, sign < 0) for place, sign in sorted(sharing.lines[ROWS][row].items())]
-        if row < sharing.outputs and row not in read:
-            last[row] = next((term for term in reversed(terms) if term.node < inputs and not term.shift), None)
-            terms = [term for term in terms if term != last[row]]
-        groups, carried = _grouped(terms, inputs, len(sharing.extra.get(row, ())))
-        words = []
-        for group in groups:
-            vector = sum((-small.coefficients[t.node] if t.negative else small.coefficients[t.node]) << t.shift for t in group)
-            low, high = int(np.minimum(vector, 0).sum()), int(np.maximum(vector, 0).sum())
-            if low < high:  # else the terms cancel
-                words.append(Term(len(heaps)))
-                heaps.append(Heap(tuple(group), low, high))
+        terms = [Term(place >> SHIFT, 0, sign < 0) for place, sign in sorted(sharing.lines[ROWS][row].items())]
+        terms.sort(key=lambda term: not term.negative)  # inverters are free but for the carries, which come last
+        if row < sharing.outputs and row not in read and terms:
+            last[row] = terms.pop(0)
+        groups, carried = _grouped(terms, len(sharing.extra.get(row, ())))
+        words = [Term(len(heaps) + index) for index in range(len(groups))]
+        heaps += [Heap(tuple(group)) for group in groups]
         for term in carried:
             if term.node not in single:
                 single[term.node] = len(heaps)
-                heaps.append(Heap((Term(term.node),), 0, 1))
+                heaps.append(Heap((Term(term.node),)))
         rows[row] = words, [Term(single[term.node], 0, term.negative) for term in carried]
-    given = tuple(Interval(0, heap.high - heap.low) for heap in heaps)
+    given = tuple(Interval(0, len(heap.terms)) for heap in heaps)
     builder = Builder(given, *limits(given))
     sums: dict[int, Term | None] = {}
     for row in order:
@@ -200,29 +188,24 @@ def _layer(sharing: Sharing, inputs: int, thresholds: Sequence[int]) -> Popcount
         sums[row] = builder.total(words, row < sharing.outputs, None, carries)
     ends = [sums[row] for row in range(sharing.outputs)]
     words = pruned(AdderGraph(given, tuple(builder.adders), tuple(end and end._replace(negative=False) for end in ends)))
-    lows = words.matrix @ np.array([heap.low for heap in heaps], np.int64)
-    comparisons = tuple(map(_comparison, ends, last, thresholds, lows.tolist()))
-    return PopcountLayer(small, tuple(heaps), words, comparisons)
+    negatives = words.matrix @ np.array([heap.negatives for heap in heaps], np.int64)
+    return PopcountLayer(inputs, tuple(heaps), words, tuple(map(_comparison, ends, last, thresholds, negatives.tolist())))
 
 
-def _comparison(end: Term | None, last: Term | None, threshold: int, low: int) -> Comparison:
-    """``sum + last >= threshold``, where the word is the sum's positive or negative without the offset `low`."""
+def _comparison(end: Term | None, last: Term | None, threshold: int, more: int) -> Comparison:
+    """``sum + last >= threshold``, where the word is the sum's positive or negative and exceeds that by `more`."""
     if end is None or not end.negative:
-        return Comparison(last, threshold - low, False)
-    return Comparison(last and last._replace(negative=not last.negative), 1 - threshold - low, True)
+        return Comparison(last, threshold + more, False)
+    return Comparison(last and last._replace(negative=not last.negative), 1 - threshold + more, True)
 
 
-def _grouped(terms: Sequence[Term], inputs: int, words: int) -> tuple[list[list[Term]], list[Term]]:
-    """Terms that are summed by LUTs, three bits at a time, and bits that are left as the carries of chains, of which `words` more come.
+def _grouped(terms: Sequence[Term], words: int) -> tuple[list[list[Term]], list[Term]]:
+    """Bits that LUTs count, three at a time, and bits that are left as the carries of the chains which add those counts and `words` more.
 
-    As few groups as make chains for the other bits. Inverted bits go into groups, where inverters are free.
+    As few groups as make chains for the other bits.
     """
-    single = sorted((term for term in terms if term.node < inputs and not term.shift), key=lambda term: (not term.negative, term))
-    groups = [[term for term in terms if term.node >= inputs or term.shift]]
-    groups = [group for group in groups if group]
-    words += len(groups)
-    if not words and len(single) <= LUTS:
-        return ([single] if single else []), []
-    count = max(0, -(-(len(single) - words + 1) // 4))
-    grouped = max(len(single) - (words + count - 1), 3 * (count - 1) + 1) if count else 0
-    return groups + [single[start : min(start + 3, grouped)] for start in range(0, grouped, 3)], single[grouped:]
+    if not words and len(terms) <= LUTS:
+        return ([list(terms)] if terms else []), []
+    count = max(0, -(-(len(terms) - words + 1) // 4))
+    grouped = max(len(terms) - (words + count - 1), 3 * (count - 1) + 1) if count else 0
+    return [list(terms[start : min(start + 3, grouped)]) for start in range(0, grouped, 3)], list(terms[grouped:])

@@ -5,11 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from logicnn import bits
-from logicnn.adders import Term
 from logicnn.gateware.adders import add_up
 from logicnn.gateware.layers import wires
 from logicnn.network import Interval
-from logicnn.popcounts import Comparison, Heap, PopcountLayer
+from logicnn.popcounts import Comparison, PopcountLayer
 
 __all__ = ["SharedThresholds"]
 
@@ -19,56 +18,22 @@ class SharedThresholds(wiring.Component):
 
     def __init__(self, layer: PopcountLayer):
         self.layer = layer
-        super().__init__({"i": In(len(layer.small.inputs)), "o": Out(len(layer.words.outputs))})
+        super().__init__({"i": In(layer.inputs), "o": Out(len(layer.comparisons))})
 
     def elaborate(self, platform):
         m = Module()
         wire = wires(m, "p")
-        small = self.layer.small
-        words: list[list[Value]] = [[self.i[index]] for index in range(len(small.inputs))]
-        for node, adder in enumerate(small.adders, len(words)):
-            words.append(_sum(wire, words, small.intervals, adder.terms, small.intervals[node]))
         heaps = []
         for index, heap in enumerate(self.layer.heaps):
-            word = _heap(wire, words, small.intervals, heap)
-            total = Signal(len(word), name=f"h{index}")
-            m.d.comb += total.eq(Cat(word))
+            ones = [~self.i[term.node] if term.negative else self.i[term.node] for term in heap.terms]
+            total = Signal(len(ones).bit_length(), name=f"h{index}")
+            m.d.comb += total.eq(Cat(bits.popcount(wire, ones, 0, len(total))))
             heaps.append(total)
         sums = add_up(m, self.layer.words, heaps, platform)
         for index, (total, last) in enumerate(zip(sums, self.layer.comparisons, strict=True)):
             reached = _reaches(wire, total, self.layer.words.interval(index), last, self.i)
             m.d.comb += self.o[index].eq(~reached if last.falling else reached)
         return m
-
-
-def _columns(words: list[list[Value]], intervals: tuple[Interval, ...], terms: tuple[Term, ...]) -> tuple[list[list[Value]], int]:
-    """Bits of all terms by weight, none of them negative, and the constant that this adds to their sum."""
-    columns: list[list[Value]] = []
-    constant = 0
-    for term in terms:
-        word = words[term.node]
-        for place, bit in enumerate(word):
-            sign_bit = intervals[term.node].low < 0 and place == len(word) - 1
-            if sign_bit != term.negative:  # -b == ~b - 1
-                bit, constant = ~bit, constant - (1 << place + term.shift)
-            while len(columns) <= place + term.shift:
-                columns.append([])
-            columns[place + term.shift].append(bit)
-    return columns, constant
-
-
-def _sum(
-    wire: bits.Wire, words: list[list[Value]], intervals: tuple[Interval, ...], terms: tuple[Term, ...], result: Interval
-) -> list[Value]:
-    columns, constant = _columns(words, intervals, terms)
-    width = max(1, result.width)
-    return bits.add_bits(wire, columns, constant % (1 << width), width)
-
-
-def _heap(wire: bits.Wire, words: list[list[Value]], intervals: tuple[Interval, ...], heap: Heap) -> list[Value]:
-    columns, constant = _columns(words, intervals, heap.terms)
-    width = max(1, (heap.high - heap.low).bit_length())
-    return bits.add_bits(wire, columns, (constant - heap.low) % (1 << width), width)
 
 
 def _reaches(wire: bits.Wire, total: Value, interval: Interval, last: Comparison, i: Value) -> Value:
