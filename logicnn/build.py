@@ -300,7 +300,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """The build command."""
     board = boards.find(arguments.board)
-    mapping = Mapping.unrolled(load(arguments.model))
+    mapping = estimate.cheapest(Mapping.unrolled(load(arguments.model)), board.device)
     options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
     report = build(mapping, board, options, Steps(quiet=False))
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())

@@ -1,17 +1,19 @@
 """What a mapping will cost on a device, before anything is synthesised.
 
 The formulas count the structures that `logicnn.bits` makes, after Yosys has mapped them to LUT4; `benchmarks/results/payra.json`
-has the estimated beside the placed logic cells of every design. Sharing between neurons is not predicted, so that dense layers
-cost less than said here.
+has the estimated beside the placed logic cells of every design. What synthesis shares between unrolled neurons is not predicted, so
+that dense layers cost less than said here.
 """
 
+from dataclasses import replace
 from math import log2
 
-from logicnn.mapping import Mapping
-from logicnn.network import Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d, Offset
-from logicnn.resources import Device, Resources
+from logicnn.mapping import Engine, Mapping, Shared
+from logicnn.network import Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d, Offset, Threshold
+from logicnn.popcounts import share_popcounts
+from logicnn.resources import Device, Family, Resources
 
-__all__ = ["argmax_lut4", "core", "core_delay_ns", "design", "popcount_lut4", "threshold_lut4"]
+__all__ = ["argmax_lut4", "cheapest", "core", "core_delay_ns", "design", "popcount_lut4", "threshold_lut4"]
 
 SMALL_THRESHOLDS = (0, 1, 1, 1, 1, 3, 3)  # LUT4 of a neuron of 0 ... 6 synapses
 SHELL = Resources(lut4=190, logic_cells=190, ff=95, carry=40)  # UART, input store and result, without mask and stored bits
@@ -37,6 +39,14 @@ def argmax_lut4(words: int, width: int) -> int:
     return (words - 1) * (round(2.4 * width) + index // 2)
 
 
+def _layer_cost(layer: Layer, given: Activations, engine: Engine) -> Resources:
+    if isinstance(engine, Shared):
+        popcounts = engine.popcounts
+        return Resources(lut4=popcounts.lut4, logic_cells=popcounts.logic_cells, carry=popcounts.words.bits)
+    lut4 = _layer_lut4(layer, given)
+    return Resources(lut4=lut4, logic_cells=lut4)
+
+
 def _layer_lut4(layer: Layer, given: Activations) -> int:
     match layer:
         case Argmax():
@@ -53,13 +63,39 @@ def core(mapping: Mapping) -> Resources:
     """The network's own logic."""
     network = mapping.network
     pairs = list(zip(network.layers[network.core_start :], network.activations[network.core_start :], strict=False))
-    lut4 = sum(_layer_lut4(layer, given) for layer, given in pairs)
+    logic = (_layer_cost(layer, given, engine) for (layer, given), engine in zip(pairs, mapping.engines, strict=True))
     ff = sum(
         layer.infer(given).size * max(1, layer.infer(given).interval.width)
         for (layer, given), engine in zip(pairs, mapping.engines, strict=True)
         if engine.register
     )
-    return Resources(lut4=lut4, logic_cells=lut4, ff=ff)
+    return sum(logic, Resources(ff=ff))
+
+
+def cheapest(mapping: Mapping, device: Device, *, tries: int = 60) -> Mapping:
+    """The mapping with wide neurons sharing their popcounts wherever that is estimated to take fewer logic cells.
+
+    On iCE40 only: what Yosys makes of additions of four bits and fewer on ECP5 is dearer than separate neurons.
+    """
+    network = mapping.network
+    engines = list(mapping.engines)
+    for place, index in enumerate(range(network.core_start, len(network.layers))):
+        layer, given, engine = network.layers[index], network.activations[index], engines[place]
+        if device.family is not Family.ICE40 or not isinstance(layer, BinaryDense) or not isinstance(layer.activation, Threshold):
+            continue
+        neurons = list(layer.neurons(given))
+        apart = _layer_cost(layer, given, engine)
+        if (
+            max(len(neuron.inputs) for neuron in neurons) >= len(SMALL_THRESHOLDS)
+            and apart.logic_cells < SEARCHED * device.capacity.logic_cells
+        ):
+            shared = Shared(share_popcounts(neurons, given.size, tries=tries), engine.register)
+            if _layer_cost(layer, given, shared).logic_cells < apart.logic_cells:
+                engines[place] = shared
+    return replace(mapping, engines=tuple(engines))
+
+
+SEARCHED = 4  # devices that a layer may fill without sharing: what is larger does not fit with it either
 
 
 def design(mapping: Mapping, device: Device) -> Resources:
@@ -67,6 +103,14 @@ def design(mapping: Mapping, device: Device) -> Resources:
     stored = len(mapping.network.read_inputs())
     mask = -(-mapping.network.core_input.size // device.bram_bits)
     return core(mapping) + SHELL + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored, bram=mask)
+
+
+def _delay_ns(layer: Layer, given: Activations, engine: Engine, device: Device) -> float:
+    if isinstance(engine, Shared):
+        words = engine.popcounts.words
+        widest = max((words.interval(index).width for index in range(len(words.outputs))), default=0)
+        return 4 * device.level_ns + words.depth * device.chain_ns + widest * device.carry_ns  # heaps, words, comparison
+    return device.level_ns * _levels(layer, given)
 
 
 def _levels(layer: Layer, given: Activations) -> float:
@@ -85,11 +129,11 @@ def _levels(layer: Layer, given: Activations) -> float:
 
 
 def core_delay_ns(mapping: Mapping, device: Device) -> float:
-    """Register to register through the longest stage: levels times the device's delay of a level, plus clock to Q and setup."""
+    """Register to register through the longest stage: its logic by the device's delays, plus clock to Q and setup."""
     network = mapping.network
     longest = stage = 0.0
     for index, engine in enumerate(mapping.engines, network.core_start):
-        stage += _levels(network.layers[index], network.activations[index])
+        stage += _delay_ns(network.layers[index], network.activations[index], engine, device)
         longest = max(longest, stage)
         stage = 0.0 if engine.register else stage
-    return device.register_ns + device.level_ns * longest
+    return device.register_ns + longest

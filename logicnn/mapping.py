@@ -3,10 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from logicnn.errors import LogicnnError
-from logicnn.network import Network
+import numpy as np
 
-__all__ = ["Mapping", "MappingError", "Unrolled"]
+from logicnn.errors import LogicnnError
+from logicnn.network import Activations, BinaryDense, Layer, Network, Threshold
+from logicnn.popcounts import PopcountLayer, weights_and_thresholds
+
+__all__ = ["Mapping", "MappingError", "Shared", "Unrolled"]
 
 
 class MappingError(LogicnnError):
@@ -20,7 +23,22 @@ class Unrolled:
     register: bool = False
 
 
-Engine = Unrolled
+@dataclass(frozen=True)
+class Shared:
+    """The neurons of a `BinaryDense` with thresholds share partial popcounts; with `register`, the layer's outputs are registered."""
+
+    popcounts: PopcountLayer
+    register: bool = False
+
+    def computes(self, layer: Layer, given: Activations) -> bool:
+        """Whether the popcounts are those of the layer."""
+        if not isinstance(layer, BinaryDense) or not isinstance(layer.activation, Threshold):
+            return False
+        weights, thresholds = weights_and_thresholds(list(layer.neurons(given)), given.size)
+        return np.array_equal(self.popcounts.matrix, weights) and self.popcounts.thresholds == thresholds
+
+
+Engine = Unrolled | Shared
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,9 @@ class Mapping:
         count = len(self.network.layers) - self.network.core_start
         if len(self.engines) != count:
             raise MappingError(f"engines must be {count}, one for each layer on bits, not {len(self.engines)}")
+        for index, engine in enumerate(self.engines, self.network.core_start):
+            if isinstance(engine, Shared) and not engine.computes(self.network.layers[index], self.network.activations[index]):
+                raise MappingError(f"engines[{index - self.network.core_start}] must share the popcounts of layer {index}, not of another")
         object.__setattr__(self, "engines", tuple(self.engines))
 
     @classmethod

@@ -24,7 +24,7 @@ from logicnn.errors import LogicnnError
 from logicnn.network import BIT, Interval, Neuron
 from logicnn.sharing import ROWS, SHIFT, Sharing, Strategy, search
 
-__all__ = ["Comparison", "Heap", "PopcountError", "PopcountLayer", "share_popcounts"]
+__all__ = ["Comparison", "Heap", "PopcountError", "PopcountLayer", "share_popcounts", "weights_and_thresholds"]
 
 
 class PopcountError(LogicnnError):
@@ -103,6 +103,11 @@ class PopcountLayer:
         compared = sum(-(-(self.words.interval(index).width + (last.term is not None)) // 3) for index, last in enumerate(self.comparisons))
         return heaps + self.words.bits + compared
 
+    @property
+    def logic_cells(self) -> int:
+        """Cells of an iCE40, an estimate: a bit takes one on its way into a carry chain."""
+        return self.lut4 + sum(adder.carry is not None for adder in self.words.adders)
+
 
 def _weights(rows: Sequence[Sequence[Term]], inputs: int) -> np.ndarray:  # (rows, inputs)
     weights = np.zeros((len(rows), inputs), np.int64)
@@ -122,19 +127,29 @@ def _heap_lut4(count: int) -> int:
     return len(made)
 
 
+def weights_and_thresholds(neurons: Sequence[Neuron], inputs: int) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The neurons' weights of -1, 0, +1 (neurons, inputs), and the least weighted sum of bits with which each fires.
+
+    Raises `PopcountError` for neurons that read beyond the inputs, or one of them twice.
+    """
+    weights = np.zeros((len(neurons), inputs), np.int64)
+    for row, neuron in zip(weights, neurons, strict=True):
+        if neuron.inputs and max(neuron.inputs) >= inputs:
+            raise PopcountError(f"neurons must read inputs below {inputs}, not {max(neuron.inputs)}")
+        if len(set(neuron.inputs)) != len(neuron.inputs):
+            raise PopcountError(f"neurons must read every input once, not {neuron.inputs}")
+        row[list(neuron.inputs)] = np.where(neuron.inverted, -1, 1)
+    return weights, tuple(neuron.level - sum(neuron.inverted) for neuron in neurons)
+
+
 def share_popcounts(neurons: Sequence[Neuron], inputs: int, *, tries: int = 60, seed: int = 0) -> PopcountLayer:
     """The cheapest shared layer found for neurons that read `inputs` bits; the result depends on `seed` and `tries` only.
 
-    Raises `PopcountError` for neurons that read beyond the inputs, or for no tries at all.
+    Raises `PopcountError` for neurons that read beyond the inputs, or one of them twice, or for no tries at all.
     """
     if tries < 1:
         raise PopcountError(f"tries must be at least 1, not {tries}")
-    matrix = np.zeros((len(neurons), inputs), np.int64)
-    for row, neuron in zip(matrix, neurons, strict=True):
-        if neuron.inputs and max(neuron.inputs) >= inputs:
-            raise PopcountError(f"neurons must read inputs below {inputs}, not {max(neuron.inputs)}")
-        np.add.at(row, list(neuron.inputs), np.where(neuron.inverted, -1, 1))
-    thresholds = [neuron.level - sum(neuron.inverted) for neuron in neurons]
+    matrix, thresholds = weights_and_thresholds(neurons, inputs)
     best = search(
         STRATEGIES[:tries],
         tries,
@@ -143,15 +158,13 @@ def share_popcounts(neurons: Sequence[Neuron], inputs: int, *, tries: int = 60, 
         build=lambda sharing: _layer(sharing, inputs, thresholds),
         price=lambda layer: layer.lut4,
     )
-    if not np.array_equal(best.matrix, matrix) or list(best.thresholds) != thresholds:
+    if not np.array_equal(best.matrix, matrix) or best.thresholds != thresholds:
         raise AssertionError("the shared layer does not compute the neurons")
     return best
 
 
 # A sum of two bits is dearer than what it saves, however often it is read, and so is one of few bits that two neurons have in common.
 STRATEGIES = tuple(Strategy(fewest=(None, least)) for least in (4, 3, 6, 5, 8))
-
-
 LUTS = 6  # bits that LUTs alone count at least as cheaply as with a carry chain
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from logicnn import boards, estimate, gateware, load
 from logicnn.build import MARGIN, divider_for
-from logicnn.mapping import Mapping
+from logicnn.mapping import Mapping, Shared
 from logicnn.network import Activations, Interval
 from logicnn.resources import DEVICES, Resources
 from sim_tests.helpers import dense_network, lut4_of, synthesise
@@ -36,6 +36,23 @@ def test_registers_count():
     network = dense_network(np.random.default_rng(24), 9, 7, 5, 4)
     plain, cut = (estimate.core(Mapping.unrolled(network, registers)) for registers in ((), (0, 1)))
     assert cut.ff - plain.ff == 7 + 5 and cut.lut4 == plain.lut4
+
+
+def test_cheapest_shares_wide_neurons():
+    """On iCE40, where the estimate is that of the netlist."""
+    network = dense_network(np.random.default_rng(3), 40, 24, 4, 3)
+    plain = Mapping.unrolled(network, [0])
+    device = DEVICES["iCE40UP5K"]
+    mapping = estimate.cheapest(plain, device, tries=3)
+    assert isinstance(mapping.engines[0], Shared) and mapping.latency == plain.latency
+    assert estimate.core(mapping).logic_cells < 0.8 * estimate.core(plain).logic_cells
+    assert estimate.core_delay_ns(mapping, device) > 5 * device.level_ns
+    assert estimate.cheapest(plain, DEVICES["LFE5U-85F"]) == plain
+
+
+def test_cheapest_leaves_narrow_neurons():
+    plain = Mapping.unrolled(load("digits-bnn"))
+    assert estimate.cheapest(plain, DEVICES["iCE40UP5K"]) == plain
 
 
 @pytest.mark.parametrize("frequency", [1e6, 12e6, 25e6, 100e6])

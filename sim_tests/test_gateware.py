@@ -9,14 +9,15 @@ from amaranth.sim import Simulator
 
 from logicnn import gateware, load, network
 from logicnn.gateware import Accelerator, Core
-from logicnn.mapping import Mapping, MappingError
+from logicnn.mapping import Mapping, MappingError, Shared, Unrolled
 from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold
+from logicnn.popcounts import share_popcounts
 from logicnn.verify import decode
 from sim_tests.helpers import all_bits, conv_network, dense_network, digits, ref_evaluate, rtl_words
 
 
-def rtl_evaluate(net: Network, encoded: np.ndarray) -> np.ndarray:
-    core = Core(Mapping.unrolled(net))
+def rtl_evaluate(net: Network, encoded: np.ndarray, mapping: Mapping | None = None) -> np.ndarray:
+    core = Core(mapping or Mapping.unrolled(net))
     words = rtl_words(core, encoded)
     return decode(net, (np.array(words)[:, None] >> np.arange(len(Value.cast(core.o))) & 1).astype(bool))
 
@@ -26,6 +27,17 @@ def rtl_evaluate(net: Network, encoded: np.ndarray) -> np.ndarray:
 def test_core_exhaustive(seed, argmax):
     net = dense_network(np.random.default_rng(seed), 7, 5, 4, 3, argmax=argmax)
     assert np.array_equal(rtl_evaluate(net, all_bits(7)), ref_evaluate(net, all_bits(7)))
+
+
+def shared_layer(net: Network, index: int) -> Shared:
+    given = net.activations[index]
+    return Shared(share_popcounts(list(net.layers[index].neurons(given)), given.size, tries=3))
+
+
+def test_core_with_shared_popcounts():
+    net = dense_network(np.random.default_rng(8), 9, 8, 6, 3)
+    mapping = Mapping(net, (shared_layer(net, 0), shared_layer(net, 1), Unrolled(), Unrolled()))
+    assert np.array_equal(rtl_evaluate(net, all_bits(9), mapping), ref_evaluate(net, all_bits(9)))
 
 
 @pytest.mark.parametrize(("padding", "stride"), [(0, 1), (1, 1), (1, 2)])
@@ -148,6 +160,12 @@ def test_registers_after_wrong():
 def test_engines_wrong():
     with pytest.raises(MappingError, match=r"^engines must be 3, one for each layer on bits, not 0$"):
         Mapping(dense_network(np.random.default_rng(1), 4, 3, 2), ())
+
+
+def test_shared_popcounts_of_another_layer():
+    net = dense_network(np.random.default_rng(8), 6, 6, 6, 3)
+    with pytest.raises(MappingError, match=r"^engines\[1\] must share the popcounts of layer 1, not of another$"):
+        Mapping(net, (shared_layer(net, 0), shared_layer(net, 0), Unrolled(), Unrolled()))
 
 
 def test_constant_neurons():

@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.layers import KEEP, layer_component, port_shape
-from logicnn.mapping import Mapping
+from logicnn.gateware.popcounts import SharedThresholds
+from logicnn.mapping import Mapping, Shared
 
 __all__ = ["Accelerator", "Core"]
 
@@ -30,7 +31,7 @@ class Core(wiring.Component):
         value = self.i
         for index, engine in enumerate(self.mapping.engines, network.core_start):
             layer, given = network.layers[index], network.activations[index]
-            component = layer_component(layer, given)
+            component = SharedThresholds(engine.popcounts) if isinstance(engine, Shared) else layer_component(layer, given)
             if component is not None:
                 m.submodules[f"layer{index}"] = component
                 m.d.comb += component.i.eq(value)
