@@ -300,9 +300,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """The build command."""
     board = boards.find(arguments.board)
-    mapping = estimate.cheapest(Mapping.unrolled(load(arguments.model)), board.device)
+    network = load(arguments.model)
     options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
-    report = build(mapping, board, options, Steps(quiet=False))
+    steps = Steps(quiet=False)
+    with steps.step("map", "map layers to engines"):
+        mapping = estimate.cheapest(Mapping.unrolled(network), board.device)
+    report = build(mapping, board, options, steps)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
 
 

@@ -48,7 +48,7 @@ def test_report(built):
     assert checked["mismatches"] == 0 and checked["vectors"] == 359 + verify.QUICK and checked["accuracy"] > 0.9
     data = Path(report["bitstream"]["path"]).read_bytes()
     assert report["bitstream"]["sha256"] == hashlib.sha256(data).hexdigest() and report["bitstream"]["bytes"] == len(data)
-    assert set(report["seconds"]) == {"elaborate", "synthesis", "place_route", "verify", "pack", "total"}
+    assert set(report["seconds"]) == {"map", "elaborate", "synthesis", "place_route", "verify", "pack", "total"}
     assert set(report["tools"]) == {"yosys", "nextpnr-ice40", "icepack", "amaranth"}
     assert "359" in (folder / "report.txt").read_text()
 
