@@ -303,7 +303,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = load(arguments.model)
     options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
     steps = Steps(quiet=False)
-    with steps.step("map", "map layers to engines"):
+    with steps.step("map", "map layers to engines", silent_s=1):
         mapping = estimate.cheapest(Mapping.unrolled(network), board.device)
     report = build(mapping, board, options, steps)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
