@@ -15,6 +15,7 @@ each with one LUT more for the carry that comes out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -168,19 +169,24 @@ STRATEGIES = tuple(Strategy(fewest=(None, least)) for least in (4, 3, 6, 5, 8))
 LUTS = 6  # bits that LUTs alone count at least as cheaply as with a carry chain
 
 
-def _layer(sharing: Sharing, inputs: int, thresholds: Sequence[int]) -> PopcountLayer:
-    """Heaps and words of what was shared."""
+class _Row(NamedTuple):
+    """What a neuron or a shared sum adds up beside other rows: heaps, and bits that enter carry chains."""
+
+    words: list[Term]
+    carries: list[Term]
+    last: Term | None  # the input that joins the comparison instead
+
+
+def _rows(sharing: Sharing, order: Sequence[int]) -> tuple[list[_Row], tuple[Heap, ...]]:
+    """What is left in every row, in the given order."""
     heaps: list[Heap] = []
     single: dict[int, int] = {}  # the heap of an input by itself
-    order = sharing.readers_last()
-    rows: dict[int, tuple[list[Term], list[Term]]] = {}  # words and carries
     read = {term.node for each in sharing.extra.values() for term in each}
-    last: list[Term | None] = [None] * sharing.outputs  # the input that joins the comparison
+    rows = []
     for row in order:
         terms = [Term(place >> SHIFT, 0, sign < 0) for place, sign in sorted(sharing.lines[ROWS][row].items())]
         terms.sort(key=lambda term: not term.negative)  # inverters are free but for the carries, which come last
-        if row < sharing.outputs and row not in read and terms:
-            last[row] = terms.pop(0)
+        last = terms.pop(0) if terms and row < sharing.outputs and row not in read else None
         groups, carried = _grouped(terms, len(sharing.extra.get(row, ())))
         words = [Term(len(heaps) + index) for index in range(len(groups))]
         heaps += [Heap(tuple(group)) for group in groups]
@@ -188,21 +194,30 @@ def _layer(sharing: Sharing, inputs: int, thresholds: Sequence[int]) -> Popcount
             if term.node not in single:
                 single[term.node] = len(heaps)
                 heaps.append(Heap((Term(term.node),)))
-        rows[row] = words, [Term(single[term.node], 0, term.negative) for term in carried]
+        rows.append(_Row(words, [Term(single[term.node], 0, term.negative) for term in carried], last))
+    return rows, tuple(heaps)
+
+
+def _layer(sharing: Sharing, inputs: int, thresholds: Sequence[int]) -> PopcountLayer:
+    """Heaps and words of what was shared."""
+    order = sharing.readers_last()
+    rows, heaps = _rows(sharing, order)
     given = tuple(Interval(0, len(heap.terms)) for heap in heaps)
     builder = Builder(given, *limits(given))
     sums: dict[int, Term | None] = {}
-    for row in order:
-        words, carries = rows[row]
-        for term in sharing.extra.get(row, ()):
-            at = sums[term.node]
-            if at is not None:
-                words.append(Term(at.node, at.shift + term.shift, at.negative != term.negative))
-        sums[row] = builder.total(words, row < sharing.outputs, None, carries)
+    for row, (words, carries, _) in zip(order, rows, strict=True):
+        read = [(sums[term.node], term) for term in sharing.extra.get(row, ())]
+        shared = [Term(at.node, at.shift + term.shift, at.negative != term.negative) for at, term in read if at]
+        sums[row] = builder.total(words + shared, row < sharing.outputs, None, carries)
     ends = [sums[row] for row in range(sharing.outputs)]
-    words = pruned(AdderGraph(given, tuple(builder.adders), tuple(end and end._replace(negative=False) for end in ends)))
-    negatives = words.matrix @ np.array([heap.negatives for heap in heaps], np.int64)
-    return PopcountLayer(inputs, tuple(heaps), words, tuple(map(_comparison, ends, last, thresholds, negatives.tolist())))
+    graph = pruned(AdderGraph(given, tuple(builder.adders), tuple(end and end._replace(negative=False) for end in ends)))
+    negatives = graph.matrix @ np.array([heap.negatives for heap in heaps], np.int64)
+    lasts = {row: each.last for row, each in zip(order, rows, strict=True)}
+    comparisons = (
+        _comparison(end, lasts[row], threshold, more)
+        for row, (end, threshold, more) in enumerate(zip(ends, thresholds, negatives.tolist(), strict=True))
+    )
+    return PopcountLayer(inputs, heaps, graph, tuple(comparisons))
 
 
 def _comparison(end: Term | None, last: Term | None, threshold: int, more: int) -> Comparison:
