@@ -11,6 +11,7 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from logicnn import datasets, tools
+from logicnn.adders import Adder, AdderGraph, Term
 from logicnn.network import (
     Activations,
     Argmax,
@@ -142,3 +143,16 @@ def lut4_of(netlist: Path) -> int:
 @cache
 def digits() -> datasets.Dataset:
     return datasets.load("digits")
+
+
+def carried_graph() -> AdderGraph:
+    """Sums and differences of words of three bits, with a bit as their carry or borrow, shifted and negated ones among them."""
+    adders = (
+        Adder(Term(0), Term(1), 2),
+        Adder(Term(0), Term(1, 0, True), 2),
+        Adder(Term(0, 0, True), Term(1), 3),
+        Adder(Term(4), Term(5, 1), 3),
+        Adder(Term(4, 2, True), Term(6), 2),
+    )
+    inputs = (Interval(-4, 3), Interval(0, 7), Interval(0, 1), Interval(0, 1))
+    return AdderGraph(inputs, adders, (Term(4), Term(5), Term(6, 1), Term(7), Term(8), Term(7, 0, True)))

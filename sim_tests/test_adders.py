@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logicnn.adders import Adder, AdderGraph, AdderGraphError, Term, signed_digits
+from logicnn.adders import Adder, AdderGraph, AdderGraphError, Term, pruned, signed_digits
 from logicnn.network import Interval
 from logicnn.sharing import optimise, without_sharing
+from sim_tests.helpers import carried_graph
 
 BIT = Interval(0, 1)
 BYTE = Interval(-128, 127)
@@ -161,6 +162,24 @@ def test_chain_of_shifted_sum():
     unsigned = Interval(0, 255)
     assert AdderGraph((unsigned, unsigned), (Adder(Term(0), Term(1, 2)),), (Term(2),)).chains == ((2, 11),)
     assert AdderGraph((unsigned, unsigned), (Adder(Term(0, 2), Term(1, 0, True)),), (Term(2),)).chains == ((0, 11),)
+
+
+def test_carries():
+    """A carry is added where both terms are, and taken away where one of them is."""
+    graph = carried_graph()
+    assert graph.matrix.tolist() == [
+        [1, 1, 1, 0],
+        [1, -1, -1, 0],
+        [-2, 2, 0, -2],
+        [3, -1, -1, 1],
+        [-5, -3, -5, -1],
+        [-3, 1, 1, -1],
+    ]
+    x = every_input(graph.inputs)
+    assert np.array_equal(graph.evaluate(x), x @ graph.matrix.T)
+    assert [first for first, _ in graph.chains] == [0] * 5  # a carry enters at the lowest bit
+    assert graph.depths[4:] == (1, 1, 1, 2, 2)
+    assert pruned(graph) == graph
 
 
 def test_negation_bits():

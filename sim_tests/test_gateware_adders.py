@@ -18,7 +18,7 @@ from logicnn.gateware.adders import ConstantMatrix, words
 from logicnn.netlist import Netlist
 from logicnn.network import Interval
 from logicnn.sharing import optimise
-from sim_tests.helpers import rtl_words
+from sim_tests.helpers import carried_graph, rtl_words
 
 BYTE = Interval(-128, 127)
 ONE = Interval(1, 1)
@@ -128,6 +128,20 @@ def test_simulated_mixed():
     graph = mixed_8x5()
     x = vectors(graph)
     assert np.array_equal(rtl_bits(graph, x), ref_bits(graph, x))
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_simulated_carries(compact):
+    graph = carried_graph()
+    x = vectors(graph)
+    assert np.array_equal(rtl_bits(graph, x, compact), ref_bits(graph, x))
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_netlist_carries(tmp_path, flow):
+    graph = carried_graph()
+    x = vectors(graph)
+    assert np.array_equal(net_bits(synthesised(graph, tmp_path, flow), graph, x), ref_bits(graph, x))
 
 
 def stacked() -> AdderGraph:

@@ -17,6 +17,7 @@ from logicnn.pipelines import Datapath, PipelineError, Rectifier, Slices, layer_
 from logicnn.resources import DEVICES
 from logicnn.retiming import as_placed, least_period, retime
 from logicnn.sharing import optimise
+from sim_tests.helpers import carried_graph
 
 ECP5 = DEVICES["LFE5U-85F"]
 
@@ -99,6 +100,15 @@ def test_retiming_is_faster_than_layer_ends_and_cheaper_than_soonest():
     assert ours.period_ns < 0.6 * ends.period_ns
     relaxed = retime(circuit, ranks=ends.ranks, period=ends.period_ns)
     assert relaxed.register_bits <= ends.register_bits
+
+
+@pytest.mark.parametrize("ranks", [0, 1, 4])
+def test_carries(ranks):
+    datapath = Datapath(((carried_graph(), None),))
+    slices = Slices(datapath, 1)
+    pipeline = retime(slices.circuit(ECP5), ranks=ranks)
+    x = samples(datapath, 200)
+    assert np.array_equal(rtl_stream(PipelinedDatapath(slices, pipeline.stages), x), ref_stream(datapath, x))
 
 
 def test_slices_cut_long_additions():
