@@ -1,4 +1,4 @@
-"""The README's table of results, made from the benchmark's record: ``python -m benchmarks.readme`` puts it there."""
+"""The README's tables of results, made from the benchmarks' records: ``python -m benchmarks.readme`` puts them there."""
 
 import json
 from pathlib import Path
@@ -6,14 +6,23 @@ from pathlib import Path
 from benchmarks.common import RESULTS
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- results: python -m benchmarks.readme -->", "<!-- end of results -->"
+BEGIN, END = "<!-- {}: python -m benchmarks.readme -->", "<!-- end of {} -->"
 
 
-def table(record: dict) -> str:
-    """Markdown: the baselines, the shipped network on every board, and the network below 9 ns."""
+def _markdown(rows: list[tuple[str, ...]]) -> str:
+    head, *body = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *body])
+
+
+def _record(name: str) -> dict:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def results() -> str:
+    """The baselines, the shipped network on every board, and the network below 9 ns."""
+    record = _record("payra")
     rows = [
         ("MNIST, 10,000 test images", "accuracy", "LUT4", "logic cells", "core delay", "netlist against network"),
-        ("---",) * 6,
         (f"float, {'-'.join(map(str, record['shape']))}, not pruned", f"{record['float_accuracy']:.2%}", "", "", "", ""),
         ("binarized, not pruned", f"{record['binarized_accuracy']:.2%}", f"{record['unpruned_lut4_estimate']:,} (estimate)", "", "", ""),
     ]
@@ -22,14 +31,56 @@ def table(record: dict) -> str:
         equal = f"{row['vectors'] - row['mismatches']:,} of {row['vectors']:,} vectors equal"
         cells = (f"{row['accuracy']:.2%}", f"{row['lut4']:,}", f"{row['logic_cells']:,}", f"{row['delay_ns']:.1f} ns", equal)
         rows.append((f"`{row['network']}` on {row['device']} (`{row['board']}`)", *cells))
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return _markdown(rows)
+
+
+def arithmetic() -> str:
+    """Constant matrices, shared popcounts and retiming: what they cost beside what else there is."""
+    adders, popcount, retiming = map(_record, ("adders", "popcount", "retiming"))
+    largest = adders["timed"][-1]
+    layers = {row["density"]: row for row in popcount["layers"] if row["inputs"] == 128}
+    ecp5 = [row for row in retiming["networks"] if row["device"] == "LFE5U-85F"]
+    gains = [row["fmax_retimed"] / row["fmax_layer_ends"] - 1 for row in ecp5]
+    saved = [1 - row["register_bits_retimed"] / row["register_bits_soonest"] for row in ecp5]
+    rows = [
+        ("random weights", "measured"),
+        (
+            f"{len(adders['cases'])} constant matrices, 8x8 to 64x64, on iCE40 and ECP5",
+            f"{adders['geomean_vs_da4ml']:.2f} of da4ml's logic cells in the mean, at most {adders['max_vs_da4ml']:.2f};"
+            f" {adders['geomean_vs_plain']:.2f} of those of `*` and `+`",
+        ),
+        (
+            f"{largest['outputs']}x{largest['inputs']}, dense, {largest['weight_bits']}-bit weights",
+            f"{largest['adders']:,} additions, compiled in {largest['compile_s']:.0f} s",
+        ),
+        *(
+            (
+                f"32 binarized neurons of 128 inputs, {density:.0%} kept, on iCE40",
+                f"{layers[density]['shared']['lut4_per_synapse']:.2f} LUT4 a synapse shared,"
+                f" {layers[density]['separate']['lut4_per_synapse']:.2f} separate",
+            )
+            for density in (1.0, 0.5)
+        ),
+        (
+            f"{len(ecp5)} network shapes of Xu et al., retimed, on ECP5",
+            f"placed clock {min(gains):.0%} to {max(gains):.0%} above registers at layer ends; {min(saved):.0%} to {max(saved):.0%} fewer"
+            " register bits than as soon as possible",
+        ),
+    ]
+    return _markdown(rows)
+
+
+TABLES = {"results": results, "arithmetic": arithmetic}
 
 
 def main() -> None:
     text = README.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    README.write_text(f"{before}{BEGIN}\n{table(json.loads((RESULTS / 'payra.json').read_text()))}\n{END}{after}")
+    for name, table in TABLES.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        before, rest = text.split(begin)
+        _, after = rest.split(end)
+        text = f"{before}{begin}\n{table()}\n{end}{after}"
+    README.write_text(text)
 
 
 if __name__ == "__main__":
