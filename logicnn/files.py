@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from logicnn.digest import digest_of
 from logicnn.errors import LogicnnError
 from logicnn.network import (
     Activations,
@@ -32,7 +33,6 @@ from logicnn.network import (
     Offset,
     Thermometer,
     Threshold,
-    digest_of,
 )
 
 __all__ = ["NetworkFileError", "load", "replace_file", "save", "shipped"]

@@ -13,8 +13,6 @@ Conventions, fixed here and nowhere else
 Example: the neuron with weights (+1, 0, -1) and minimum 2 fires on bits (1, x, 0) only.
 """
 
-import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -25,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from logicnn import bits
+from logicnn.digest import digest_of
 from logicnn.errors import LogicnnError
 
 __all__ = [
@@ -42,7 +41,6 @@ __all__ = [
     "Offset",
     "Thermometer",
     "Threshold",
-    "digest_of",
 ]
 
 LARGEST_SIZE = 1 << 24  # values of one sample, far beyond what any supported device can read
@@ -344,18 +342,6 @@ class Argmax:
 
 
 Layer = BinaryDense | BinaryConv2d | MaxPool2d | Flatten | Thermometer | Argmax
-
-
-def digest_of(*parts: Any) -> str:
-    """SHA-256 (hex) of JSON values and arrays, in order."""
-    total = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            total.update(f"{part.dtype.str}{part.shape}".encode())
-            total.update(np.ascontiguousarray(part).tobytes())
-        else:
-            total.update(json.dumps(part, sort_keys=True).encode())
-    return total.hexdigest()
 
 
 def _parts(value: Any) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 With bits x and weights -1, 0, +1 a neuron fires when ``weights @ x >= minimum - negatives``. Two neurons a and b that agree on some inputs
 and differ on others have the sums ``S + D`` and ``S - D``: both S and D are made once. That is the reuse relation of Gao et al.
-(Electronics 2021), ``P_b = P_a + |D| - 2 P_(a,D)``, which `logicnn.sharing` finds for any number of neurons as shared terms of rows.
+(Electronics 2021), ``P_b = P_a + |D| - 2 P_(a,D)``, which `logicnn.pairs` finds for any number of neurons as shared terms of rows.
 
 What is left are sums of bits, made by LUTs three at a time (a carry chain of one or two bits saves nothing), and sums of words, made by
 carry chains, each of which takes one more bit as its carry. The threshold is a comparison of the last word and one bit more with a
@@ -23,7 +23,8 @@ from logicnn import bits
 from logicnn.adders import AdderGraph, Builder, Term, limits, pruned
 from logicnn.errors import LogicnnError
 from logicnn.network import BIT, Interval, Neuron
-from logicnn.sharing import ROWS, SHIFT, Sharing, Strategy, search
+from logicnn.pairs import ROWS, SHIFT, Sharing, Strategy
+from logicnn.sharing import search
 
 __all__ = ["Comparison", "Heap", "PopcountError", "PopcountLayer", "share_popcounts", "weights_and_thresholds"]
 

@@ -16,9 +16,10 @@ SOURCES = sorted((ROOT / "logicnn").rglob("*.py"))
 # Import order of docs/architecture.md: a module imports from earlier groups only, or from its own.
 GROUPS = [
     ["errors"],
-    ["bits", "resources"],
+    ["bits", "resources", "digest"],
     ["network"],
     ["files", "fold", "datasets", "adders", "retiming"],
+    ["pairs"],
     ["sharing"],
     ["popcounts", "pipelines"],
     ["mapping"],

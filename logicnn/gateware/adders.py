@@ -6,6 +6,7 @@ LUTs, because the carry reads the operands directly; so sums are made inverted w
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import exp
 
@@ -51,14 +52,42 @@ def add_up(m: Module, graph: AdderGraph, values: Sequence[Value], platform, comp
     """The outputs of the graph for the given inputs, as signed or unsigned words; the additions join `m`."""
     if isinstance(platform, LatticeICE40Platform):
         return _Ice40Sums(m, graph, values).outputs()
-    return _Sums(m, graph, values, compact and isinstance(platform, LatticePlatform)).outputs()
+    return _PlainSums(m, graph, values, compact and isinstance(platform, LatticePlatform)).outputs()
 
 
 def _word(value: Value, interval: Interval) -> Value:
     return value.as_signed() if interval.low < 0 else value.as_unsigned()
 
 
-class _Sums:
+class _Sums(ABC):
+    """The additions of a graph on one fabric."""
+
+    def __init__(self, m: Module, graph: AdderGraph):
+        self.m, self.graph = m, graph
+
+    def outputs(self) -> list[Value]:
+        """The words of the graph's outputs."""
+        results: list[Value] = []
+        for index, term in enumerate(self.graph.outputs):
+            interval = self.graph.interval(index)
+            if term is None:
+                results.append(C(0, 1))
+                continue
+            width = max(1, interval.width) - term.shift
+            result = self._negated(term.node, width, f"negative{index}") if term.negative else self._bits(term.node, width)
+            results.append(_word(Cat(C(0, term.shift), result), interval))
+        return results
+
+    @abstractmethod
+    def _bits(self, node: int, width: int) -> Value:
+        """The lowest bits of a node."""
+
+    @abstractmethod
+    def _negated(self, node: int, width: int, name: str) -> Value:
+        """As many bits of a node's negative."""
+
+
+class _PlainSums(_Sums):
     """Additions as Amaranth's, each result net kept: synthesis then makes each its own carry chain.
 
     With `pairs`, carry cells hold two bits (CCU2C): where one bit would be left over and both operands end below it, it is a LUT of the
@@ -66,7 +95,8 @@ class _Sums:
     """
 
     def __init__(self, m: Module, graph: AdderGraph, values: Sequence[Value], pairs: bool):
-        self.m, self.graph, self.pairs = m, graph, pairs
+        super().__init__(m, graph)
+        self.pairs = pairs
         self.words: list[Value] = []
         for interval, value in zip(graph.inputs, values, strict=True):
             constant = interval.low == interval.high
@@ -104,20 +134,13 @@ class _Sums:
             bits = Cat(bits, top)
         return _word(bits, interval)
 
-    def outputs(self) -> list[Value]:
-        results: list[Value] = []
-        for index, term in enumerate(self.graph.outputs):
-            interval = self.graph.interval(index)
-            if term is None:
-                results.append(C(0, 1))
-            elif term.negative:
-                word = self.words[term.node]
-                result = kept(max(1, interval.width) - term.shift, f"negative{index}")
-                self.m.d.comb += result.eq(-word)
-                results.append(_word(Cat(C(0, term.shift), result), interval))
-            else:
-                results.append(self.words[term.node].shift_left(term.shift))
-        return results
+    def _bits(self, node: int, width: int) -> Value:
+        return self.words[node][:width]
+
+    def _negated(self, node: int, width: int, name: str) -> Value:
+        result = kept(width, name)
+        self.m.d.comb += result.eq(-self.words[node])
+        return result
 
 
 def _low_first(adder: Adder) -> Adder:
@@ -149,11 +172,11 @@ def _next_bit(under: Value, over: Value, total: Value, place: int, adder: Adder)
     return a_here ^ b_here ^ carry
 
 
-class _Ice40Sums:
+class _Ice40Sums(_Sums):
     """Additions as SB_CARRY and SB_LUT4, a cell a bit; a bit may exist inverted, and is inverted by a LUT only where both are read."""
 
     def __init__(self, m: Module, graph: AdderGraph, values: Sequence[Value]):
-        self.m, self.graph = m, graph
+        super().__init__(m, graph)
         self.turned = orientations(graph)
         self.wanted = _wanted(graph, self.turned)
         self.bits: list[list[tuple[Value, bool]]] = []  # of every node: each bit and whether it is inverted
@@ -229,22 +252,13 @@ class _Ice40Sums:
                 between = after
         return list(total)
 
-    def outputs(self) -> list[Value]:
-        results: list[Value] = []
-        for index, term in enumerate(self.graph.outputs):
-            interval = self.graph.interval(index)
-            if term is None:
-                results.append(C(0, 1))
-                continue
-            width = max(1, interval.width) - term.shift
-            if term.negative:  # -x is the inverse of x - 1
-                inverted = self.bits[term.node][-1][1]
-                bits = [self._bit(term.node, place, inverted) for place in range(width)]
-                result = self._chain(bits, [C(not inverted, 1)] * width, C(inverted, 1), not inverted, f"negative{index}")
-            else:
-                result = [self._bit(term.node, place, False) for place in range(width)]
-            results.append(_word(Cat(C(0, term.shift), *result), interval))
-        return results
+    def _bits(self, node: int, width: int) -> Value:
+        return Cat(self._bit(node, place, False) for place in range(width))
+
+    def _negated(self, node: int, width: int, name: str) -> Value:
+        inverted = self.bits[node][-1][1]
+        bits = [self._bit(node, place, inverted) for place in range(width)]  # -x is the inverse of x - 1
+        return Cat(self._chain(bits, [C(not inverted, 1)] * width, C(inverted, 1), not inverted, name))
 
 
 WARMEST = 8.0  # LUTs of inverters that a turn may add at the start
