@@ -45,7 +45,7 @@ def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
     network = Network(Activations((inputs,), Interval(0, 1)), [layer], "layer")
     folder.mkdir(parents=True, exist_ok=True)
     design = _Registered(layer)
-    (folder / "top.il").write_text(rtlil.convert(design, ports=[design.i, design.o]))
+    (folder / "top.il").write_text(rtlil.convert(design, ports=[design.i, design.o], emit_src=False))
     (folder / "top.ys").write_text(f"read_rtlil top.il\n{synthesis_script(network)}\nsynth_ice40 -top top\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     tools.run(

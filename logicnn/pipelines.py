@@ -260,7 +260,7 @@ class Slices:
 
 def _entry_ns(vertex: ChainSlice, device: Device) -> float:
     """From the operands into the chain, or through the LUTs that are made of a short one."""
-    return device.chain_ns if vertex.chain_bits > device.lut_sum_bits else device.level_ns
+    return device.chain_ns if vertex.chain_bits > device.lut_sum_bits else device.lut_sum_ns
 
 
 CARRY = -1  # the place of a slice's carry

@@ -38,7 +38,7 @@ class Device:
     and of a register (clock to Q and setup).
 
     `rank_ns` is what a register rank inside logic costs: the register, the route into a cell of its own, and what the slowest of many
-    paths takes beyond their mean. Sums of up to `lut_sum_bits` become LUTs by synthesis.
+    paths takes beyond their mean. Sums of up to `lut_sum_bits` become LUTs by synthesis, which take `lut_sum_ns` (and `carry_ns` a bit).
     `separate_ff` where a flip-flop can be used without its LUT; `bram_bits` of one block RAM.
     """
 
@@ -51,14 +51,15 @@ class Device:
     register_ns: float
     rank_ns: float
     lut_sum_bits: int
+    lut_sum_ns: float
     separate_ff: bool
     bram_bits: int
 
 
 # Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
 # cells; its carry and flip-flop are part of a cell. Delays: placed by nextpnr, benchmarks/calibrate.py (rounded; a design of
-# several thousand cells has longer routes than its ladders). `rank_ns`, and with it `chain_ns`: networks of benchmarks/retiming.py; that
-# of the UP5K, where none fits, is the HX8K's times 2.5, as its other delays are.
+# several thousand cells has longer routes than its ladders). `rank_ns`, and with it `chain_ns` and `lut_sum_ns`: networks of
+# benchmarks/retiming.py; that of the UP5K, where none fits, is the HX8K's times 2.5, as its other delays are.
 DEVICES = {
     device.name: device
     for device in (
@@ -72,6 +73,7 @@ DEVICES = {
             register_ns=2.6,
             rank_ns=10.0,
             lut_sum_bits=2,
+            lut_sum_ns=3.0,
             separate_ff=False,
             bram_bits=4096,
         ),
@@ -85,6 +87,7 @@ DEVICES = {
             register_ns=1.0,
             rank_ns=4.0,
             lut_sum_bits=2,
+            lut_sum_ns=1.3,
             separate_ff=False,
             bram_bits=4096,
         ),
@@ -96,8 +99,9 @@ DEVICES = {
             chain_ns=1.6,
             carry_ns=0.036,
             register_ns=1.0,
-            rank_ns=2.7,
+            rank_ns=2.1,
             lut_sum_bits=4,
+            lut_sum_ns=0.5,
             separate_ff=True,
             bram_bits=16384,
         ),
