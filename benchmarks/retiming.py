@@ -60,7 +60,7 @@ def random_datapath(name: str, seed: int = SEED) -> Datapath:
         graph = optimise(weights, given, tries=8)
         top = max(graph.interval(each).width for each in range(outputs))
         rectifier = Rectifier(max(0, top - 10), 8) if index < len(shape) - 2 else None
-        layers.append((graph, rectifier))
+        layers.append((graph, (rectifier,) * outputs if rectifier else None))
         given = [rectifier.interval] * outputs if rectifier else []
     return Datapath(tuple(layers))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from logicnn.errors import LogicnnError
-from logicnn.network import Interval
+from logicnn.values import Interval, wrap
 
 __all__ = [
     "Adder",
@@ -69,12 +69,14 @@ def _interval(low: int, high: int, term: Term) -> tuple[int, int]:
 class AdderGraph:
     """Additions in order: node ``n`` is input ``n``, node ``len(inputs) + k`` is adder ``k``; an output is a term or None, which is zero.
 
-    An input with the interval 1 ... 1 is the constant 1: its column of the matrix holds offsets.
+    An input with the interval 1 ... 1 is the constant 1: its column of the matrix holds offsets. Where there are `output_bits`, an output
+    is what is left of it in so many bits, two's complement (None: all of it), and what only higher bits would need is not made.
     """
 
     inputs: tuple[Interval, ...]
     adders: tuple[Adder, ...]
     outputs: tuple[Term | None, ...]
+    output_bits: tuple[int | None, ...] = ()
 
     def _values(self, given: np.ndarray) -> np.ndarray:  # (inputs, n) -> (nodes, n)
         values = np.empty((len(self.inputs) + len(self.adders), given.shape[1]), np.int64)
@@ -98,7 +100,11 @@ class AdderGraph:
         if len(wrong):
             sample, index = wrong[0]
             raise AdderGraphError(f"x[{sample}, {index}] is {x[sample, index]}, outside {low[index]} ... {high[index]}")
-        return self._outputs(self._values(x.T.astype(np.int64)))
+        result = self._outputs(self._values(x.T.astype(np.int64)))
+        for index, bits in enumerate(self.output_bits):
+            if bits is not None and self.interval(index) != self._whole(index):
+                result[:, index] = wrap(result[:, index], bits)
+        return result
 
     def _outputs(self, values: np.ndarray) -> np.ndarray:
         result = np.zeros((values.shape[1], len(self.outputs)), np.int64)
@@ -131,7 +137,10 @@ class AdderGraph:
         return tuple(Interval(int(a), int(b)) for a, b in zip(lows, highs, strict=True))
 
     def interval(self, output: int) -> Interval:
-        """The exact range of an output."""
+        """The exact range of an output, wrapped to its bits."""
+        return self._whole(output).wrapped(self.output_bits[output] if self.output_bits else None)
+
+    def _whole(self, output: int) -> Interval:
         term = self.outputs[output]
         if term is None:
             return Interval(0, 0)
@@ -155,9 +164,28 @@ class AdderGraph:
     def chains(self) -> tuple[tuple[int, int], ...]:
         """For every adder (first, stop): the bits of its result that a carry chain makes. Those below `first` are operand bits."""
         return tuple(
-            _chain(adder, self.intervals[adder.a.node], self.intervals[adder.b.node], self.intervals[node])
+            _chain(adder, self.intervals[adder.a.node], self.intervals[adder.b.node], self.intervals[node], self.made_bits[node])
             for node, adder in enumerate(self.adders, len(self.inputs))
         )
+
+    @cached_property
+    def made_bits(self) -> tuple[int, ...]:
+        """Bits of every node that are made: all of them, but where `output_bits` leave nobody who reads the upper ones."""
+        widths = [each.word for each in self.intervals]
+        if not self.output_bits:
+            return tuple(widths)
+        read = [0] * len(widths)
+        for index, term in enumerate(self.outputs):
+            if term is not None:
+                whole = self._whole(index)
+                seen = widths[term.node] if self.interval(index) == whole else self.interval(index).width - term.shift
+                read[term.node] = max(read[term.node], seen)
+        first = len(self.inputs)
+        for node in range(len(widths) - 1, first - 1, -1):
+            widths[node] = max(1, min(widths[node], read[node]))
+            for term in self.adders[node - first].terms:
+                read[term.node] = max(read[term.node], widths[node] - term.shift)
+        return tuple(widths)
 
     @property
     def bits(self) -> int:
@@ -178,12 +206,11 @@ class AdderGraph:
         return sum(chains), sum(-(-bits // 4) for bits in chains)
 
 
-def _chain(adder: Adder, a: Interval, b: Interval, result: Interval) -> tuple[int, int]:
+def _chain(adder: Adder, a: Interval, b: Interval, result: Interval, stop: int) -> tuple[int, int]:
     if result.low == result.high:
         return 0, 0
     low, high = (adder.a, adder.b) if adder.a.shift <= adder.b.shift else (adder.b, adder.a)
     under = a if low is adder.a else b
-    stop = max(1, result.width)
     if low.negative or adder.carry is not None:  # its low bits need the borrow, or the carry
         return 0, stop
     if not high.negative and under.low >= 0 and under.high < 1 << high.shift:

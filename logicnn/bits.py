@@ -25,6 +25,7 @@ __all__ = [
     "argmax",
     "at_least",
     "bare",
+    "from_words",
     "full_adder",
     "greater",
     "half_adder",
@@ -32,6 +33,7 @@ __all__ = [
     "pack",
     "packed",
     "popcount",
+    "to_words",
     "unpack",
 ]
 
@@ -68,6 +70,19 @@ def unpack(words: np.ndarray, samples: int) -> np.ndarray:  # (n, words) uint64 
     """The inverse of `pack`."""
     rows = np.ascontiguousarray(words).astype("<u8", copy=False).view(np.uint8)
     return np.unpackbits(rows, axis=1, bitorder="little", count=samples).T.astype(bool)
+
+
+def from_words(words: np.ndarray, width: int) -> np.ndarray:  # (samples, n) integers -> (samples, n * width) bool
+    """Words as bits in two's complement, each word's lowest bit first."""
+    return (words[:, :, None] >> np.arange(width) & 1).astype(bool).reshape(len(words), words.shape[1] * width)
+
+
+def to_words(bits: np.ndarray, width: int, signed: bool) -> np.ndarray:  # (samples, n * width) bool -> (samples, n) int64
+    """The inverse of `from_words`."""
+    weights = np.int64(1) << np.arange(width)
+    if signed:
+        weights[-1] = -weights[-1]
+    return bits.reshape(len(bits), bits.shape[1] // width, width).astype(np.int64) @ weights
 
 
 def mux(select: Bit, low: Bit, high: Bit) -> Bit:

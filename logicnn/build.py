@@ -23,7 +23,7 @@ from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.files import load, replace_file
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
-from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Threshold
+from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Slicer, Threshold
 from logicnn.progress import Steps
 from logicnn.report import Bitstream, Report, Timing
 from logicnn.resources import Family, Resources
@@ -88,8 +88,10 @@ def _check_fits(predicted: Resources, board: Board, what: str) -> None:
 
 def _check_answers_a_byte(network: Network) -> None:
     """A board answers with the class, one byte."""
-    if not isinstance(network.layers[-1], Argmax) or network.output.interval.high > 255:
-        raise LogicnnError("a board needs a network that ends in Argmax over at most 256 classes; use logicnn.gateware.Core for others")
+    if not isinstance(network.layers[-1], Argmax | Slicer) or network.output.interval.high > 255:
+        raise LogicnnError(
+            "a board needs a network that ends in Argmax or Slicer, of at most 256 classes; use logicnn.gateware.Core for others"
+        )
     if not network.read_inputs():
         raise LogicnnError("the network reads none of its inputs: there is nothing to build")
 
@@ -178,8 +180,8 @@ def _timing(placed: Placed, netlist: Netlist, mapping: Mapping) -> Timing:
     achieved, required = placed.clock()
     if achieved < required:
         raise CheckFailed(f"the placed design reaches {achieved:.2f} MHz but its clock is {required:.2f} MHz; try another --seed")
-    ranks = [f"{CORE}.r{index}" for index, engine in enumerate(mapping.engines, mapping.network.core_start) if engine.register]
-    delay = max(placed.delay_into(netlist.places_of_registers(name)) for name in [*ranks, PROBE.output])
+    inside = netlist.registers_below(CORE) if mapping.latency else []
+    delay = placed.delay_into({place for name in [*inside, PROBE.output] for place in netlist.places_of_registers(name)})
     return Timing(achieved, required, delay, mapping.latency, mapping.interval)
 
 
@@ -305,7 +307,8 @@ def run(arguments: argparse.Namespace) -> None:
     options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
     steps = Steps(quiet=False)
     with steps.step("map", "map layers to engines", silent_s=1):
-        mapping = estimate.cheapest(Mapping.unrolled(network), board.device)
+        period_ns = 1e9 / board.make_platform().default_clk_frequency / MARGIN
+        mapping = estimate.cheapest(Mapping.embedded(network, board.device, period=period_ns), board.device)
     report = build(mapping, board, options, steps)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
 

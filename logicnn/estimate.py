@@ -8,8 +8,8 @@ that dense layers cost less than said here.
 from dataclasses import replace
 from math import log2
 
-from logicnn.mapping import Engine, Mapping, Shared
-from logicnn.network import Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d, Offset, Threshold
+from logicnn.mapping import Embedded, Mapping, Shared, Unrolled
+from logicnn.network import Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d, Offset, Slicer, Threshold
 from logicnn.popcounts import share_popcounts
 from logicnn.resources import Device, Family, Resources
 
@@ -39,7 +39,7 @@ def argmax_lut4(words: int, width: int) -> int:
     return (words - 1) * (round(2.4 * width) + index // 2)
 
 
-def _layer_cost(layer: Layer, given: Activations, engine: Engine) -> Resources:
+def _layer_cost(layer: Layer, given: Activations, engine: Unrolled | Shared) -> Resources:
     if isinstance(engine, Shared):
         popcounts = engine.popcounts
         return Resources(lut4=popcounts.lut4, logic_cells=popcounts.logic_cells, carry=popcounts.words.bits)
@@ -50,7 +50,9 @@ def _layer_cost(layer: Layer, given: Activations, engine: Engine) -> Resources:
 def _layer_lut4(layer: Layer, given: Activations) -> int:
     match layer:
         case Argmax():
-            return argmax_lut4(given.size, max(1, given.interval.width))
+            return argmax_lut4(given.size, given.interval.word)
+        case Slicer():
+            return len(layer.thresholds) * (given.interval.word + 2)
         case BinaryDense() | BinaryConv2d() | MaxPool2d():
             is_score = not isinstance(layer, MaxPool2d) and isinstance(layer.activation, Offset)
             cost = popcount_lut4 if is_score else threshold_lut4
@@ -59,17 +61,27 @@ def _layer_lut4(layer: Layer, given: Activations) -> int:
             return 0
 
 
+def _embedded_cost(engine: Embedded) -> Resources:
+    """Carry bits of all additions, two LUT4 a bit of every requantised word, and the registers inside."""
+    cells = sum(graph.bits for graph, _ in engine.slices.datapath.layers)
+    clipped = sum(2 * each.bits for _, rectifiers in engine.slices.datapath.layers if rectifiers for each in rectifiers)
+    return Resources(lut4=cells + clipped, logic_cells=cells + clipped, ff=engine.pipeline.register_bits, carry=cells)
+
+
 def core(mapping: Mapping) -> Resources:
     """The network's own logic."""
     network = mapping.network
-    pairs = list(zip(network.layers[network.core_start :], network.activations[network.core_start :], strict=False))
-    logic = (_layer_cost(layer, given, engine) for (layer, given), engine in zip(pairs, mapping.engines, strict=True))
-    ff = sum(
-        layer.infer(given).size * max(1, layer.infer(given).interval.width)
-        for (layer, given), engine in zip(pairs, mapping.engines, strict=True)
-        if engine.register
-    )
-    return sum(logic, Resources(ff=ff))
+    total = Resources()
+    for index, engine in mapping.parts():
+        total += (
+            _embedded_cost(engine)
+            if isinstance(engine, Embedded)
+            else _layer_cost(network.layers[index], network.activations[index], engine)
+        )
+        if engine.register:
+            after = network.activations[index + (engine.layers if isinstance(engine, Embedded) else 1)]
+            total += Resources(ff=after.size * after.interval.word)
+    return total
 
 
 def cheapest(mapping: Mapping, device: Device, *, tries: int = 60) -> Mapping:
@@ -79,9 +91,14 @@ def cheapest(mapping: Mapping, device: Device, *, tries: int = 60) -> Mapping:
     """
     network = mapping.network
     engines = list(mapping.engines)
-    for place, index in enumerate(range(network.core_start, len(network.layers))):
-        layer, given, engine = network.layers[index], network.activations[index], engines[place]
-        if device.family is not Family.ICE40 or not isinstance(layer, BinaryDense) or not isinstance(layer.activation, Threshold):
+    for place, (index, engine) in enumerate(mapping.parts()):
+        layer, given = network.layers[index], network.activations[index]
+        if (
+            isinstance(engine, Embedded)
+            or device.family is not Family.ICE40
+            or not isinstance(layer, BinaryDense)
+            or not isinstance(layer.activation, Threshold)
+        ):
             continue
         neurons = list(layer.neurons(given))
         apart = _layer_cost(layer, given, engine)
@@ -101,11 +118,11 @@ SEARCHED = 4  # devices that a layer may fill without sharing: what is larger do
 def design(mapping: Mapping, device: Device) -> Resources:
     """The whole board design. Each stored input bit is a flip-flop that no LUT precedes, and so a logic cell of its own."""
     stored = len(mapping.network.read_inputs())
-    mask = -(-mapping.network.core_input.size // device.bram_bits)
+    mask = -(-mapping.network.core_bits // device.bram_bits)
     return core(mapping) + SHELL + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored, bram=mask)
 
 
-def _delay_ns(layer: Layer, given: Activations, engine: Engine, device: Device) -> float:
+def _delay_ns(layer: Layer, given: Activations, engine: Unrolled | Shared, device: Device) -> float:
     if isinstance(engine, Shared):
         words = engine.popcounts.words
         widest = max((words.interval(index).width for index in range(len(words.outputs))), default=0)
@@ -117,8 +134,10 @@ def _levels(layer: Layer, given: Activations) -> float:
     """LUT4 levels of a layer."""
     match layer:
         case Argmax():
-            width = max(1, given.interval.width)
+            width = given.interval.word
             return max(1, (given.size - 1).bit_length()) * (2.5 + log2(width) / 2)
+        case Slicer():
+            return 2 + given.interval.word / 4
         case Flatten():
             return 0
         case BinaryDense() | BinaryConv2d() | MaxPool2d():
@@ -132,8 +151,11 @@ def core_delay_ns(mapping: Mapping, device: Device) -> float:
     """Register to register through the longest stage: its logic by the device's delays, plus clock to Q and setup."""
     network = mapping.network
     longest = stage = 0.0
-    for index, engine in enumerate(mapping.engines, network.core_start):
-        stage += _delay_ns(network.layers[index], network.activations[index], engine, device)
+    for index, engine in mapping.parts():
+        if isinstance(engine, Embedded):
+            stage += engine.pipeline.period_ns - device.rank_ns
+        else:
+            stage += _delay_ns(network.layers[index], network.activations[index], engine, device)
         longest = max(longest, stage)
         stage = 0.0 if engine.register else stage
     return device.register_ns + longest

@@ -25,12 +25,16 @@ from logicnn.network import (
     BinaryConv2d,
     BinaryDense,
     Flatten,
+    IntConv2d,
+    IntDense,
     Interval,
     Layer,
     MaxPool2d,
     Network,
     NetworkError,
     Offset,
+    Requantize,
+    Slicer,
     Thermometer,
     Threshold,
 )
@@ -92,6 +96,12 @@ def _decode_weights(shape: Sequence[int], parts: dict[str, np.ndarray]) -> np.nd
     return rows.reshape(shape)
 
 
+def _narrowest(weights: np.ndarray) -> np.ndarray:
+    """The same weights in as few bytes as hold them all; loading widens them again."""
+    kinds = (np.int8, np.int16, np.int32)
+    return weights.astype(next(kind for kind in kinds if np.iinfo(kind).min <= weights.min() and weights.max() <= np.iinfo(kind).max))
+
+
 def _describe(layer: Layer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A layer as JSON and arrays."""
     kind: dict[str, Any] = {"type": type(layer).__name__}
@@ -101,8 +111,18 @@ def _describe(layer: Layer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             if isinstance(layer, BinaryConv2d):
                 kind |= {"stride": layer.stride, "padding": layer.padding}
             return kind, _encode_weights(weights) | {"level": activation.level}
+        case IntDense(weights, bias, activation, width) | IntConv2d(weights, bias, activation, width):
+            parts = {"weights": _narrowest(weights), "bias": bias}
+            if isinstance(layer, IntConv2d):
+                kind |= {"stride": layer.stride, "padding": layer.padding}
+            if activation is not None:
+                kind |= {"low": activation.low, "high": activation.high}
+                parts |= {"multiplier": activation.multiplier, "shift": activation.shift}
+            return kind, parts if width is None else parts | {"width": width}
         case MaxPool2d(size):
             return kind | {"size": size}, {}
+        case Slicer(thresholds):
+            return kind, {"thresholds": thresholds}
         case Thermometer(thresholds):
             return kind, {"thresholds": thresholds}
         case Flatten() | Argmax():
@@ -118,8 +138,14 @@ def _restore(kind: dict[str, Any], parts: dict[str, np.ndarray]) -> Layer:
             if kind["type"] == "BinaryDense":
                 return BinaryDense(weights, activation)
             return BinaryConv2d(weights, activation, kind["stride"], kind["padding"])
+        case "IntDense" | "IntConv2d":
+            activation = Requantize(parts["multiplier"], parts["shift"], kind["low"], kind["high"]) if "low" in kind else None
+            common = parts["weights"], parts["bias"], activation, parts.get("width")
+            return IntDense(*common) if kind["type"] == "IntDense" else IntConv2d(*common, kind["stride"], kind["padding"])
         case "MaxPool2d":
             return MaxPool2d(kind["size"])
+        case "Slicer":
+            return Slicer(parts["thresholds"])
         case "Thermometer":
             return Thermometer(parts["thresholds"])
         case "Flatten":

@@ -1,15 +1,20 @@
-"""How a network is built: one engine description for each layer, with what it predicts."""
+"""How a network is built: one engine description for each layer, or for several in a row, with what it predicts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from logicnn.embedding import Optimiser, computes, datapath_of, pipelined, run_of
 from logicnn.errors import LogicnnError
-from logicnn.network import Activations, BinaryDense, Layer, Network, Threshold
+from logicnn.network import Activations, BinaryDense, IntConv2d, IntDense, Layer, Network, Threshold
+from logicnn.pipelines import Slices
 from logicnn.popcounts import PopcountLayer, weights_and_thresholds
+from logicnn.resources import Device
+from logicnn.retiming import Pipeline
+from logicnn.sharing import optimise
 
-__all__ = ["Mapping", "MappingError", "Shared", "Unrolled"]
+__all__ = ["Embedded", "Mapping", "MappingError", "Shared", "Unrolled"]
 
 
 class MappingError(LogicnnError):
@@ -38,24 +43,58 @@ class Shared:
         return np.array_equal(self.popcounts.matrix, weights) and self.popcounts.thresholds == thresholds
 
 
-Engine = Unrolled | Shared
+@dataclass(frozen=True)
+class Embedded:
+    """Integer layers in a row, `layers` of them (a `Flatten` between them counts), as one pipeline of constant additions.
+
+    With `register`, the last layer's outputs are registered, too.
+    """
+
+    layers: int
+    slices: Slices
+    pipeline: Pipeline  # stages of the vertices of `slices`
+    register: bool = False
+
+    def computes(self, network: Network, start: int) -> bool:
+        """Whether the additions are those of the network's layers."""
+        return self.layers == run_of(network, start) and computes(self.slices.datapath, network, start)
+
+
+Engine = Unrolled | Shared | Embedded
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """A network and an engine for each of its layers on bits (``network.layers[network.core_start:]``)."""
+    """A network and an engine for each of its layers that are logic (``network.layers[network.core_start:]``), in order.
+
+    An `Embedded` engine is that of several layers; all others are of one.
+    """
 
     network: Network
     engines: Sequence[Engine]
 
     def __post_init__(self) -> None:
-        count = len(self.network.layers) - self.network.core_start
-        if len(self.engines) != count:
-            raise MappingError(f"engines must be {count}, one for each layer on bits, not {len(self.engines)}")
-        for index, engine in enumerate(self.engines, self.network.core_start):
-            if isinstance(engine, Shared) and not engine.computes(self.network.layers[index], self.network.activations[index]):
-                raise MappingError(f"engines[{index - self.network.core_start}] must share the popcounts of layer {index}, not of another")
         object.__setattr__(self, "engines", tuple(self.engines))
+        count = len(self.network.layers) - self.network.core_start
+        covered = sum(_span(engine) for engine in self.engines)
+        if covered != count:
+            raise MappingError(f"engines must be for {count} layers, not {covered}")
+        for place, (index, engine) in enumerate(self.parts()):
+            layer = self.network.layers[index]
+            match engine:
+                case Shared() if not engine.computes(layer, self.network.activations[index]):
+                    raise MappingError(f"engines[{place}] must share the popcounts of layer {index}, not of another")
+                case Embedded() if not engine.computes(self.network, index):
+                    raise MappingError(f"engines[{place}] must embed layers {index} ... {index + engine.layers - 1}, not others")
+                case Unrolled() | Shared() if isinstance(layer, IntDense | IntConv2d):
+                    raise MappingError(f"engines[{place}] must be Embedded for layer {index}, which reads integers; use Mapping.embedded")
+
+    def parts(self) -> Iterator[tuple[int, Engine]]:
+        """The index in ``network.layers`` of the first layer of every engine, and the engine."""
+        index = self.network.core_start
+        for engine in self.engines:
+            yield index, engine
+            index += _span(engine)
 
     @classmethod
     def unrolled(cls, network: Network, registers_after: Collection[int] = ()) -> "Mapping":
@@ -66,12 +105,42 @@ class Mapping:
             raise MappingError(f"registers_after must name layers {indices.start} ... {indices.stop - 1}, not {wrong[0]}")
         return cls(network, tuple(Unrolled(index in registers_after) for index in indices))
 
+    @classmethod
+    def embedded(
+        cls,
+        network: Network,
+        device: Device,
+        *,
+        ranks: int | None = None,
+        period: float | None = None,
+        optimiser: Optimiser = optimise,
+    ) -> "Mapping":
+        """Integer layers as pipelines for a device with so many register ranks, or for a period in ns; all else as `unrolled`.
+
+        A pipeline with ranks ends in one more, so that what follows has a cycle of its own.
+        """
+        engines: list[Engine] = []
+        index = network.core_start
+        while index < len(network.layers):
+            count = run_of(network, index)
+            if count:
+                slices, pipeline = pipelined(datapath_of(network, index, optimiser), device, ranks=ranks, period=period)
+                engines.append(Embedded(count, slices, pipeline, register=pipeline.ranks > 0))
+            else:
+                engines.append(Unrolled())
+            index += max(1, count)
+        return cls(network, tuple(engines))
+
     @property
     def latency(self) -> int:
         """Clock cycles from an input to its output: 0 for combinational logic."""
-        return sum(engine.register for engine in self.engines)
+        return sum(engine.register + (engine.pipeline.ranks if isinstance(engine, Embedded) else 0) for engine in self.engines)
 
     @property
     def interval(self) -> int:
         """Clock cycles between inputs."""
         return 1
+
+
+def _span(engine: Engine) -> int:
+    return engine.layers if isinstance(engine, Embedded) else 1

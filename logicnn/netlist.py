@@ -219,6 +219,10 @@ class Netlist:
             raise NetlistError(f"the netlist has no signal {name!r}")
         return self._names[name]
 
+    def registers_below(self, prefix: str) -> list[str]:
+        """Names of the signals in a component, by its path, that are registers."""
+        return [name for name, nets in self._names.items() if name.startswith(f"{prefix}.") and any(net in self._registers for net in nets)]
+
     def next_of_registers(self, name: str) -> list[Net]:
         """The nets of the next value of the registers of a signal (a constant bit stays one)."""
         return [net if isinstance(net, str) else self._registers[net] for net in self.nets(name)]

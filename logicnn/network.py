@@ -8,12 +8,12 @@ Conventions, fixed here and nowhere else
 * Dense weights are (out, in), convolution weights (out, in, kh, kw), activations (n, c, h, w) or (n, features), C order.
 * Padding of a binarized convolution reads as bit 0 (-1).
 * Argmax ties go to the lowest index.
+* Integer layers compute as `logicnn.integers` says. Words are two's complement where their range has negative values, lowest bit first.
 * A thermometer gives bit ``c * T + t`` of its first axis from channel c and threshold t: 1 where ``x >= thresholds[t]``.
 
 Example: the neuron with weights (+1, 0, -1) and minimum 2 fires on bits (1, x, 0) only.
 """
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from logicnn import bits
+from logicnn import bits, integers
 from logicnn.digest import digest_of
-from logicnn.errors import LogicnnError
+from logicnn.integers import IntConv2d, IntDense, Requantize, Slicer
+from logicnn.values import BIT, Activations, Interval, NetworkError, read_only
 
 __all__ = [
     "Activations",
@@ -32,6 +33,8 @@ __all__ = [
     "BinaryConv2d",
     "BinaryDense",
     "Flatten",
+    "IntConv2d",
+    "IntDense",
     "Interval",
     "Layer",
     "MaxPool2d",
@@ -39,71 +42,14 @@ __all__ = [
     "NetworkError",
     "Neuron",
     "Offset",
+    "Requantize",
+    "Slicer",
     "Thermometer",
     "Threshold",
 ]
 
-LARGEST_SIZE = 1 << 24  # values of one sample, far beyond what any supported device can read
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|")  # a network's name is also that of its bitstream
 CHUNK = 8192  # samples evaluated at a time: 128 words a bit, so that the bits of a layer stay in the cache
-
-
-class NetworkError(LogicnnError):
-    """A network that is not well formed; the message names the layer and the value."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The exact range of an integer, both ends included. Every bit width is derived from it and never stored."""
-
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            if type(getattr(self, name)) is not int:
-                raise NetworkError(f"interval {name} must be an integer, not {getattr(self, name)!r}")
-        if self.low > self.high:
-            raise NetworkError(f"interval low must not exceed high, not {self.low} > {self.high}")
-
-    @property
-    def width(self) -> int:
-        """Bits of the narrowest two's complement (if `low` is negative) or unsigned word that holds the range."""
-        if self.low < 0:
-            return 1 + max((~self.low).bit_length(), self.high.bit_length())
-        return self.high.bit_length()
-
-    def __add__(self, other: "Interval") -> "Interval":
-        return Interval(self.low + other.low, self.high + other.high)
-
-    def __or__(self, other: "Interval") -> "Interval":
-        """The smallest interval that holds both."""
-        return Interval(min(self.low, other.low), max(self.high, other.high))
-
-
-BIT = Interval(0, 1)
-
-
-@dataclass(frozen=True)
-class Activations:
-    """Shape of one sample and range of its values."""
-
-    shape: tuple[int, ...]
-    interval: Interval
-
-    def __post_init__(self) -> None:
-        if len(self.shape) not in (0, 1, 3) or not all(isinstance(size, int) and size > 0 for size in self.shape):
-            raise NetworkError(f"shape must be (features,) or (channels, height, width) of positive integers, not {self.shape!r}")
-        if self.size > LARGEST_SIZE:
-            raise NetworkError(f"shape {self.shape} has {self.size} values; at most {LARGEST_SIZE} are accepted")
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def is_bits(self) -> bool:
-        return self.interval == BIT
 
 
 @dataclass(frozen=True)
@@ -115,30 +61,8 @@ class Neuron:
     level: int
 
 
-def _array(owner: Any, name: str, dtype: type, ndim: int) -> None:
-    """Replaces a field by a read-only copy of the wanted type, if no value changes by it."""
-    value = getattr(owner, name)
-    given = np.asarray(value)
-    label = f"{type(owner).__name__}.{name}"
-    if given.dtype.kind not in "iub":
-        if given.dtype.kind != "f":
-            raise NetworkError(f"{label} must be integers, not {given.dtype}")
-        if not np.all(np.isfinite(given)):
-            raise NetworkError(f"{label} must be finite, but holds {given[~np.isfinite(given)].flat[0]}")
-        if not np.all(given == np.rint(given)):
-            raise NetworkError(f"{label} must be integers, but holds {given[given != np.rint(given)].flat[0]}")
-    if given.ndim != ndim or given.size == 0:
-        raise NetworkError(f"{label} must be a non-empty array of {ndim} dimension(s), not shape {given.shape}")
-    limits = np.iinfo(dtype)
-    if given.min() < limits.min or given.max() > limits.max:
-        raise NetworkError(f"{label} must lie in {limits.min} ... {limits.max}, not {given.min()} ... {given.max()}")
-    copy = np.array(given, dtype=dtype, order="C")
-    copy.setflags(write=False)
-    object.__setattr__(owner, name, copy)
-
-
 def _ternary(owner: Any, ndim: int) -> None:
-    _array(owner, "weights", np.int8, ndim)
+    read_only(owner, "weights", np.int8, ndim)
     wrong = owner.weights[np.abs(owner.weights) > 1]
     if wrong.size:
         raise NetworkError(f"{type(owner).__name__}.weights must be -1, 0 or +1, but hold {wrong[0]}")
@@ -151,7 +75,7 @@ class Threshold:
     minimum: np.ndarray
 
     def __post_init__(self) -> None:
-        _array(self, "minimum", np.int32, 1)
+        read_only(self, "minimum", np.int32, 1)
 
     @property
     def level(self) -> np.ndarray:
@@ -165,7 +89,7 @@ class Offset:
     value: np.ndarray
 
     def __post_init__(self) -> None:
-        _array(self, "value", np.int32, 1)
+        read_only(self, "value", np.int32, 1)
 
     @property
     def level(self) -> np.ndarray:
@@ -313,7 +237,7 @@ class Thermometer:
     thresholds: np.ndarray
 
     def __post_init__(self) -> None:
-        _array(self, "thresholds", np.int32, 1)
+        read_only(self, "thresholds", np.int32, 1)
         if np.any(np.diff(self.thresholds) <= 0):
             raise NetworkError(f"Thermometer.thresholds must increase, not {self.thresholds.tolist()}")
 
@@ -341,7 +265,7 @@ class Argmax:
         return Activations((), Interval(0, given.size - 1))
 
 
-Layer = BinaryDense | BinaryConv2d | MaxPool2d | Flatten | Thermometer | Argmax
+Layer = BinaryDense | BinaryConv2d | MaxPool2d | Flatten | Thermometer | IntDense | IntConv2d | Slicer | Argmax
 
 
 def _parts(value: Any) -> Iterator[Any]:
@@ -349,7 +273,7 @@ def _parts(value: Any) -> Iterator[Any]:
     yield type(value).__name__
     for each in fields(value):
         part = getattr(value, each.name)
-        if isinstance(part, Threshold | Offset):
+        if isinstance(part, Threshold | Offset | Requantize):
             yield from _parts(part)
         else:
             yield part
@@ -387,13 +311,18 @@ class Network:
                 trail.append(layer.infer(trail[-1]))
             except NetworkError as error:
                 raise NetworkError(f"layer {index}: {error}") from None
-        if any(isinstance(layer, Thermometer) for layer in self.layers[1:]) or not trail[isinstance(self.layers[0], Thermometer)].is_bits:
+        if any(isinstance(layer, Thermometer) for layer in self.layers[1:]) or not self._begins_well(trail):
             raise NetworkError("the first layer, and no other, must be a Thermometer unless the input is bits")
-        scores = trail[-1] if not isinstance(self.layers[-1], Argmax) else trail[-2]
-        if self.labels and len(self.labels) != scores.size:
-            raise NetworkError(f"labels must name {scores.size} classes, not {len(self.labels)}")
+        classes = trail[-1].interval.high + 1 if isinstance(self.layers[-1], Argmax | Slicer) else trail[-1].size
+        if self.labels and len(self.labels) != classes:
+            raise NetworkError(f"labels must name {classes} classes, not {len(self.labels)}")
         for name, value in ("layers", tuple(self.layers)), ("labels", tuple(self.labels)), ("activations", tuple(trail)):
             object.__setattr__(self, name, value)
+
+    def _begins_well(self, trail: Sequence[Activations]) -> bool:
+        """Whether the first layer that computes reads bits, or is one on words."""
+        computing = next((index for index, layer in enumerate(self.layers) if not isinstance(layer, Flatten | Thermometer)), 0)
+        return trail[computing].is_bits or isinstance(self.layers[computing], IntDense | IntConv2d | Slicer)
 
     @cached_property
     def _digest(self) -> str:
@@ -416,13 +345,18 @@ class Network:
 
     @property
     def core_start(self) -> int:
-        """Index of the first layer on bits: a thermometer before it belongs to whoever feeds the hardware."""
+        """Index of the first layer that is logic: a thermometer before it belongs to whoever feeds the hardware."""
         return int(isinstance(self.layers[0], Thermometer))
 
     @property
     def core_input(self) -> Activations:
-        """The bits that the logic reads."""
+        """The bits or words that the logic reads."""
         return self.activations[self.core_start]
+
+    @property
+    def core_bits(self) -> int:
+        """Bits of a sample as the logic reads it."""
+        return self.core_input.size * self.core_input.interval.word
 
     @property
     def output(self) -> Activations:
@@ -432,12 +366,16 @@ class Network:
         """Indices, in order, of the core's input bits that some neuron of the first layer reads: no other is ever looked at."""
         given = self.core_input
         for layer in self.layers[self.core_start :]:
+            if isinstance(layer, IntDense | IntConv2d):
+                word = given.interval.word
+                words = np.flatnonzero(layer.matrix(given).any(0))
+                return tuple((words[:, None] * word + np.arange(word)).ravel().tolist())
             if isinstance(layer, BinaryDense | BinaryConv2d | MaxPool2d):
                 return tuple(sorted({index for neuron in layer.neurons(given) for index in neuron.inputs}))
-        return tuple(range(given.size))
+        return tuple(range(self.core_bits))
 
-    def encode(self, x: np.ndarray) -> np.ndarray:  # (n, *input.shape) integers -> (n, core_input.size) bool
-        """Checks samples and brings them to the bits that the logic reads, flattened in C order."""
+    def encode(self, x: np.ndarray) -> np.ndarray:  # (n, *input.shape) integers -> (n, core_bits) bool
+        """Checks samples and brings them to the bits that the logic reads, in C order."""
         x = np.asarray(x)
         if x.shape[1:] != self.input.shape or x.ndim == 0:
             raise NetworkError(f"samples must have shape (n, {', '.join(map(str, self.input.shape))}), not {x.shape}")
@@ -447,35 +385,44 @@ class Network:
         if x.size and (x.min() < low or x.max() > high):
             raise NetworkError(f"samples must lie in {low} ... {high}, not {x.min()} ... {x.max()}")
         layer = self.layers[0]
-        encoded = layer.encode(x) if isinstance(layer, Thermometer) else x.astype(bool)
-        return encoded.reshape(len(x), self.core_input.size)
+        encoded = layer.encode(x) if isinstance(layer, Thermometer) else x
+        return bits.from_words(encoded.reshape(len(x), self.core_input.size), self.core_input.interval.word)
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        """The exact result, packed 64 samples to a word: (n, *input.shape) integers -> (n, *output.shape) integers."""
+        """The exact result: (n, *input.shape) integers -> (n, *output.shape) integers. Layers on bits are packed 64 samples to a word."""
         return self.evaluate_bits(self.encode(x))
 
-    def evaluate_bits(self, encoded: np.ndarray) -> np.ndarray:  # (n, core_input.size) bool -> (n, *output.shape)
+    def evaluate_bits(self, encoded: np.ndarray) -> np.ndarray:  # (n, core_bits) bool -> (n, *output.shape)
         """`evaluate` from the bits that the logic reads."""
         chunks = [self._evaluate_chunk(encoded[start : start + CHUNK]) for start in range(0, max(1, len(encoded)), CHUNK)]
         return np.concatenate(chunks)
 
     def _evaluate_chunk(self, encoded: np.ndarray) -> np.ndarray:
+        """Layer by layer: values of bits are packed (values, words) uint64, all others are (samples, values) int64."""
         samples = len(encoded)
-        words = bits.pack(encoded)
+        first = self.core_input
+        value = bits.pack(encoded) if first.is_bits else bits.to_words(encoded, first.interval.word, first.interval.low < 0)
         for layer, given in zip(self.layers[self.core_start :], self.activations[self.core_start :], strict=False):
-            if isinstance(layer, Flatten | Thermometer):  # a thermometer comes before the core only
-                continue
-            if isinstance(layer, Argmax):
-                return np.argmax(bits.unpack(words, samples) if given.is_bits else words, axis=1)
-            if isinstance(layer, BinaryDense | BinaryConv2d) and isinstance(layer.activation, Offset):
-                words = _scores(layer, given, words, samples)
-                if layer.infer(given).is_bits:
-                    words = bits.pack(words.astype(bool))
-            else:
-                words = np.stack(_fire(layer, given, words))
-        if self.output.is_bits:
-            words = bits.unpack(words, samples)
-        return words.reshape(samples, *self.output.shape).astype(np.int64)
+            match layer:
+                case Flatten() | Thermometer():  # a thermometer comes before the core only
+                    continue
+                case Argmax():
+                    value = np.argmax(bits.unpack(value, samples) if given.is_bits else value, axis=1)
+                case Slicer():
+                    value = layer.decide(bits.unpack(value, samples).astype(np.int64) if given.is_bits else value)
+                case IntDense() | IntConv2d():
+                    value = integers.evaluate(layer, given, bits.unpack(value, samples) if given.is_bits else value)
+                case BinaryDense(activation=Offset()) | BinaryConv2d(activation=Offset()):
+                    value = _scores(layer, given, value, samples)
+                case _:
+                    value = np.stack(_fire(layer, given, value))
+                    continue
+            gives = layer.infer(given)
+            if gives.is_bits and gives.shape:
+                value = bits.pack(value.astype(bool))
+        if self.output.is_bits and self.output.shape:
+            value = bits.unpack(value, samples)
+        return value.reshape(samples, *self.output.shape).astype(np.int64)
 
 
 def _signed(words: np.ndarray, neuron: Neuron, complement: np.ndarray) -> list[np.ndarray]:

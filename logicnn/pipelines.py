@@ -26,49 +26,68 @@ class PipelineError(LogicnnError):
 
 @dataclass(frozen=True)
 class Rectifier:
-    """``clip(sum >> shift, 0, 2 ** bits - 1)`` with an arithmetic shift: ReLU, requantised to unsigned words."""
+    """``clip(sum >> shift, low, high)`` with an arithmetic shift: ReLU, requantised to unsigned words, or to `signed` ones."""
 
     shift: int
     bits: int
+    signed: bool = False
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        return np.clip(x >> self.shift, 0, (1 << self.bits) - 1)
+        return np.clip(x >> self.shift, self.interval.low, self.interval.high)
 
     @property
     def interval(self) -> Interval:
-        return Interval(0, (1 << self.bits) - 1)
+        return Interval(-1 << self.bits - 1, (1 << self.bits - 1) - 1) if self.signed else Interval(0, (1 << self.bits) - 1)
+
+
+ONES = Interval(1, 1)  # of an input that is the constant 1
 
 
 @dataclass(frozen=True)
 class Datapath:
-    """Layers in order: a matrix as an adder graph, and what its sums go through (None: nothing). One sample a cycle."""
+    """Layers in order: a matrix as an adder graph, and what each of its sums goes through (None: nothing). One sample a cycle.
 
-    layers: tuple[tuple[AdderGraph, Rectifier | None], ...]
+    A graph may have one input more than there are words before it: the constant 1, whose column holds biases.
+    """
+
+    layers: tuple[tuple[AdderGraph, tuple[Rectifier, ...] | None], ...]
 
     def __post_init__(self) -> None:
         if not self.layers:
             raise PipelineError("layers must not be empty")
-        for index, ((graph, rectifier), (after, _)) in enumerate(pairwise(self.layers)):
-            gives = tuple(rectifier.interval if rectifier else graph.interval(each) for each in range(len(graph.outputs)))
-            if gives != after.inputs:
+        for index, (graph, rectifiers) in enumerate(self.layers):
+            if rectifiers is not None and len(rectifiers) != len(graph.outputs):
+                raise PipelineError(f"layers[{index}] must have {len(graph.outputs)} rectifiers, one for each sum, not {len(rectifiers)}")
+        for index, (layer, (after, _)) in enumerate(pairwise(self.layers)):
+            gives = _gives(*layer)
+            if after.inputs not in (gives, (*gives, ONES)):
                 raise PipelineError(
                     f"layers[{index + 1}] must read {len(gives)} words as layers[{index}] gives them, not {len(after.inputs)}"
                 )
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:  # (samples, inputs) -> (samples, outputs)
-        for graph, rectifier in self.layers:
+        for graph, rectifiers in self.layers:
+            if len(graph.inputs) > x.shape[1]:
+                x = np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
             x = graph.evaluate(x)
-            x = rectifier.evaluate(x) if rectifier else x
+            if rectifiers is not None:
+                x = np.stack([each.evaluate(x[:, index]) for index, each in enumerate(rectifiers)], axis=1)
         return x
 
     @property
     def inputs(self) -> tuple[Interval, ...]:
-        return self.layers[0][0].inputs
+        first = self.layers[0][0].inputs
+        return first[:-1] if first[-1] == ONES else first
 
     @property
     def outputs(self) -> tuple[Interval, ...]:
-        graph, rectifier = self.layers[-1]
-        return tuple(rectifier.interval if rectifier else graph.interval(index) for index in range(len(graph.outputs)))
+        return _gives(*self.layers[-1])
+
+
+def _gives(graph: AdderGraph, rectifiers: tuple[Rectifier, ...] | None) -> tuple[Interval, ...]:
+    if rectifiers is not None:
+        return tuple(each.interval for each in rectifiers)
+    return tuple(graph.interval(index) for index in range(len(graph.outputs)))
 
 
 @dataclass(frozen=True)
@@ -149,10 +168,12 @@ class Slices:
         self.layer_of: list[int] = []
         words: list[list[Bit]] = []
         for index, interval in enumerate(datapath.inputs):
-            width = max(1, interval.width)
+            width = interval.word
             words.append(self._word(Given(index, width), width, 0))
-        for layer, (graph, rectifier) in enumerate(datapath.layers):
-            words = self._layer(graph, rectifier, words, layer)
+        for layer, (graph, rectifiers) in enumerate(datapath.layers):
+            if len(graph.inputs) > len(words):
+                words.append([ONE])
+            words = self._layer(graph, rectifiers, words, layer)
         last = len(datapath.layers) - 1
         for word, interval in zip(words, datapath.outputs, strict=True):
             self._add(Taken(tuple(word), interval.low < 0), last)
@@ -166,11 +187,9 @@ class Slices:
         number = self._add(vertex, layer)
         return [Bit(number, place) for place in range(width)]
 
-    def _layer(self, graph: AdderGraph, rectifier: Rectifier | None, given: list[list[Bit]], layer: int) -> list[list[Bit]]:
+    def _layer(self, graph: AdderGraph, rectifiers: tuple[Rectifier, ...] | None, given: list[list[Bit]], layer: int) -> list[list[Bit]]:
         nodes: list[list[Bit]] = [
-            [ONE if interval.low >> place & 1 else ZERO for place in range(max(1, interval.width))]
-            if interval.low == interval.high
-            else word
+            [ONE if interval.low >> place & 1 else ZERO for place in range(interval.word)] if interval.low == interval.high else word
             for word, interval in zip(given, graph.inputs, strict=True)
         ]
         for index, (a, b, carry) in enumerate(graph.adders):
@@ -178,7 +197,7 @@ class Slices:
             low, high = (a, b) if a.shift <= b.shift else (b, a)
             first, stop = graph.chains[index]
             if interval.low == interval.high:
-                nodes.append([ONE if interval.low >> place & 1 else ZERO for place in range(max(1, interval.width))])
+                nodes.append([ONE if interval.low >> place & 1 else ZERO for place in range(interval.word)])
                 continue
 
             def bit(term: Term, place: int, graph: AdderGraph = graph) -> Bit:
@@ -200,14 +219,14 @@ class Slices:
         words = []
         for index, term in enumerate(graph.outputs):
             interval = graph.interval(index)
-            word = [ZERO] * max(1, interval.width)
+            word = [ZERO] * interval.word
             if term is not None:
                 node, own = nodes[term.node], graph.intervals[term.node]
                 word = [_bit(node, own, place - term.shift) for place in range(len(word))]
                 if term.negative:
                     word = word[: term.shift] + self._chain([ZERO] * (len(word) - term.shift), word[term.shift :], True, layer)
-            if rectifier is not None:
-                word = self._word(Rectified(tuple(word), interval.low < 0, rectifier), rectifier.bits, layer)
+            if rectifiers is not None:
+                word = self._word(Rectified(tuple(word), interval.low < 0, rectifiers[index]), rectifiers[index].bits, layer)
             words.append(word)
         return words
 

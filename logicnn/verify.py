@@ -94,11 +94,8 @@ def netlist_outputs(
 def decode(network: Network, word: np.ndarray) -> np.ndarray:  # (n, width) bool -> (n, *output.shape) integers
     """Output bits, as the gateware lays them out, to integers."""
     output = network.output
-    values = word.reshape(len(word), output.size, -1).astype(np.int64)
-    weights = 1 << np.arange(values.shape[2])
-    if output.interval.low < 0:
-        weights[-1] = -weights[-1]
-    return (values @ weights).reshape(len(word), *output.shape)
+    words = bits.to_words(word, output.interval.word, output.interval.low < 0)
+    return words.reshape(len(word), *output.shape)
 
 
 def verify_netlist(netlist: Netlist, probe: Probe, network: Network, vectors: Vectors) -> Verification:

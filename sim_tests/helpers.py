@@ -12,19 +12,27 @@ from amaranth.sim import Simulator
 
 from logicnn import datasets, tools
 from logicnn.adders import Adder, AdderGraph, Term
+from logicnn.bits import pack, unpack
+from logicnn.gateware import Core
+from logicnn.mapping import Mapping
+from logicnn.netlist import Netlist
 from logicnn.network import (
     Activations,
     Argmax,
     BinaryConv2d,
     BinaryDense,
     Flatten,
+    IntDense,
     Interval,
     MaxPool2d,
     Network,
     Offset,
+    Requantize,
     Thermometer,
     Threshold,
 )
+from logicnn.resources import Device
+from logicnn.verify import decode
 
 
 def all_bits(count: int) -> np.ndarray:  # (2 ** count, count) bool
@@ -156,3 +164,64 @@ def carried_graph() -> AdderGraph:
     )
     inputs = (Interval(-4, 3), Interval(0, 7), Interval(0, 1), Interval(0, 1))
     return AdderGraph(inputs, adders, (Term(4), Term(5), Term(6, 1), Term(7), Term(8), Term(7, 0, True)))
+
+
+def int_network(
+    rng: np.random.Generator,
+    *sizes: int,
+    width: int | None = None,
+    multipliers: bool = False,
+    signed: bool = False,
+    density: float = 0.7,
+) -> Network:
+    """Words of four bits through requantised layers to scores: random weights of five bits, widths that wrap where they are given."""
+    layers = []
+    for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+        weights = rng.integers(-15, 16, (outputs, inputs)) * (rng.random((outputs, inputs)) < density)
+        activation = None
+        if index < len(sizes) - 2:
+            multiplier = rng.integers(1, 12, outputs) if multipliers else np.ones(outputs)
+            shift = rng.integers(2, 6, outputs) + 2 * multipliers
+            activation = Requantize(multiplier, shift, *((-8, 7) if signed else (0, 15)))
+        layers.append(IntDense(weights, rng.integers(-30, 30, outputs), activation, None if width is None else np.full(outputs, width)))
+    return Network(Activations((sizes[0],), Interval(-8, 7)), [*layers, Argmax()], "int")
+
+
+def rtl_evaluate(network: Network, encoded: np.ndarray, mapping: Mapping | None = None) -> np.ndarray:
+    """What the combinational core gives for encoded samples, in the simulator."""
+    mapping = mapping or Mapping.unrolled(network)
+    word = all_bits_of(rtl_words(Core(mapping), encoded), network)
+    return decode(network, word)
+
+
+def all_bits_of(words: list[int], network: Network) -> np.ndarray:
+    """Output words as bits (n, width)."""
+    width = network.output.size * network.output.interval.word
+    return np.array([[word >> place & 1 for place in range(width)] for word in words], bool)
+
+
+def rtl_pipeline(mapping: Mapping, encoded: np.ndarray) -> np.ndarray:
+    """What the core gives `latency` cycles after encoded samples, one a cycle, in the simulator."""
+    core = Core(mapping)
+    words: list[int] = []
+
+    async def testbench(ctx):
+        for cycle in range(len(encoded) + core.latency):
+            if cycle < len(encoded):
+                ctx.set(Value.cast(core.i), int(sum(int(bit) << place for place, bit in enumerate(encoded[cycle]))))
+            if cycle >= core.latency:
+                words.append(ctx.get(Value.cast(core.o)) % (1 << len(Value.cast(core.o))))
+            await ctx.tick()
+
+    simulator = Simulator(core)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    return decode(mapping.network, all_bits_of(words, mapping.network))
+
+
+def synthesised_outputs(mapping: Mapping, device: Device, encoded: np.ndarray, folder: Path) -> np.ndarray:
+    """What the synthesised core gives for encoded samples, its registers taken as wires."""
+    netlist = Netlist(synthesise(Core(mapping), folder, f"synth_{device.family.value}"))
+    given = dict(zip(netlist.nets("i"), pack(encoded), strict=True))
+    return decode(mapping.network, unpack(netlist.evaluate(given, netlist.nets("o")), len(encoded)))

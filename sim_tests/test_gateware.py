@@ -1,6 +1,7 @@
 """Components in Amaranth's simulator against the golden model: exhaustive where inputs are few, with stalls where there are streams."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,18 +9,13 @@ from amaranth.hdl import Elaboratable, Module, Signal, Value
 from amaranth.sim import Simulator
 
 from logicnn import gateware, load, network
-from logicnn.gateware import Accelerator, Core
+from logicnn.gateware import Accelerator
 from logicnn.mapping import Mapping, MappingError, Shared, Unrolled
 from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold
 from logicnn.popcounts import share_popcounts
-from logicnn.verify import decode
-from sim_tests.helpers import all_bits, conv_network, dense_network, digits, ref_evaluate, rtl_words
-
-
-def rtl_evaluate(net: Network, encoded: np.ndarray, mapping: Mapping | None = None) -> np.ndarray:
-    core = Core(mapping or Mapping.unrolled(net))
-    words = rtl_words(core, encoded)
-    return decode(net, (np.array(words)[:, None] >> np.arange(len(Value.cast(core.o))) & 1).astype(bool))
+from logicnn.resources import DEVICES
+from logicnn.sharing import optimise
+from sim_tests.helpers import all_bits, conv_network, dense_network, digits, int_network, ref_evaluate, rtl_evaluate, rtl_words
 
 
 @pytest.mark.parametrize("argmax", [False, True])
@@ -119,7 +115,7 @@ def rtl_stream(mapping: Mapping, inputs: np.ndarray, i_stall: float, o_stall: fl
             offered = len(entered) < len(words) and (ctx.get(dut.i.valid) or rng.random() >= i_stall)
             ctx.set(dut.i.valid, offered)
             if offered:
-                ctx.set(dut.i.payload, words[len(entered)])
+                ctx.set(Value.cast(dut.i.payload), words[len(entered)])
             ctx.set(dut.o.ready, rng.random() >= o_stall)
             if ctx.get(dut.o.valid) and ctx.get(dut.o.ready):
                 outputs.append(ctx.get(dut.o.payload))
@@ -152,13 +148,24 @@ def test_accelerator(registers, i_stall, o_stall):
         assert {b[0] - a[0] for a, b in itertools.pairwise(times)} == {mapping.interval}
 
 
+@pytest.mark.parametrize(("ranks", "i_stall", "o_stall"), [(0, 0.3, 0.3), (2, 0.0, 0.0), (2, 0.4, 0.4)])
+def test_accelerator_on_words(ranks, i_stall, o_stall):
+    net = int_network(np.random.default_rng(4), 3, 4, 3, width=8)
+    mapping = Mapping.embedded(net, DEVICES["LFE5U-85F"], ranks=ranks, optimiser=partial(optimise, tries=3))
+    x = np.random.default_rng(3).integers(-8, 8, (40, 3))
+    outputs, times = rtl_stream(mapping, net.encode(x), i_stall, o_stall)
+    assert outputs == net.evaluate(x).tolist()
+    if not i_stall and not o_stall:
+        assert {out - into for into, out in times} == {mapping.latency} == {ranks + 1}
+
+
 def test_registers_after_wrong():
     with pytest.raises(MappingError, match=r"^registers_after must name layers 0 ... 3, not 4$"):
         Mapping.unrolled(dense_network(np.random.default_rng(1), 4, 3, 3, 2), [4])
 
 
 def test_engines_wrong():
-    with pytest.raises(MappingError, match=r"^engines must be 3, one for each layer on bits, not 0$"):
+    with pytest.raises(MappingError, match=r"^engines must be for 3 layers, not 0$"):
         Mapping(dense_network(np.random.default_rng(1), 4, 3, 2), ())
 
 

@@ -30,7 +30,7 @@ def random_datapath(*shape: int, seed: int = 1, density: float = 0.6, low: int =
         weights = rng.integers(-20, 20, (outputs, inputs)) * (rng.random((outputs, inputs)) < density)
         graph = optimise(weights, given, tries=3)
         rectifier = Rectifier(3, 4) if index < len(shape) - 2 else None
-        layers.append((graph, rectifier))
+        layers.append((graph, (rectifier,) * outputs if rectifier else None))
         given = [Interval(0, 15)] * outputs
     return Datapath(tuple(layers))
 

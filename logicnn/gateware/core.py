@@ -4,15 +4,17 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from logicnn.gateware.layers import KEEP, layer_component, port_shape
+from logicnn.gateware.layers import KEEP, layer_component, port_shape, word_shape
+from logicnn.gateware.pipelines import PipelinedDatapath
 from logicnn.gateware.popcounts import SharedThresholds
-from logicnn.mapping import Mapping, Shared
+from logicnn.mapping import Embedded, Mapping, Shared, Unrolled
+from logicnn.network import Activations
 
 __all__ = ["Accelerator", "Core"]
 
 
 class Core(wiring.Component):
-    """The logic of a network: `i` its bits (``network.core_input``, C order, first bit lowest), `o` its output.
+    """The logic of a network: `i` its bits or words (``network.core_input``, C order, first lowest), `o` its output.
 
     `latency` cycles from `i` to `o`; one input a cycle. With latency 0 there is no clock at all. Registers have no reset.
     """
@@ -29,19 +31,38 @@ class Core(wiring.Component):
         m = Module()
         network = self.mapping.network
         value = self.i
-        for index, engine in enumerate(self.mapping.engines, network.core_start):
+        for index, engine in self.mapping.parts():
             layer, given = network.layers[index], network.activations[index]
-            component = SharedThresholds(engine.popcounts) if isinstance(engine, Shared) else layer_component(layer, given)
-            if component is not None:
-                m.submodules[f"layer{index}"] = component
-                m.d.comb += component.i.eq(value)
-                value = component.o
+            match engine:
+                case Embedded():
+                    m.submodules[f"layer{index}"] = pipeline = PipelinedDatapath(engine.slices, engine.pipeline.stages)
+                    value = _through(m, pipeline, value, network.activations[index + engine.layers], f"w{index}")
+                case Shared() | Unrolled():
+                    component = SharedThresholds(engine.popcounts) if isinstance(engine, Shared) else layer_component(layer, given)
+                    if component is not None:
+                        m.submodules[f"layer{index}"] = component
+                        m.d.comb += component.i.eq(value)
+                        value = component.o
             if engine.register:
                 register = Signal.like(value, name=f"r{index}", reset_less=True, attrs=KEEP)
                 m.d.sync += register.eq(value)
                 value = register
         m.d.comb += self.o.eq(value)
         return m
+
+
+def _through(m: Module, pipeline: PipelinedDatapath, value, gives: Activations, name: str):
+    """A port's value through a pipeline, whose words are each as wide as they need to be, to the next port's."""
+    datapath = pipeline.slices.datapath
+    bits, words = Value.cast(value), []
+    for index, interval in enumerate(datapath.inputs):
+        m.d.comb += Value.cast(pipeline.i[f"x{index}"]).eq(bits[index * interval.word : (index + 1) * interval.word])
+    for index in range(gives.size):
+        words.append(word := Signal(word_shape(gives.interval), name=f"{name}_{index}"))
+        m.d.comb += word.eq(pipeline.o[f"y{index}"])
+    result = Signal(port_shape(gives), name=name)
+    m.d.comb += Value.cast(result).eq(Cat(words))
+    return result
 
 
 class Accelerator(wiring.Component):

@@ -16,7 +16,7 @@ from logicnn import bits, network
 from logicnn.bits import Wire
 from logicnn.network import BIT, Activations, Interval, Neuron
 
-__all__ = ["Argmax", "BinaryConv2d", "BinaryDense", "MaxPool2d", "Threshold", "layer_component", "port_shape"]
+__all__ = ["Argmax", "BinaryConv2d", "BinaryDense", "MaxPool2d", "Slicer", "Threshold", "layer_component", "port_shape"]
 
 KEEP = {"keep": 1}  # attribute of registers that are looked up by name in the netlist: synthesis would keep only one name of a net
 
@@ -130,6 +130,24 @@ class Argmax(wiring.Component):
         return [*low, ~Value.cast(high) if self._given.interval.low < 0 else high]
 
 
+class Slicer(wiring.Component):
+    """`network.Slicer`: how many thresholds the score `i` (one word) reaches, as a comparison with each."""
+
+    def __init__(self, layer: network.Slicer, given: Activations):
+        super().__init__({"i": In(port_shape(given)), "o": Out(port_shape(layer.infer(given)))})
+        self._layer = layer
+        self._given = given
+
+    def elaborate(self, platform):
+        m = Module()
+        score = Signal(word_shape(self._given.interval))
+        m.d.comb += Value.cast(score).eq(Value.cast(self.i))
+        wire = wires(m, "reached")
+        reached = [wire(score >= int(threshold)) for threshold in self._layer.thresholds]
+        m.d.comb += self.o.eq(Cat(bits.popcount(wire, reached, 0, len(self.o))))
+        return m
+
+
 def layer_component(layer: network.Layer, given: Activations) -> wiring.Component | None:
     """The component of a layer on bits, or None where the layer only renames its input."""
     match layer:
@@ -141,5 +159,7 @@ def layer_component(layer: network.Layer, given: Activations) -> wiring.Componen
             return MaxPool2d(layer, given)
         case network.Argmax():
             return Argmax(given)
+        case network.Slicer():
+            return Slicer(layer, given)
         case _:
             return None

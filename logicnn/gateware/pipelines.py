@@ -80,18 +80,27 @@ class PipelinedDatapath(wiring.Component):
             line.carries[last] = total[-1]
 
     def _rectified(self, m: Module, line: "_DelayLines", vertex: Rectified, number: int) -> Value:
+        """Bits above the word decide: all like the sign, or the word is the end of the range that the sign says."""
         stage = self.stages[number]
         bits = [line.at(bit, stage) for bit in vertex.bits]
         body = bits[:-1] if vertex.signed else bits
         negative = bits[-1] if vertex.signed else C(0, 1)
         first, count = vertex.rectifier.shift, vertex.rectifier.bits
-        kept = (body[first : first + count] + [C(0, 1)] * count)[:count]
+        magnitude = count - vertex.rectifier.signed  # bits below the sign
+        sign = negative if vertex.rectifier.signed else C(0, 1)
+        inside = (body[first : first + magnitude] + [sign] * magnitude)[:magnitude]
+        beyond = body[first + magnitude :]
         over = Signal(name=f"over{number}")
         result = Signal(count, name=f"r{number}")
-        m.d.comb += [
-            over.eq(Cat(*body[first + count :], C(0, 1)).any() & ~negative),
-            result.eq((Cat(kept) & (~negative).replicate(count)) | over.replicate(count)),
-        ]
+        m.d.comb += over.eq(Cat(*beyond, C(0, 1)).any() & ~negative)
+        if vertex.rectifier.signed:
+            under = Signal(name=f"under{number}")
+            m.d.comb += [
+                under.eq(~Cat(*beyond, C(1, 1)).all() & negative),
+                result.eq(Cat((Cat(inside) & (~under).replicate(magnitude)) | over.replicate(magnitude), negative)),
+            ]
+        else:
+            m.d.comb += result.eq((Cat(inside) & (~negative).replicate(count)) | over.replicate(count))
         return result
 
 

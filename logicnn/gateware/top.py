@@ -81,7 +81,7 @@ class SerialClassifier(wiring.Component):
         m = Module()
         network = self._mapping.network
         m.submodules.receiver = receiver = Receiver(self._divisor)
-        m.submodules.store = store = InputStore(port_shape(network.core_input), network.read_inputs(), network.core_input.size)
+        m.submodules.store = store = InputStore(port_shape(network.core_input), network.read_inputs(), network.core_bits)
         m.submodules.accelerator = accelerator = Accelerator(self._mapping)
         m.submodules.transmitter = transmitter = Transmitter(self._divisor)
         silence = Signal(range(SILENCE * 10 * self._divisor))
