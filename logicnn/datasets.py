@@ -1,7 +1,8 @@
 """Data sets as integers: what networks are trained on, and verified with. No torch; a data set that is missing says so by name.
 
 MNIST: Y. LeCun, C. Cortes, C. J. C. Burges; IDX files, checked by the SHA-256 of their decompressed bytes. Digits: the 8 x 8
-digits bundled with scikit-learn (test part of the UCI optical digits), which need no download.
+digits bundled with scikit-learn (test part of the UCI optical digits), which need no download. Jets and flows: `logicnn.tables`. Symbols
+of an optical link, simulated: `logicnn.fibre`.
 """
 
 import gzip
@@ -9,39 +10,14 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from logicnn.errors import LogicnnError
+from logicnn import fibre, tables
+from logicnn.samples import Dataset, DatasetError, DatasetMissing, Split
 
 __all__ = ["Dataset", "DatasetError", "DatasetMissing", "Split", "known", "load"]
-
-
-class DatasetError(LogicnnError):
-    """A data set that is damaged, or unknown."""
-
-
-class DatasetMissing(DatasetError):
-    """A data set that is not on this machine; the message says where it was looked for."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Samples x (n, c, h, w) uint8 and labels y (n,) of the training or the test part."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-
-@dataclass(frozen=True)
-class Dataset:
-    name: str
-    classes: tuple[str, ...]
-    highest: int  # samples lie in 0 ... highest
-    train: Split
-    test: Split
 
 
 # SHA-256 of the decompressed files, which have the MD5 sums of the original distribution (shared provenance note of the data set).
@@ -123,7 +99,15 @@ def digits(folder: Path | None) -> Dataset:
     return Dataset("digits", tuple("0123456789"), 16, Split(x[~held], y[~held]), Split(x[held], y[held]))
 
 
-LOADERS: dict[str, Callable[[Path | None], Dataset]] = {"mnist": mnist, "digits": digits}
+LOADERS: dict[str, Callable[[Path | None], Dataset]] = {
+    "mnist": mnist,
+    "digits": digits,
+    "jsc-pythia": tables.jets,
+    "jsc-openml": tables.jets_openml,
+    "nid-82332": tables.flows,
+    "nid-binarized": tables.flows_binarized,
+    "ofc-sim": fibre.symbols,
+}
 
 
 def known() -> list[str]:
