@@ -388,6 +388,10 @@ class Network:
         encoded = layer.encode(x) if isinstance(layer, Thermometer) else x
         return bits.from_words(encoded.reshape(len(x), self.core_input.size), self.core_input.interval.word)
 
+    def encoded_words(self, x: np.ndarray) -> np.ndarray:  # (n, *input.shape) integers -> (n, core_input.size) integers
+        """As `encode`, but the words themselves."""
+        return bits.to_words(self.encode(x), self.core_input.interval.word, self.core_input.interval.low < 0)
+
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         """The exact result: (n, *input.shape) integers -> (n, *output.shape) integers. Layers on bits are packed 64 samples to a word."""
         return self.evaluate_bits(self.encode(x))

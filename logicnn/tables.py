@@ -15,6 +15,7 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,7 @@ def download_jets(folder: Path) -> None:
     if path.is_file():
         return
     try:
-        table = fetch_openml(data_id=JETS_OPENML, as_frame=False, parser="liac-arff", data_home=str(folder / "jsc_openml"))
+        table: Any = fetch_openml(data_id=JETS_OPENML, as_frame=False, parser="liac-arff", data_home=str(folder / "jsc_openml"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"jsc-openml: OpenML {JETS_OPENML} cannot be fetched: {error}") from None
     names = [str(each).removeprefix("j_") for each in table.feature_names]

@@ -1,25 +1,40 @@
-"""Training of binarized networks with PyTorch, pruning to a LUT budget, and export to `logicnn.Network`."""
+"""Training with PyTorch, and export to `logicnn.Network`: binarized networks pruned to a LUT budget, and networks of few-bit integers."""
 
 from logicnn.nn.export import export
 from logicnn.nn.layers import BinaryNet, ConvNeurons, DenseNeurons, DenseScores, Pool
 from logicnn.nn.prune import FanIn, Strength, Total, budget_masks, class_dependence, lut4_of, strength
+from logicnn.nn.quantised import Decision, QuantLayer, QuantNet, Scheme, export_words, quantise
 from logicnn.nn.training import Recipe, accuracy, fit
+from logicnn.nn.words import Course, Price, choose, class_loss, decide, fit_words, score_loss
 
 __all__ = [
     "BinaryNet",
     "ConvNeurons",
+    "Course",
+    "Decision",
     "DenseNeurons",
     "DenseScores",
     "FanIn",
     "Pool",
+    "Price",
+    "QuantLayer",
+    "QuantNet",
     "Recipe",
+    "Scheme",
     "Strength",
     "Total",
     "accuracy",
     "budget_masks",
+    "choose",
     "class_dependence",
+    "class_loss",
+    "decide",
     "export",
+    "export_words",
     "fit",
+    "fit_words",
     "lut4_of",
+    "quantise",
+    "score_loss",
     "strength",
 ]

@@ -1,0 +1,142 @@
+"""Training of quantised networks: Adam, magnitude pruning to a density on the way, and a price on weights that are dear as logic.
+
+Pruning follows Zhu and Gupta (arXiv 1710.01878): the density falls from 1 along ``d + (1 - d) (1 - t / shrink)^3``; the weakest weights of
+a layer, each measured against its neuron's largest, go first; in the last part of the run masks are frozen.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.nn import functional
+
+from logicnn.constants import smooth_price
+from logicnn.nn.quantised import QuantNet
+
+__all__ = ["Course", "Loss", "Price", "choose", "class_loss", "decide", "fit_words", "score_loss"]
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # (n, scores), (n,) labels -> the mean
+
+
+def class_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of a score for each class; of one score, of its being above 0."""
+    if scores.shape[1] == 1:
+        return functional.binary_cross_entropy_with_logits(scores[:, 0], labels.float())
+    return functional.cross_entropy(scores, labels)
+
+
+def score_loss(levels: Sequence[float]) -> Loss:
+    """Mean square of one score's distance from the level of the label."""
+
+    def loss(scores: Tensor, labels: Tensor) -> Tensor:
+        return functional.mse_loss(scores[:, 0], torch.tensor(levels, dtype=torch.float32)[labels])
+
+    return loss
+
+
+@torch.no_grad()
+def decide(net: nn.Module, x: np.ndarray, thresholds: Sequence[float] = ()) -> np.ndarray:
+    """Classes by the greatest score, or by the thresholds that one score reaches."""
+    net.eval()
+    scores = torch.cat([net(torch.from_numpy(part).float()) for part in np.array_split(x, max(1, len(x) // 8192))]).numpy()
+    return np.searchsorted(np.array(thresholds), scores[:, 0], side="right") if thresholds else scores.argmax(1)
+
+
+@dataclass(frozen=True)
+class Price:
+    """What weights cost in the loss: `weight` times the mean over kept weights of `smooth_price` of the layer's choices."""
+
+    weight: float
+    distance: float = 0.15  # signed digits that one step of a weight is worth
+    temperature: float = 0.3
+    steps: int = 4
+
+    def table(self, choices: np.ndarray, limit: int) -> Tensor:
+        return torch.from_numpy(smooth_price(choices, self.distance, self.temperature, limit, self.steps)).float()
+
+    def of(self, net: QuantNet, tables: Sequence[Tensor]) -> Tensor:
+        total, count = torch.zeros(()), 0.0
+        for layer, table in zip(net.layers, tables, strict=True):
+            at = (layer.scaled().clamp(-layer.limit, layer.limit) + layer.limit) * self.steps
+            low = at.detach().floor().clamp(0, len(table) - 2).long()
+            between = torch.lerp(table[low], table[low + 1], at - low)
+            total = total + (between * layer.mask).sum()
+            count += float(layer.mask.sum())
+        return total / max(1.0, count)
+
+
+@dataclass(frozen=True)
+class Course:
+    """How to train. `density` is that of every layer's weights in the end (1: no pruning; None: the masks stay as they are)."""
+
+    epochs: int
+    learning_rate: float
+    seed: int
+    batch: int = 1024
+    density: Sequence[float] | None = None
+    shrink: float = 0.5
+    price: Price | None = None
+
+
+def choose(net: QuantNet, choices: np.ndarray | None) -> None:
+    """Restricts every layer's weights to these integers (None: all)."""
+    for layer in net.layers:
+        layer.choices = None if choices is None else torch.from_numpy(choices[np.abs(choices) <= layer.limit]).float()
+
+
+@torch.no_grad()
+def _prune(net: QuantNet, density: Sequence[float], progress: float, shrink: float) -> None:
+    above = (1 - min(1.0, progress / shrink)) ** 3
+    for layer, wanted in zip(net.layers, density, strict=True):
+        strength = layer.weight.abs().flatten(1)
+        strength = strength / strength.amax(1, keepdim=True).clamp_min(1e-9)
+        kept = max(len(strength), round((wanted + (1 - wanted) * above) * strength.numel()))
+        mask = torch.zeros_like(strength).flatten()
+        mask[strength.flatten().topk(kept).indices] = 1
+        layer.mask.copy_(mask.view_as(layer.mask))
+
+
+def fit_words(net: nn.Module, x: np.ndarray, y: np.ndarray, loss: Loss, course: Course, title: str) -> None:
+    """Trains on x (n, ...) and labels y (n,). Deterministic for a seed on one thread."""
+    torch.manual_seed(course.seed)
+    inputs, labels = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
+    optimizer = torch.optim.Adam(net.parameters(), lr=course.learning_rate)
+    per_epoch = max(1, len(x) // course.batch)
+    total = per_epoch * course.epochs
+    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.01, 0.5 * (1 + math.cos(math.pi * step / total))))
+    prunes = isinstance(net, QuantNet) and course.density is not None
+    tables: list[Tensor] = []
+    if isinstance(net, QuantNet) and course.price:
+        every = [
+            np.arange(-layer.limit, layer.limit + 1) if layer.choices is None else layer.choices.numpy().astype(np.int64)
+            for layer in net.layers
+        ]
+        tables = [course.price.table(choices, layer.limit) for choices, layer in zip(every, net.layers, strict=True)]
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[loss]}")
+    with Progress(*columns) as bar:
+        task = bar.add_task(title, total=total, loss="")
+        order = torch.randperm(len(x))
+        for step in range(total):
+            at = step % per_epoch
+            if at == 0:
+                order = torch.randperm(len(x))
+                net.train()
+            if prunes and step % 20 == 0 and step <= course.shrink * total + 20:
+                assert isinstance(net, QuantNet) and course.density is not None
+                _prune(net, course.density, step / total, course.shrink)
+            chosen = order[at * course.batch : (at + 1) * course.batch]
+            value = loss(net(inputs[chosen].float()), labels[chosen])
+            if tables:
+                assert isinstance(net, QuantNet) and course.price
+                value = value + course.price.weight * course.price.of(net, tables)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            decay.step()
+            if step % 20 == 0 or step == total - 1:
+                bar.update(task, completed=step + 1, loss=f"loss {value.item():.4f}")
+    net.eval()

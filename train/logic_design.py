@@ -1,0 +1,210 @@
+"""The nine networks of Xu et al. 2023, Table I: float, then 8-bit and pruned, then with few weights that are cheap as logic.
+
+    python -m train.logic_design --network jsc-a --data-dir ../shared/data
+
+Shapes are the paper's; the data are not (its optical link is not public, of the other two only stand-ins are at hand): jets simulated with
+Pythia (`jsc-pythia`), one file of UNSW-NB15 in an encoding and a split of our own (`nid-82332`), a simulated optical link (`ofc-sim`).
+Writes NAME-quantised.lnn (8 bits, pruned) and NAME.lnn (hardware-aware weights and trimmed sums), and prints what they are worth.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from logicnn import datasets, fibre, files
+from logicnn.cli import guarded
+from logicnn.constants import selected
+from logicnn.network import Activations, Interval, Network
+from logicnn.nn import Course, Decision, Price, QuantNet, Scheme, choose, class_loss, decide, export_words, fit_words, quantise, score_loss
+from logicnn.nn.words import Loss
+from logicnn.profiling import trimmed
+from logicnn.samples import Dataset, Split
+
+VALIDATION = 10  # one of so many training samples validates: never trained on, never a test sample
+OUTLIERS = 1e-4  # the share of a neuron's sums on the training samples that its width may leave out
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, what is minimised on it, and how good a decision is: an error rate, lower is better."""
+
+    dataset: str
+    exponent: int  # samples are integers times 2 ** -exponent
+    loss: Loss
+    outputs: int
+    thresholds: tuple[float, ...] = ()
+    bits: bool = False  # the error is of bits, not of decisions
+
+    def error(self, decided: np.ndarray, labels: np.ndarray) -> float:
+        return fibre.bit_errors(decided, labels) if self.bits else float(np.mean(decided != labels))
+
+
+@dataclass(frozen=True)
+class Design:
+    """A network's hidden layers and how it is trained. With few weights it may err `tolerance` more on the validation samples."""
+
+    task: Task
+    hidden: tuple[int, ...]
+    density: float
+    tolerance: float
+    epochs: tuple[int, int, int] = (40, 40, 30)  # float; quantised and pruned; with chosen weights
+    learning_rate: float = 3e-3
+    price: float = 0.02
+
+
+JSC = Task("jsc-pythia", 5, class_loss, 5)
+NID = Task("nid-82332", 0, class_loss, 1, (0.0,))
+OFC = Task("ofc-sim", 5, score_loss(fibre.LEVELS), 1, (-2.0, 0.0, 2.0), bits=True)
+DESIGNS = {
+    "ofc-a": Design(OFC, (40, 25), 0.4, 1e-4),
+    "ofc-b": Design(OFC, (50, 25), 0.4, 1e-4),
+    "ofc-c": Design(OFC, (50, 50), 0.4, 1e-4),
+    "jsc-a": Design(JSC, (64, 16, 16, 8), 0.3, 0.003),
+    "jsc-b": Design(JSC, (64, 32, 32, 32), 0.25, 0.003),
+    "jsc-c": Design(JSC, (64, 48, 48, 32), 0.2, 0.003),
+    "nid-a": Design(NID, (20,), 0.1, 0.002),
+    "nid-b": Design(NID, (20, 20), 0.1, 0.002),
+    "nid-c": Design(NID, (25, 25), 0.1, 0.002),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Three stages of a design, with their errors on the test samples; of the last, the weights that it may use."""
+
+    float_error: float
+    quantised: Network
+    quantised_error: float
+    proposed: Network
+    proposed_error: float
+    untrimmed_error: float  # of the proposed network before its sums were trimmed
+    selected_weights: int
+    densities: tuple[float, float]
+    seconds: float
+
+
+def float_net(design: Design, inputs: int) -> nn.Sequential:
+    """Dense layers, each with batch norm and ReLU, and a last one."""
+    sizes = [inputs, *design.hidden]
+    layers: list[nn.Module] = []
+    for a, b in pairwise(sizes):
+        layers += [nn.Linear(a, b, bias=False), nn.BatchNorm1d(b), nn.ReLU()]
+    layers.append(nn.Linear(sizes[-1], design.task.outputs))
+    return nn.Sequential(*layers, *([Decision(design.task.thresholds)] if design.task.thresholds else []))
+
+
+def _held_out(split: Split) -> tuple[Split, Split]:
+    held = np.arange(len(split.x)) % VALIDATION == VALIDATION - 1
+
+    def part(rows: np.ndarray) -> Split:
+        return Split(split.x[rows], split.y[rows], None if split.real is None else split.real[rows])
+
+    return part(~held), part(held)
+
+
+def _error(net: QuantNet, design: Design, split: Split) -> float:
+    return design.task.error(decide(net, split.x, design.task.thresholds), split.y)
+
+
+def densities(design: Design) -> list[float]:
+    """The last layer has few weights, and every one counts: it keeps twice the share."""
+    return [design.density] * len(design.hidden) + [min(1.0, 2 * design.density)]
+
+
+def _chosen(net: QuantNet, design: Design, train: Split, held: Split, seed: int, counts: Sequence[int]) -> tuple[QuantNet, int]:
+    """The first count of weights with which the error on the held samples comes within the tolerance (section III-C), or the last."""
+    limit = _error(net, design, held) + design.tolerance
+    course = Course(design.epochs[2], design.learning_rate / 3, seed, price=Price(design.price))
+    tried = net
+    for count in counts:
+        tried = net.copy()
+        choose(tried, selected(count))
+        fit_words(tried, train.x, train.y, design.task.loss, course, f"{count} weights")
+        if _error(tried, design, held) <= limit:
+            return tried, count
+    return tried, counts[-1]
+
+
+def train(name: str, data: Dataset, seed: int, counts: Sequence[int] = tuple(range(40, 130, 10)), design: Design | None = None) -> Trained:
+    """All stages of a design from scratch."""
+    start = time.monotonic()
+    design = design or DESIGNS[name]
+    task, loss = design.task, design.task.loss
+    train, held = _held_out(data.train)
+    torch.manual_seed(seed)
+    net = float_net(design, data.train.x.shape[1])
+    real = train.x if train.real is None else train.real
+    fit_words(net, real, train.y, loss, Course(design.epochs[0], design.learning_rate, seed), f"{name} float")
+    test = data.test.x if data.test.real is None else data.test.real
+    float_error = task.error(decide(net, test, task.thresholds), data.test.y)
+    given = Activations(data.train.x.shape[1:], Interval(data.lowest, data.highest))
+    words = quantise(net, given, task.exponent, Scheme(), torch.from_numpy(train.x[:8192]))
+    course = Course(design.epochs[1], design.learning_rate, seed, density=densities(design))
+    fit_words(words, train.x, train.y, loss, course, f"{name} 8 bits, pruned")
+    labels = data.classes
+    quantised = export_words(words, f"{name}-quantised", data.name, labels)
+    few, count = _chosen(words, design, train, held, seed, counts)
+    exported = export_words(few, name, data.name, labels)
+    proposed = trimmed(exported, train.x, OUTLIERS)
+
+    def error(network: Network) -> float:
+        return task.error(network.evaluate(data.test.x), data.test.y)
+
+    return Trained(
+        float_error,
+        quantised,
+        error(quantised),
+        proposed,
+        error(proposed),
+        error(exported),
+        count,
+        (words.density, few.density),
+        time.monotonic() - start,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--network", choices=sorted(DESIGNS), required=True)
+    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--density", type=float, help="share of the weights that are kept (default: the design's)")
+    parser.add_argument("--price", type=float, help="weight of the price of dear constants (default: the design's)")
+    parser.add_argument("--output", type=Path, default=Path(), help="folder for the network files (default: this one)")
+    given = parser.parse_args()
+    torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
+    design = DESIGNS[given.network]
+    design = replace(design, density=given.density or design.density, price=design.price if given.price is None else given.price)
+    data = datasets.load(design.task.dataset, given.data_dir)
+    result = train(given.network, data, given.seed, design=design)
+    given.output.mkdir(parents=True, exist_ok=True)
+    for network in (result.quantised, result.proposed):
+        files.save(network, given.output / f"{network.name}.lnn")
+    print(
+        json.dumps(
+            {
+                "network": given.network,
+                "dataset": data.name,
+                "float_error": result.float_error,
+                "quantised_error": result.quantised_error,
+                "proposed_error": result.proposed_error,
+                "untrimmed_error": result.untrimmed_error,
+                "selected_weights": result.selected_weights,
+                "densities": result.densities,
+                "seconds": round(result.seconds, 1),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
