@@ -1,0 +1,94 @@
+"""Trains the nine networks of Xu et al. 2023, Table I, on the stand-ins for their data that `train.logic_design` names.
+
+All nine with seed 1, the smallest of each task with two more seeds, and those with other numbers of selected weights (Fig. 10). About an
+hour on one core; finished trainings are kept in the output folder. Writes the networks to ``benchmarks/networks``.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+
+from benchmarks.common import NETWORKS, finished, write_result
+from logicnn import datasets, files
+from logicnn.cli import guarded
+from train.logic_design import DESIGNS, train
+
+SEEDS = (1, 2, 3)
+SMALLEST = "ofc-a", "jsc-a", "nid-a"
+COUNTS = (10, 20, 40, 80, 160)  # selected weights of the sweep
+
+
+def trained(name: str, seed: int, folder: Path, data_dir: str | None, counts: tuple[int, ...] | None = None) -> dict[str, Any]:
+    """One training; its networks go into the folder."""
+    design = DESIGNS[name]
+    if counts:
+        design = replace(design, tolerance=1.0)
+    data = datasets.load(design.task.dataset, data_dir)
+    result = train(name, data, seed, design=design, **({"counts": counts} if counts else {}))
+    for network in (result.quantised, result.proposed):
+        files.save(network, folder / f"{network.name}.lnn")
+    return {
+        "name": name,
+        "dataset": data.name,
+        "seed": seed,
+        "float_error": result.float_error,
+        "quantised_error": result.quantised_error,
+        "proposed_error": result.proposed_error,
+        "untrimmed_error": result.untrimmed_error,
+        "selected_weights": result.selected_weights,
+        "density_quantised": result.densities[0],
+        "density_proposed": result.densities[1],
+        "seconds": round(result.seconds, 1),
+        "digest_quantised": result.quantised.digest(),
+        "digest_proposed": result.proposed.digest(),
+    }
+
+
+def spread(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation over seeds."""
+    stages = ("float_error", "quantised_error", "proposed_error")
+    figures = {stage: {"mean": mean(row[stage] for row in rows), "deviation": stdev(row[stage] for row in rows)} for stage in stages}
+    return {"name": rows[0]["name"], "seeds": [row["seed"] for row in rows]} | figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/logic_design_train"), help="folder of trainings (default: %(default)s)")
+    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+
+    def row(name: str, seed: int, counts: tuple[int, ...] | None = None) -> dict[str, Any]:
+        folder = given.output / f"{name}-seed{seed}{'' if counts is None else f'-{counts[0]}'}"
+        return finished(folder, lambda: trained(name, seed, folder, given.data_dir, counts))
+
+    networks = [row(name, SEEDS[0]) for name in sorted(DESIGNS)]
+    repeated = {name: [row(name, seed) for seed in SEEDS] for name in SMALLEST}
+    sweep = [row(name, SEEDS[0], (count,)) for name in SMALLEST for count in COUNTS]
+    for name in DESIGNS:
+        folder = given.output / f"{name}-seed{SEEDS[0]}"
+        for file in (f"{name}.lnn", f"{name}-quantised.lnn"):
+            files.save(files.load(folder / file), NETWORKS / file)
+    for name in SMALLEST:
+        for count in COUNTS:
+            network = files.load(given.output / f"{name}-seed{SEEDS[0]}-{count}" / f"{name}.lnn")
+            files.save(replace(network, name=f"{name}-{count}"), NETWORKS / f"{name}-{count}.lnn")
+    write_result(
+        "logic_design_train",
+        SEEDS[0],
+        {
+            "networks": networks,
+            "spread": [spread(rows) for rows in repeated.values()],
+            "sweep": sweep,
+            "slowest_seconds": max(each["seconds"] for each in networks),
+        },
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
