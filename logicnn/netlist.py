@@ -8,7 +8,7 @@ Cell semantics: iCE40 technology library (Lattice, 2017), SB_LUT4, SB_CARRY; ECP
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ class Gate:
 
     inputs: tuple[Net, ...]
     function: Callable[..., np.ndarray]
+
+
+CONSTANTS = "0", "1", "x"
 
 
 def lookup(table: int, inputs: Sequence[np.ndarray]) -> np.ndarray | int:
@@ -241,13 +244,35 @@ class Netlist:
 
         That is the settled output of a feed-forward pipeline whose input is held; a loop raises `NetlistError`.
         """
+        values = self._values(given, self._order(wanted, {*given, *CONSTANTS}))
+        return np.stack([values[net] for net in wanted])
+
+    def activity(self, given: Mapping[Net, np.ndarray], wanted: Sequence[Net], samples: int) -> int:
+        """How often the nets of the cone of `wanted` change from one of `samples` to the next, all together; without glitches.
+
+        Every output of a cell counts, registers too; the given nets do not.
+        """
+        order = self._order(wanted, {*given, *CONSTANTS})
+        values = self._values(given, order)
+        total = 0
+        for net in order:
+            word = values[net]
+            after = (word >> np.uint64(1)) | (np.append(word[1:], np.uint64(0)) << np.uint64(63))
+            changes = word ^ after
+            last = samples - 1  # pairs of samples
+            total += int(np.bitwise_count(changes[: last // 64]).sum())
+            if last % 64:
+                total += int(np.bitwise_count(changes[last // 64] & np.uint64((1 << last % 64) - 1)))
+        return total
+
+    def _values(self, given: Mapping[Net, np.ndarray], order: Sequence[Net]) -> dict[Net, np.ndarray]:
         words = len(next(iter(given.values())))
         values: dict[Net, np.ndarray] = dict(given)
         values |= {"0": np.zeros(words, np.uint64), "1": np.full(words, ~np.uint64(0)), "x": np.zeros(words, np.uint64)}
-        for net in self._order(wanted, values):
+        for net in order:
             gate = self._gates.get(net)
             values[net] = values[self._registers[net]] if gate is None else gate.function(*(values[each] for each in gate.inputs))
-        return np.stack([values[net] for net in wanted])
+        return values
 
     def _inputs(self, net: Net) -> Iterable[Net]:
         if net in self._gates:
@@ -259,7 +284,7 @@ class Netlist:
             f"net {net} ({names[0] if names else 'unnamed'}) is driven by {self._others.get(net, 'nothing')}, which is not logic"
         )
 
-    def _order(self, wanted: Iterable[Net], known: Mapping[Net, np.ndarray]) -> list[Net]:
+    def _order(self, wanted: Iterable[Net], known: Collection[Net]) -> list[Net]:
         """The cone of `wanted` beyond `known`, inputs before outputs; depth first without recursion."""
         order: list[Net] = []
         done = set(known)

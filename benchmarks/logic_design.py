@@ -1,0 +1,312 @@
+"""Xu et al. 2023, Table I: its nine networks, trained on stand-ins for its data, as logic on an ECP5; and its Figs. 8, 9 and 10.
+
+Reads the networks that `benchmarks.logic_design_train` wrote. Every netlist is checked against the network: the proposed ones on all test
+samples. Cells are logic cells of the whole synthesised bench. `plain` (weights are inputs, as in the paper's baseline) is an estimate: one
+synthesised neuron of eight inputs, scaled to the weights that the quantised network keeps; requantisers are left out of it. Toggles are
+changes of cell outputs from one test sample to the next, without glitches; transistors are Yosys' estimate for static CMOS. Takes an hour
+and a half; finished rows are kept in the output folder.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from benchmarks.common import NETWORKS, RESULTS, finished, write_result
+from benchmarks.gates import transistors
+from benchmarks.placing import place, synthesise
+from benchmarks.vectors import as_bits, check, widths_of
+from logicnn import datasets, fibre, integers
+from logicnn.bits import pack
+from logicnn.cli import guarded
+from logicnn.embedding import datapath_of, layer_ends, pipelined
+from logicnn.errors import LogicnnError
+from logicnn.files import load
+from logicnn.gateware.adders import words
+from logicnn.gateware.pipelines import PipelinedDatapath
+from logicnn.netlist import Netlist
+from logicnn.network import Activations, IntDense, Network
+from logicnn.pipelines import Datapath, Slices
+from logicnn.resources import DEVICES
+from logicnn.retiming import Pipeline
+from logicnn.sharing import optimise, without_sharing
+from logicnn.values import Interval
+
+SEED = 1
+DEVICE = DEVICES["LFE5U-85F"]
+FASTER = 2.0  # the clock that retiming is asked for, over that with registers at layer ends
+CHECKED = 16_384  # test samples of netlists that are only compared by size; the proposed ones take all
+ACTIVE = 4096  # test samples whose toggles are counted
+BLOCK = 65_536  # samples evaluated at once
+INPUTS = 8  # of the neuron whose weights are inputs
+SWEPT = dict.fromkeys(("ofc-a", "jsc-a", "nid-a"), (10, 40, 160))
+# Table I: float, pruned and proposed (accuracy, of OFC bit error rate), MHz before and after retiming, mW before and after, weights
+PUBLISHED = {
+    "ofc-a": (4.34e-4, 5.43e-4, 5.87e-4, 338, 568, 543, 88, 70),
+    "ofc-b": (3.26e-4, 3.91e-4, 4.13e-4, 322, 510, 622, 102, 80),
+    "ofc-c": (2.39e-4, 2.61e-4, 3.26e-4, 306, 463, 986, 122, 80),
+    "jsc-a": (0.7394, 0.7369, 0.7365, 364, 564, 763, 181, 80),
+    "jsc-b": (0.7442, 0.7420, 0.7411, 336, 442, 1270, 299, 100),
+    "jsc-c": (0.7477, 0.7450, 0.7444, 305, 422, 1783, 432, 110),
+    "nid-a": (0.9089, 0.9063, 0.9034, 458, 538, 349, 120, 100),
+    "nid-b": (0.9192, 0.9185, 0.9169, 360, 495, 412, 139, 100),
+    "nid-c": (0.9207, 0.9189, 0.9176, 352, 481, 496, 164, 120),
+}
+COLUMNS = (
+    "float",
+    "quantised",
+    "proposed",
+    "fmax_layer_ends",
+    "fmax_retimed",
+    "power_baseline_mw",
+    "power_proposed_mw",
+    "selected_weights",
+)
+
+
+class PlainNeuron(wiring.Component):
+    """``sum(w * x)`` with the weights as inputs: what it takes when they are not embedded."""
+
+    def __init__(self, given: Interval):
+        self._values, self._weights = [given] * INPUTS, [Interval(-128, 127)] * INPUTS
+        high = 128 * max(abs(given.low), given.high) * INPUTS
+        self._sum = Interval(-high, high)
+        super().__init__({"i": In(words("x", self._values + self._weights)), "o": Out(words("y", [self._sum]))})
+
+    def elaborate(self, platform):
+        m = Module()
+        products = [Value.cast(self.i[f"x{index}"]) for index in range(2 * INPUTS)]
+        shaped = [
+            value.as_signed() if interval.low < 0 else value for value, interval in zip(products, self._values + self._weights, strict=True)
+        ]
+        m.d.comb += Value.cast(self.o.y0).eq(sum((x * w for x, w in zip(shaped[:INPUTS], shaped[INPUTS:], strict=True)), C(0, 1)))
+        return m
+
+    def evaluate(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:  # (n, INPUTS), (INPUTS,) -> (n, bits) bool
+        return as_bits((x @ weights)[:, None], widths_of([self._sum]))
+
+    def given(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:  # -> (n, bits) bool
+        return as_bits(np.concatenate([x, np.broadcast_to(weights, x.shape)], axis=1), widths_of(self._values + self._weights))
+
+
+def layer_inputs(network: Network, x: np.ndarray) -> list[tuple[IntDense, Activations, np.ndarray]]:
+    """Every dense layer with what it reads for samples x."""
+    value, found = network.encoded_words(x), []
+    for layer, given in zip(network.layers, network.activations, strict=False):
+        if isinstance(layer, IntDense):
+            found.append((layer, given, value))
+            value = integers.evaluate(layer, given, value)
+    return found
+
+
+def plain(network: Network, x: np.ndarray, folder: Path) -> dict[str, int]:
+    """Estimates with weights as inputs: cells, toggles a sample and transistors, from one neuron for every kind of input."""
+    totals = {"cells": 0.0, "toggles": 0.0, "transistors": 0.0}
+    for index, (layer, given, value) in enumerate(layer_inputs(network, x[:ACTIVE])):
+        neuron = PlainNeuron(given.interval)
+        netlist = synthesise(neuron, DEVICE, folder / f"plain{index}", "-nodsp")
+        row = layer.weights[int(np.argmax(np.count_nonzero(layer.weights, axis=1)))]
+        kept = np.flatnonzero(row)[:INPUTS]
+        padded = np.resize(kept, INPUTS)
+        weights, seen = row[padded].astype(np.int64), value[:, padded]
+        nets, wanted = netlist.nets("held"), netlist.next_of_registers("taken")
+        check(netlist, nets, wanted, neuron.given(seen, weights), neuron.evaluate(seen, weights))
+        toggles = netlist.activity(dict(zip(nets, pack(neuron.given(seen, weights)), strict=True)), wanted, len(seen))
+        gates = transistors({"neuron": PlainNeuron(given.interval)}, folder / f"plain{index}" / "gates")["neuron"]
+        each = np.count_nonzero(layer.weights) / INPUTS
+        totals["cells"] += each * netlist.logic_cells
+        totals["toggles"] += each * toggles / (len(seen) - 1)
+        totals["transistors"] += each * gates
+    return {name: round(value) for name, value in totals.items()}
+
+
+def checked(netlist: Netlist, datapath: Datapath, samples: np.ndarray) -> int:
+    """The netlist against the datapath, block by block; returns how many vectors, raises `CheckFailed` at the first difference."""
+    given, wanted = netlist.nets("held"), netlist.next_of_registers("taken")
+    total = 0
+    for start in range(0, len(samples), BLOCK):
+        part = samples[start : start + BLOCK]
+        expected = as_bits(datapath.evaluate(part), widths_of(datapath.outputs))
+        total += check(netlist, given, wanted, as_bits(part, widths_of(datapath.inputs)), expected)
+    return total
+
+
+def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path) -> dict[str, Any]:
+    """A pipeline synthesised and checked: its cells, toggles a sample, transistors of its logic."""
+    slices, pipeline = made
+    datapath = slices.datapath
+    netlist = synthesise(PipelinedDatapath(slices, pipeline.stages), DEVICE, folder)
+    vectors = checked(netlist, datapath, samples)
+    active = as_bits(samples[:ACTIVE], widths_of(datapath.inputs))
+    given = dict(zip(netlist.nets("held"), pack(active), strict=True))
+    toggles = netlist.activity(given, netlist.next_of_registers("taken"), len(active)) / (len(active) - 1)
+    logic = PipelinedDatapath(slices, [0] * len(slices.vertices))
+    return {
+        "cells": netlist.logic_cells,
+        "toggles": round(toggles),
+        "transistors": transistors({"logic": logic}, folder / "gates")["logic"],
+        "register_bits": pipeline.register_bits,
+        "ranks": pipeline.ranks,
+        "predicted_mhz": round(1000 / pipeline.period_ns, 2),
+        "vectors": vectors,
+    }
+
+
+def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
+    """A network in every form. The data path ends in scores; the decision on them is not part of it, nor of the paper's figures."""
+    quantised, proposed = load(NETWORKS / f"{name}-quantised.lnn"), load(NETWORKS / f"{name}.lnn")
+    data = datasets.load(proposed.dataset, data_dir)
+    x = proposed.encoded_words(data.test.x)
+    for datapath, network in (
+        (datapath_of(quantised, 0, without_sharing), quantised),
+        (datapath_of(proposed, 0, without_sharing), proposed),
+    ):
+        body = Network(network.input, network.layers[:-1])
+        if not np.array_equal(datapath.evaluate(x[:CHECKED]), body.evaluate(data.test.x[:CHECKED])):
+            raise AssertionError(f"the data path of {network.name} differs from its network")
+    embedded = layer_ends(datapath_of(quantised, 0, without_sharing), DEVICE)
+    shared = layer_ends(datapath_of(quantised, 0, optimise), DEVICE)
+    selected_path = datapath_of(proposed, 0, optimise)
+    ends = layer_ends(selected_path, DEVICE)
+    retimed = pipelined(selected_path, DEVICE, period=ends[1].period_ns / FASTER)
+    rows = {
+        "embedded": form(embedded, x[:CHECKED], folder / "embedded"),
+        "shared": form(shared, x[:CHECKED], folder / "shared"),
+        "selected": form(ends, x, folder / "selected"),
+        "retimed": form(retimed, x, folder / "retimed"),
+    }
+    for key, (_, pipeline) in (("selected", ends), ("retimed", retimed)):
+        rows[key]["fmax_mhz"] = round(place(DEVICE, folder / key, SEED, 1000 / pipeline.period_ns).clock()[0], 2)
+    base = plain(quantised, data.test.x, folder)
+    figures: dict[str, Any] = {"name": name, "dataset": proposed.dataset, "device": DEVICE.name}
+    figures |= {f"cells_{key}": row["cells"] for key, row in (("plain", base), *rows.items())}
+    figures |= {f"toggles_{key}": row["toggles"] for key, row in (("plain", base), *rows.items())}
+    figures |= {f"transistors_{key}": row["transistors"] for key, row in (("plain", base), *rows.items())}
+    figures |= {"fmax_layer_ends": rows["selected"]["fmax_mhz"], "fmax_retimed": rows["retimed"]["fmax_mhz"]}
+    return figures | {"vectors": rows["retimed"]["vectors"], "mismatches": 0, "forms": rows}
+
+
+def swept(name: str, count: int, folder: Path, data_dir: str | None) -> dict[str, Any]:
+    """Fig. 10: error and cells with so many selected weights."""
+    network = load(NETWORKS / f"{name}-{count}.lnn")
+    data = datasets.load(network.dataset, data_dir)
+    made = layer_ends(datapath_of(network, 0), DEVICE)
+    netlist = synthesise(PipelinedDatapath(made[0], made[1].stages), DEVICE, folder)
+    vectors = checked(netlist, made[0].datapath, network.encoded_words(data.test.x[:CHECKED]))
+    decided = network.evaluate(data.test.x)
+    error = fibre.bit_errors(decided, data.test.y) if network.dataset == "ofc-sim" else float(np.mean(decided != data.test.y))
+    return {"name": name, "selected_weights": count, "error": error, "cells": netlist.logic_cells, "vectors": vectors}
+
+
+def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
+    """Figs. 8, 9 and 10 of the paper from our measurements."""
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    mpl.rcParams["svg.hashsalt"] = "logicnn"
+    names, at = [row["name"] for row in networks], np.arange(len(networks))
+
+    def save(figure: Any, name: str) -> None:
+        figure.tight_layout()
+        for suffix in (".svg", ".png"):
+            path = RESULTS / f"logic_design_{name}{suffix}"
+            figure.savefig(path, metadata={"Date": None} if suffix == ".svg" else None)
+        plt.close(figure)
+
+    figure, axes = plt.subplots(figsize=(8, 4.5))
+    axes.bar(at - 0.2, [row["fmax_layer_ends"] for row in networks], 0.4, label="registers at layer ends")
+    axes.bar(at + 0.2, [row["fmax_retimed"] for row in networks], 0.4, label="retimed")
+    axes.set(ylabel="placed clock, MHz (ECP5 speed 6)", xticks=at, xticklabels=names)
+    lines = axes.twinx()
+    lines.plot(at, [row["forms"]["retimed"]["register_bits"] for row in networks], color="black", marker="o", label="register bits")
+    lines.set(ylabel="register bits of the retimed form")
+    axes.legend(loc="upper left")
+    save(figure, "fig8")
+
+    figure, panels = plt.subplots(1, 2, figsize=(10, 4.5))
+    forms = ("plain", "embedded", "shared", "selected")
+    for panel, (key, label) in zip(panels, (("toggles", "toggles a sample"), ("cells", "logic cells")), strict=True):
+        for index, each in enumerate(forms):
+            what = "plain (estimate)" if each == "plain" else each
+            panel.bar(at + 0.2 * (index - 1.5), [row[f"{key}_{each}"] for row in networks], 0.2, label=what)
+        panel.set(yscale="log", ylabel=label, xticks=at)
+        panel.set_xticklabels(names, rotation=60)
+    panels[0].legend()
+    save(figure, "fig9")
+
+    figure, panels = plt.subplots(1, len(SWEPT), figsize=(12, 4))
+    for panel, name in zip(panels, SWEPT, strict=True):
+        rows = [row for row in sweep if row["name"] == name]
+        counts = [row["selected_weights"] for row in rows]
+        panel.plot(counts, [row["error"] for row in rows], marker="o", color="tab:blue")
+        panel.set(title=name, xlabel="selected weights", ylabel="bit error rate" if name.startswith("ofc") else "test error")
+        panel.yaxis.label.set_color("tab:blue")
+        cells = panel.twinx()
+        cells.plot(counts, [row["cells"] for row in rows], marker="s", color="tab:red")
+        cells.set_ylabel("logic cells", color="tab:red")
+    save(figure, "fig10")
+
+
+def summary(networks: list[dict[str, Any]]) -> dict[str, float]:
+    """Means of what the nine networks save, fractions."""
+    return {
+        "saved_by_selection": round(mean(1 - row["cells_selected"] / row["cells_shared"] for row in networks), 4),
+        "least_saved_by_selection": round(min(1 - row["cells_selected"] / row["cells_shared"] for row in networks), 4),
+        "saved_by_embedding_and_sharing": round(mean(1 - row["cells_shared"] / row["cells_plain"] for row in networks), 4),
+        "toggles_saved": round(mean(1 - row["toggles_selected"] / row["toggles_plain"] for row in networks), 4),
+        "toggles_saved_by_selection": round(mean(1 - row["toggles_selected"] / row["toggles_embedded"] for row in networks), 4),
+        "mean_fmax_gain": round(mean(row["fmax_retimed"] / row["fmax_layer_ends"] - 1 for row in networks), 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/logic_design"), help="folder for placements (default: %(default)s)")
+    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
+    parser.add_argument("--only", nargs="+", help="measure these networks (or `sweep`) and stop")
+    given = parser.parse_args()
+    wrong = sorted(set(given.only or ()) - {"sweep", *PUBLISHED})
+    if wrong:
+        parser.error(f"--only must name networks of {sorted(PUBLISHED)} or sweep, not {wrong[0]}")
+    trained_path = RESULTS / "logic_design_train.json"
+    if not given.only and not trained_path.is_file():
+        raise LogicnnError(f"no {trained_path.name}: run python -m benchmarks.logic_design_train first")
+    networks = []
+    for name in PUBLISHED:
+        if not given.only or name in given.only:
+            folder = given.output / name
+            networks.append(finished(folder, lambda: measure(name, folder, given.data_dir)))  # noqa: B023, called at once
+    sweep = []
+    for name, counts in SWEPT.items():
+        for count in counts if not given.only or "sweep" in given.only else ():
+            folder = given.output / f"{name}-{count}"
+            sweep.append(finished(folder, lambda: swept(name, count, folder, given.data_dir)))  # noqa: B023
+    if given.only:
+        return
+    trained = {row["name"]: row for row in json.loads(trained_path.read_text())["networks"]}
+    for row in networks:
+        of = trained[row["name"]]
+        rate = row["dataset"] == "ofc-sim"
+        row["measure"] = "bit error rate" if rate else "accuracy"
+        for stage in ("float", "quantised", "proposed"):
+            row[stage] = of[f"{stage}_error"] if rate else round(1 - of[f"{stage}_error"], 6)
+        row["untrimmed"] = of["untrimmed_error"] if rate else round(1 - of["untrimmed_error"], 6)
+        row |= {"selected_weights": of["selected_weights"], "density": of["density_proposed"]}
+        row["published"] = dict(zip(COLUMNS, PUBLISHED[row["name"]], strict=True))
+    plots(networks, sweep)
+    datasets_used = (
+        "stand-ins: simulated jets (jsc-pythia), one file of UNSW-NB15 with our encoding and split (nid-82332), a simulated link (ofc-sim)"
+    )
+    write_result("logic_design", SEED, {"datasets": datasets_used, "networks": networks, "sweep": sweep} | summary(networks))
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
