@@ -28,7 +28,7 @@ def transistors(components: Mapping[str, object], folder: Path) -> dict[str, int
     for index, text in enumerate(texts):
         (folder / f"{index}.il").write_text(text)
         reads.append(f"read_rtlil {index}.il")
-    # not `synth`, whose search for operators to share takes minutes on thousands of additions
+    # not `synth` and the default script of ABC, which take many minutes on thousands of additions
     steps = [
         "setattr -mod -unset top",
         "proc",
@@ -41,7 +41,7 @@ def transistors(components: Mapping[str, object], folder: Path) -> dict[str, int
         "opt_expr",
         "opt_clean",
     ]
-    lines = [*reads, *steps, f"abc -g {GATES}", "opt_clean", "tee -o gates.txt stat -tech cmos"]
+    lines = [*reads, *steps, f"abc -g {GATES} -script +strash;map", "opt_clean", "tee -o gates.txt stat -tech cmos"]
     (folder / "gates.ys").write_text("\n".join(lines) + "\n")
     tools.run(["yosys", "-q", "gates.ys"], folder, "gates.log")
     found: dict[str, int] = {}

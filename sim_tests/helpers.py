@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
@@ -225,3 +226,11 @@ def synthesised_outputs(mapping: Mapping, device: Device, encoded: np.ndarray, f
     netlist = Netlist(synthesise(Core(mapping), folder, f"synth_{device.family.value}"))
     given = dict(zip(netlist.nets("i"), pack(encoded), strict=True))
     return decode(mapping.network, unpack(netlist.evaluate(given, netlist.nets("o")), len(encoded)))
+
+
+def data_or_skip(part: str) -> Path:
+    """The data folder, if it holds `part`; else the test is skipped by its name."""
+    folder = datasets.data_folder()
+    if folder is None or not (folder / part).is_dir():
+        pytest.skip(f"{part} is not in LOGICNN_DATA")
+    return folder

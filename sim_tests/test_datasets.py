@@ -41,7 +41,9 @@ def test_digits():
 
 
 def test_unknown():
-    with pytest.raises(DatasetError, match=r"^unknown data set 'fashion'; known: digits, mnist$"):
+    with pytest.raises(
+        DatasetError, match=r"^unknown data set 'fashion'; known: digits, jsc-openml, jsc-pythia, mnist, nid-82332, nid-binarized, ofc-sim$"
+    ):
         datasets.load("fashion")
 
 

@@ -182,3 +182,19 @@ def test_logic_cells_count_ways_into_and_out_of_chains(carry, reader, cells, tmp
     lut = _cell("SB_LUT4", "O", I0=["0"], I1=[2], I2=[3], I3=[carry], O=[5])
     chain = _cell("SB_CARRY", "CO", I0=[2], I1=[3], CI=[carry], CO=[7])
     assert _logic_cells(tmp_path, lut=lut, chain=chain, reader=reader) == cells
+
+
+def test_activity_counts_changes_of_cell_outputs(tmp_path):
+    """An exclusive or and a register after it, over more samples than a word holds."""
+    xor = _cell("SB_LUT4", "O", I0=[2], I1=[3], I2=["0"], I3=["0"], O=[4]) | {"parameters": {"LUT_INIT": "0110" * 4}}
+    register = _cell("SB_DFF", "Q", D=[4], C=[9], Q=[5])
+    names = {"top": {"attributes": {"top": "1"}, "cells": {"xor": xor, "register": register}, "netnames": {}}}
+    (tmp_path / "top.json").write_text(json.dumps({"modules": names}))
+    netlist = Netlist(tmp_path / "top.json")
+    for samples in (1, 2, 64, 65, 200):
+        given = np.random.default_rng(samples).integers(0, 2, (samples, 2)).astype(bool)
+        out = given[:, 0] ^ given[:, 1]
+        changes = int(np.count_nonzero(out[1:] != out[:-1]))
+        packed = dict(zip([2, 3], bits.pack(given), strict=True))
+        assert netlist.activity(packed, [4], samples) == changes
+        assert netlist.activity(packed, [5], samples) == 2 * changes  # the LUT and the register
