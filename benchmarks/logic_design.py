@@ -2,9 +2,9 @@
 
 Reads the networks that `benchmarks.logic_design_train` wrote. Every netlist is checked against the network: the proposed ones on all test
 samples. Cells are logic cells of the whole synthesised bench. `plain` (weights are inputs, as in the paper's baseline) is an estimate: one
-synthesised neuron of eight inputs, scaled to the weights that the quantised network keeps; requantisers are left out of it. Toggles are
-changes of cell outputs from one test sample to the next, without glitches; transistors are Yosys' estimate for static CMOS. Takes an hour
-and a half; finished rows are kept in the output folder.
+synthesised neuron of eight inputs, scaled to the weights that the quantised network keeps, without its wider sums and requantisers.
+Toggles are changes of cell outputs from one test sample to the next, without glitches; transistors are Yosys' estimate for static CMOS.
+Takes an hour and a half; finished rows are kept in the output folder.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from logicnn.bits import pack
 from logicnn.cli import guarded
 from logicnn.embedding import datapath_of, layer_ends, pipelined
 from logicnn.errors import LogicnnError
-from logicnn.files import load
+from logicnn.files import load, shipped
 from logicnn.gateware.adders import words
 from logicnn.gateware.pipelines import PipelinedDatapath
 from logicnn.netlist import Netlist
@@ -47,6 +47,7 @@ CHECKED = 16_384  # test samples of netlists that are only compared by size; the
 ACTIVE = 4096  # test samples whose toggles are counted
 BLOCK = 65_536  # samples evaluated at once
 INPUTS = 8  # of the neuron whose weights are inputs
+DRAWS = 16  # of kept weights for it, over which toggles are averaged
 SWEPT = dict.fromkeys(("ofc-a", "jsc-a", "nid-a"), (10, 40, 160))
 # Table I: float, pruned and proposed (accuracy, of OFC bit error rate), MHz before and after retiming, mW before and after, weights
 PUBLISHED = {
@@ -110,20 +111,23 @@ def layer_inputs(network: Network, x: np.ndarray) -> list[tuple[IntDense, Activa
 def plain(network: Network, x: np.ndarray, folder: Path) -> dict[str, int]:
     """Estimates with weights as inputs: cells, toggles a sample and transistors, from one neuron for every kind of input."""
     totals = {"cells": 0.0, "toggles": 0.0, "transistors": 0.0}
+    rng = np.random.default_rng(SEED)
     for index, (layer, given, value) in enumerate(layer_inputs(network, x[:ACTIVE])):
         neuron = PlainNeuron(given.interval)
         netlist = synthesise(neuron, DEVICE, folder / f"plain{index}", "-nodsp")
-        row = layer.weights[int(np.argmax(np.count_nonzero(layer.weights, axis=1)))]
-        kept = np.flatnonzero(row)[:INPUTS]
-        padded = np.resize(kept, INPUTS)
-        weights, seen = row[padded].astype(np.int64), value[:, padded]
         nets, wanted = netlist.nets("held"), netlist.next_of_registers("taken")
-        check(netlist, nets, wanted, neuron.given(seen, weights), neuron.evaluate(seen, weights))
-        toggles = netlist.activity(dict(zip(nets, pack(neuron.given(seen, weights)), strict=True)), wanted, len(seen))
+        kept = np.argwhere(layer.weights)
+        toggles = 0.0
+        for _ in range(DRAWS):
+            rows, columns = kept[rng.choice(len(kept), INPUTS)].T
+            weights, seen = layer.weights[rows, columns].astype(np.int64), value[:, columns]
+            check(netlist, nets, wanted, neuron.given(seen, weights), neuron.evaluate(seen, weights))
+            packed = dict(zip(nets, pack(neuron.given(seen, weights)), strict=True))
+            toggles += netlist.activity(packed, wanted, len(seen)) / (len(seen) - 1) / DRAWS
         gates = transistors({"neuron": PlainNeuron(given.interval)}, folder / f"plain{index}" / "gates")["neuron"]
         each = np.count_nonzero(layer.weights) / INPUTS
         totals["cells"] += each * netlist.logic_cells
-        totals["toggles"] += each * toggles / (len(seen) - 1)
+        totals["toggles"] += each * toggles
         totals["transistors"] += each * gates
     return {name: round(value) for name, value in totals.items()}
 
@@ -162,7 +166,7 @@ def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path) -> di
 
 def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
     """A network in every form. The data path ends in scores; the decision on them is not part of it, nor of the paper's figures."""
-    quantised, proposed = load(NETWORKS / f"{name}-quantised.lnn"), load(NETWORKS / f"{name}.lnn")
+    quantised, proposed = load(NETWORKS / f"{name}-quantised.lnn"), load(name if name in shipped() else NETWORKS / f"{name}.lnn")
     data = datasets.load(proposed.dataset, data_dir)
     x = proposed.encoded_words(data.test.x)
     for datapath, network in (

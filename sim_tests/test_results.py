@@ -78,3 +78,12 @@ def test_retiming():
         assert row["register_bits_retimed"] < row["register_bits_soonest"]
         assert row["forms"]["retimed"]["ranks"] == row["forms"]["soonest"]["ranks"]
     assert [row["ranks"] for row in kept["curve"]] == sorted(row["ranks"] for row in kept["curve"])
+
+
+def test_constants():
+    """Embedding a weight saves more transistors than the paper says, and constants are ordered as in its Fig. 6."""
+    kept = result("constants")
+    assert kept["fig2_transistors_saved"] >= kept["published"]["fig2_transistors_saved"]
+    assert kept["fig3_transistors_saved"] >= kept["published"]["fig3_transistors_saved"]
+    assert kept["fig6_transistors_107"] > 5 * kept["fig6_transistors_minus_16"]
+    assert len(kept["fig6"]) == 256 and kept["rank_correlation_of_prices"] > 0.7
