@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from amaranth.hdl import Fragment
 
+import logicnn
 from benchmarks.readme import TABLES
 from logicnn import build, cli
+from logicnn.gateware import Accelerator
+from logicnn.mapping import Mapping
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -27,6 +30,15 @@ def test_code_runs():
     for name in ("core", "accelerator"):
         Fragment.get(names[name], None)
     assert names["labels"].shape == (3,) and names["core"].latency == 0 and names["accelerator"].latency == 2
+
+
+def test_pipeline_code_runs():
+    (code,) = [block for block in blocks() if "Mapping.embedded" in block]
+    names = {"logicnn": logicnn, "Mapping": Mapping, "Accelerator": Accelerator}
+    exec(code, names)
+    assert names["accelerator"].latency == names["mapping"].latency > 0
+    assert names["mapping"].engines[0].pipeline.period_ns <= 10
+    Fragment.get(names["accelerator"], None)
 
 
 def test_matrix_code_runs():
