@@ -168,6 +168,16 @@ def _carry_cells(cells: Iterable[dict]) -> int:
     return lone + into + out
 
 
+def _feed_ins(cells: Iterable[dict]) -> int:
+    """Cells by which carries get into ECP5's chains, a CCU2C (two cells) each: nextpnr's rule, in `ecp5/pack.cc`.
+
+    A first carry that is a constant needs one as well.
+    """
+    slices = [cell["connections"] for cell in cells if cell["type"] == "CCU2C"]
+    outs = {nets[0] for ports in slices if (nets := ports.get("COUT"))}
+    return 2 * sum(nets[0] not in outs for ports in slices if (nets := ports.get("CIN")))
+
+
 class Netlist:
     """A flat netlist: gates by output net, registers by output net, nets by name.
 
@@ -183,7 +193,7 @@ class Netlist:
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise NetlistError(f"cannot read the netlist {path}: {error}") from None
         self.cells = Counter(cell["type"] for cell in cells.values())
-        self._carry_cells = _carry_cells(cells.values())
+        self._carry_cells = _carry_cells(cells.values()) + _feed_ins(cells.values())
         self._names = {name: net["bits"] for name, net in names.items()}
         self._gates: dict[Net, Gate] = {}
         self._registers: dict[Net, Net] = {}
@@ -213,7 +223,10 @@ class Netlist:
 
     @property
     def logic_cells(self) -> int:
-        """Places that LUTs and carries take: on iCE40 a carry shares a cell with a LUT that reads the same, on ECP5 a CCU2C takes two."""
+        """Places that LUTs and carries take, with those by which carries get into their chains.
+
+        On iCE40 a carry shares a cell with a LUT that reads the same, on ECP5 a CCU2C takes two.
+        """
         return self.cells["SB_LUT4"] + self.cells["LUT4"] + 2 * self.cells["CCU2C"] + self._carry_cells
 
     def nets(self, name: str) -> list[Net]:
