@@ -87,3 +87,12 @@ def test_constants():
     assert kept["fig3_transistors_saved"] >= kept["published"]["fig3_transistors_saved"]
     assert kept["fig6_transistors_107"] > 5 * kept["fig6_transistors_minus_16"]
     assert len(kept["fig6"]) == 256 and kept["rank_correlation_of_prices"] > 0.7
+
+
+def test_logicnets():
+    """Wherever the truth tables get to, a network of ours is as accurate and no larger."""
+    kept = result("logicnets")
+    assert kept["dataset"] == "jsc-pythia" and len(kept["logicnets"]) >= 5
+    for row in kept["logicnets"]:
+        assert any(ours["accuracy"] >= row["accuracy"] and ours["cells"] <= row["cells"] for ours in kept["ours"])
+    assert all(row["vectors"] > 1000 for row in [*kept["logicnets"], *kept["ours"]])
