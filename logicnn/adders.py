@@ -190,7 +190,12 @@ class AdderGraph:
     @property
     def bits(self) -> int:
         """Bits of all carry chains, those of negated outputs included: the logic cells of a fabric that inverts for nothing."""
-        return sum(stop - first for first, stop in self.chains) + sum(self.negation_bits)
+        return sum(self.chain_bits)
+
+    @property
+    def chain_bits(self) -> tuple[int, ...]:
+        """The length of every carry chain, those of negated outputs included."""
+        return tuple(bits for bits in (*(stop - first for first, stop in self.chains), *self.negation_bits) if bits)
 
     @cached_property
     def negation_bits(self) -> tuple[int, ...]:
@@ -202,8 +207,7 @@ class AdderGraph:
     @property
     def luts_carry4(self) -> tuple[int, int]:
         """(LUT6, CARRY4) of the graph on a fabric with a LUT a sum bit and carries of four bits (7-series and later): an estimate."""
-        chains = [stop - first for first, stop in self.chains if stop > first] + [bits for bits in self.negation_bits if bits]
-        return sum(chains), sum(-(-bits // 4) for bits in chains)
+        return self.bits, sum(-(-bits // 4) for bits in self.chain_bits)
 
 
 def _chain(adder: Adder, a: Interval, b: Interval, result: Interval, stop: int) -> tuple[int, int]:

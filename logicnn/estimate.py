@@ -11,7 +11,7 @@ from math import log2
 from logicnn.mapping import Embedded, Mapping, Shared, Unrolled
 from logicnn.network import Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d, Offset, Slicer, Threshold
 from logicnn.popcounts import share_popcounts
-from logicnn.resources import Device, Family, Resources
+from logicnn.resources import DEVICES, Device, Family, Resources
 
 __all__ = ["argmax_lut4", "cheapest", "core", "core_delay_ns", "design", "popcount_lut4", "threshold_lut4"]
 
@@ -61,20 +61,21 @@ def _layer_lut4(layer: Layer, given: Activations) -> int:
             return 0
 
 
-def _embedded_cost(engine: Embedded) -> Resources:
-    """Carry bits of all additions, two LUT4 a bit of every requantised word, and the registers inside."""
-    cells = sum(graph.bits for graph, _ in engine.slices.datapath.layers)
+def _embedded_cost(engine: Embedded, device: Device) -> Resources:
+    """All sums, two LUT4 a bit of every requantised word, and the registers inside."""
+    carry = sum(graph.bits for graph, _ in engine.slices.datapath.layers)
+    cells = sum(device.sum_cells(bits) for graph, _ in engine.slices.datapath.layers for bits in graph.chain_bits)
     clipped = sum(2 * each.bits for _, rectifiers in engine.slices.datapath.layers if rectifiers for each in rectifiers)
-    return Resources(lut4=cells + clipped, logic_cells=cells + clipped, ff=engine.pipeline.register_bits, carry=cells)
+    return Resources(lut4=cells + clipped, logic_cells=cells + clipped, ff=engine.pipeline.register_bits, carry=carry)
 
 
-def core(mapping: Mapping) -> Resources:
-    """The network's own logic."""
+def core(mapping: Mapping, device: Device = DEVICES["iCE40UP5K"]) -> Resources:
+    """The network's own logic; only `Embedded` layers depend on the device."""
     network = mapping.network
     total = Resources()
     for index, engine in mapping.parts():
         total += (
-            _embedded_cost(engine)
+            _embedded_cost(engine, device)
             if isinstance(engine, Embedded)
             else _layer_cost(network.layers[index], network.activations[index], engine)
         )
@@ -119,7 +120,7 @@ def design(mapping: Mapping, device: Device) -> Resources:
     """The whole board design. Each stored input bit is a flip-flop that no LUT precedes, and so a logic cell of its own."""
     stored = len(mapping.network.read_inputs())
     mask = -(-mapping.network.core_bits // device.bram_bits)
-    return core(mapping) + SHELL + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored, bram=mask)
+    return core(mapping, device) + SHELL + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored, bram=mask)
 
 
 def _delay_ns(layer: Layer, given: Activations, engine: Unrolled | Shared, device: Device) -> float:

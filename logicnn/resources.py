@@ -55,6 +55,12 @@ class Device:
     separate_ff: bool
     bram_bits: int
 
+    def sum_cells(self, bits: int) -> int:
+        """Logic cells of a sum of so many bits: a LUT each, or on ECP5 slices of two in a chain that one more slice feeds."""
+        if self.family is Family.ICE40 or bits <= self.lut_sum_bits:
+            return bits
+        return 2 * -(-bits // 2) + 2
+
 
 # Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
 # cells; its carry and flip-flop are part of a cell. Delays: placed by nextpnr, benchmarks/calibrate.py (rounded; a design of
