@@ -1,5 +1,8 @@
 """The board design as seen from its serial line: bytes in, classes out."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -7,7 +10,9 @@ from amaranth.sim import Simulator
 from logicnn.gateware.top import SILENCE, SerialClassifier
 from logicnn.mapping import Mapping
 from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset, Threshold
-from sim_tests.helpers import all_bits, dense_network
+from logicnn.resources import DEVICES
+from logicnn.sharing import optimise
+from sim_tests.helpers import all_bits, dense_network, int_network
 
 DIVISOR = 8  # cycles a bit
 
@@ -43,12 +48,13 @@ def classes_over_the_line(
     network,
     data: list[bytes],
     registers=(),
+    mapping: Mapping | None = None,
     bit_cycles: float = DIVISOR,
     silence_after: dict[int, bool] | None = None,
     expected: int | None = None,
 ):
     """What the design answers to the frames, and the LEDs after each answer."""
-    dut = SerialClassifier(Mapping.unrolled(network, registers), DIVISOR, 2)
+    dut = SerialClassifier(mapping or Mapping.unrolled(network, registers), DIVISOR, 2)
     answers: list[int] = []
     leds: list[int] = []
 
@@ -90,6 +96,19 @@ def test_classes(registers):
     assert len(set(expected)) == 3
     answers, leds = classes_over_the_line(network, frames(encoded), registers)
     assert answers == expected and leds == expected
+
+
+@pytest.mark.parametrize("ranks", [0, 2])
+def test_classes_of_words(ranks):
+    """Words of four bits, two to a byte, one of which nothing reads."""
+    network = int_network(np.random.default_rng(11), 5, 6, 3)
+    weights = network.layers[0].weights.copy()
+    weights[:, 2] = 0
+    network = replace(network, layers=(replace(network.layers[0], weights=weights), *network.layers[1:]))
+    x = np.random.default_rng(1).integers(-8, 8, (25, 5))
+    mapping = Mapping.embedded(network, DEVICES["LFE5U-85F"], ranks=ranks, optimiser=partial(optimise, tries=3))
+    answers, _ = classes_over_the_line(network, frames(network.encode(x)), mapping=mapping)
+    assert len(network.read_inputs()) == 16 and answers == network.evaluate(x).tolist()
 
 
 def test_one_byte_exhaustive():
