@@ -77,6 +77,8 @@ def test_retiming():
         assert row["fmax_retimed"] >= 1.68 * row["fmax_layer_ends"]
         assert row["register_bits_retimed"] < row["register_bits_soonest"]
         assert row["forms"]["retimed"]["ranks"] == row["forms"]["soonest"]["ranks"]
+    assert kept["predicted_within_15_percent"] >= 0.9  # fitted to these networks
+    assert len(kept["held_out"]) >= 6 and kept["held_out_within_15_percent"] >= 0.8  # and not to these
     assert [row["ranks"] for row in kept["curve"]] == sorted(row["ranks"] for row in kept["curve"])
 
 
