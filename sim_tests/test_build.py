@@ -193,7 +193,7 @@ def test_seed_refused(seed, capsys):
 def test_scores_refused(tmp_path, capsys):
     files.save(dense_network(np.random.default_rng(24), 9, 7, 5, argmax=False), tmp_path / "scores.lnn")
     assert run("--board", "icebreaker", "--model", str(tmp_path / "scores.lnn"), "--output", str(tmp_path / "out")) == 2
-    assert "error: a board needs a network that ends in Argmax over at most 256 classes" in capsys.readouterr().err
+    assert "error: a board needs a network that ends in Argmax or Slicer, of at most 256 classes" in capsys.readouterr().err
 
 
 def test_damaged_cache_is_made_again(built, monkeypatch):
