@@ -61,7 +61,6 @@ def synthesise(component, device: Device, folder: Path, options: str = "") -> Ne
     """The bench of a component as a netlist, by the default flow of its family; `options` for comparisons only."""
     folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(component)
-    # without paths and line numbers, which change the order of names and with it the placement
     text = rtlil.convert(bench, ports=[bench.pin, bench.load, bench.parity], platform=PLATFORMS[device.name](), emit_src=False)
     (folder / "top.il").write_text(text)
     (folder / "top.ys").write_text(f"read_rtlil top.il\nsynth_{device.family.value} {options} -top top\nwrite_json top.json\n")

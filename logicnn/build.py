@@ -152,7 +152,7 @@ def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Pl
         BoardTop(mapping, divider, BAUD),
         TOP,
         debug_verilog=False,
-        emit_src=False,  # paths and line numbers of sources would change the placement
+        emit_src=False,  # paths and line numbers would make stages run again that read nothing new
         synth_opts=SYNTH_OPTIONS[board.device.family],
         script_after_read=synthesis_script(mapping.network),
         nextpnr_opts=f"{PLACE_OPTIONS[board.device.family]} --report timing.json --detailed-timing-report "
