@@ -11,13 +11,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from amaranth import *
 from scipy.stats import spearmanr
 
 from benchmarks.common import RESULTS, write_result
 from benchmarks.gates import transistors
+from benchmarks.plots import pyplot, save
 from logicnn.cli import guarded
 from logicnn.constants import multiplier_bits
 
@@ -68,20 +68,14 @@ def figures(folder: Path) -> dict[str, Any]:
 
 
 def plot(rows: list[dict[str, int]], path: Path) -> None:
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    mpl.rcParams["svg.hashsalt"] = "logicnn"
-    figure, axes = plt.subplots(figsize=(9, 4))
+    figure, axes = pyplot().subplots(figsize=(9, 4))
     values = np.array([row["weight"] for row in rows])
     axes.bar(values, [row["transistors"] for row in rows], 1.0, label="transistors (estimate)")
     axes.set(xlabel="constant of an 8-bit multiplier", ylabel="transistors")
     other = axes.twinx()
     other.plot(values, [row["carry_bits"] for row in rows], color="tab:red", linewidth=0.8, label="carry bits of our additions")
     other.set_ylabel("carry bits", color="tab:red")
-    figure.tight_layout()
-    for suffix in (".svg", ".png"):
-        figure.savefig(path.with_suffix(suffix), metadata={"Date": None} if suffix == ".svg" else None)
+    save(figure, path)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.placing import synthesise
+from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check, widths_of
 from logicnn import datasets
 from logicnn.bits import from_words
@@ -218,21 +219,13 @@ def word_network(case: Words, data: Dataset, folder: Path) -> dict[str, Any]:
 
 
 def plot(baseline: list[dict[str, Any]], ours: list[dict[str, Any]], path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    mpl.rcParams["svg.hashsalt"] = "logicnn"
-    figure, axes = plt.subplots(figsize=(7, 4.5))
+    figure, axes = pyplot().subplots(figsize=(7, 4.5))
     for rows, label, marker in ((baseline, "LogicNets (our implementation)", "s"), (ours, "logicnn", "o")):
         axes.scatter([row["cells"] for row in rows], [100 * row["accuracy"] for row in rows], label=label, marker=marker)
     axes.set(xscale="log", xlabel="iCE40 logic cells", ylabel="test accuracy, % (simulated jets, jsc-pythia)")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
-    figure.tight_layout()
-    for suffix in (".svg", ".png"):
-        figure.savefig(path.with_suffix(suffix), metadata={"Date": None} if suffix == ".svg" else None)
+    save(figure, path)
 
 
 def main() -> None:

@@ -15,13 +15,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import NETWORKS, RESULTS, write_result
 from benchmarks.harness import place_layer
+from benchmarks.plots import pyplot, save
 from logicnn import boards, datasets, load, tools
 from logicnn.build import TOP, Options, TooBig, build, build_folder
 from logicnn.cli import guarded
@@ -90,10 +90,7 @@ def default_build_seconds(data_dir: str | None) -> dict[str, float]:
 
 
 def plot(rows: list[dict], float_accuracy: float, path: Path) -> None:
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5))
+    figure, axes = pyplot().subplots(figsize=(7, 4.5))
     axes.axhline(100 * float_accuracy, color="grey", linestyle=":", label="float baseline")
     axes.axhline(96 * float_accuracy, color="grey", linestyle="--", label="96 % of it: published target")
     for board in BOARDS:
@@ -107,9 +104,7 @@ def plot(rows: list[dict], float_accuracy: float, path: Path) -> None:
     )
     axes.grid(alpha=0.3, which="both")
     axes.legend()
-    figure.tight_layout()
-    for suffix in (".svg", ".png"):
-        figure.savefig(path.with_suffix(suffix), metadata={"Date": None} if suffix == ".svg" else None)
+    save(figure, path)
 
 
 def show(rows: list[dict], baseline: dict, unpruned: int) -> None:

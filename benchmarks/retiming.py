@@ -14,12 +14,12 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 
 from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.forms import range_of
 from benchmarks.placing import place, synthesise
+from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check, random_words, widths_of
 from logicnn.cli import guarded
 from logicnn.gateware.pipelines import PipelinedDatapath
@@ -166,20 +166,14 @@ def within(rows: list[dict[str, Any]]) -> float:
 
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    mpl.rcParams["svg.hashsalt"] = "logicnn"
-    figure, axes = plt.subplots(figsize=(7, 4.5))
+    figure, axes = pyplot().subplots(figsize=(7, 4.5))
     ranks = [row["ranks"] for row in rows]
     axes.plot(ranks, [row["fmax_mhz"] for row in rows], marker="o", label="placed")
     axes.plot(ranks, [row["predicted_mhz"] for row in rows], linestyle="--", label="predicted")
     axes.set(xlabel="register ranks inside the network", ylabel="clock, MHz", title=f"{CURVE[0]}, random weights, ECP5 speed 6")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.tight_layout()
-    for suffix in (".svg", ".png"):
-        figure.savefig(path.with_suffix(suffix), metadata={"Date": None} if suffix == ".svg" else None)
+    save(figure, path)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from logicnn.bits import pack, unpack
+from logicnn.bits import from_words, pack, unpack
 from logicnn.errors import CheckFailed
 from logicnn.netlist import Net, Netlist
 from logicnn.network import Interval
@@ -21,12 +21,12 @@ def random_words(inputs: Sequence[Interval], seed: int) -> np.ndarray:  # (VECTO
 
 
 def widths_of(intervals: Sequence[Interval]) -> list[int]:
-    return [max(1, each.width) for each in intervals]
+    return [each.word for each in intervals]
 
 
 def as_bits(x: np.ndarray, widths: Sequence[int]) -> np.ndarray:  # (samples, words) -> (samples, bits) bool
     """Words side by side, the first lowest."""
-    return np.concatenate([(x[:, index, None] >> np.arange(width) & 1).astype(bool) for index, width in enumerate(widths)], axis=1)
+    return np.concatenate([from_words(x[:, index : index + 1], width) for index, width in enumerate(widths)], axis=1)
 
 
 def check(netlist: Netlist, given: Sequence[Net], wanted: Sequence[Net], inputs: np.ndarray, expected: np.ndarray) -> int:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from logicnn.values import Activations, Interval, NetworkError, read_only, wrap
+from logicnn.values import Activations, Interval, NetworkError, check_convolution, convolved, increasing, read_only, wrap
 
-__all__ = ["IntConv2d", "IntDense", "Integer", "Requantize", "Slicer", "evaluate", "held", "held_interval", "output_interval"]
+__all__ = ["IntConv2d", "IntDense", "Integer", "Requantize", "Slicer", "evaluate", "held", "held_intervals"]
 
 LARGEST_SUM = 1 << 53  # held values that double precision, which multiplies matrices fast, still adds exactly
 WIDEST = 54
@@ -114,22 +114,10 @@ class IntConv2d:
 
     def __post_init__(self) -> None:
         _check(self, 4)
-        if not isinstance(self.stride, int) or self.stride < 1:
-            raise NetworkError(f"IntConv2d.stride must be a positive integer, not {self.stride!r}")
-        if not isinstance(self.padding, int) or not 0 <= self.padding < min(self.weights.shape[2:]):
-            raise NetworkError(f"IntConv2d.padding must be an integer of at least 0 and below the kernel size, not {self.padding!r}")
+        check_convolution(self)
 
     def infer(self, given: Activations) -> Activations:
-        if len(given.shape) != 3:
-            raise NetworkError(f"IntConv2d reads (channels, height, width), not shape {given.shape}")
-        out, channels, *kernel = self.weights.shape
-        if given.shape[0] != channels:
-            raise NetworkError(f"IntConv2d.weights {self.weights.shape} read {channels} channels, but its input has shape {given.shape}")
-        padded = [size + 2 * self.padding for size in given.shape[1:]]
-        if any(size < k for size, k in zip(padded, kernel, strict=True)):
-            raise NetworkError(f"IntConv2d kernel {tuple(kernel)} is larger than its padded input {tuple(padded)}")
-        rows, columns = ((size - k) // self.stride + 1 for size, k in zip(padded, kernel, strict=True))
-        return Activations((out, rows, columns), _gives(self, given))
+        return Activations(convolved(self, given), _gives(self, given))
 
     def windows(self, x: np.ndarray) -> np.ndarray:  # (n, in, h, w) -> (n, in, oh, ow, kh, kw)
         pad = [(0, 0), (0, 0), (self.padding, self.padding), (self.padding, self.padding)]
@@ -155,9 +143,9 @@ class IntConv2d:
 Integer = IntDense | IntConv2d
 
 
-def _bounds(layer: Integer, given: Activations) -> tuple[np.ndarray, np.ndarray]:
-    """The range of every neuron's held value over all inputs, unwrapped, as Python integers; padding may read as 0."""
-    flat = layer.weights.reshape(len(layer.weights), -1).astype(object)
+def held_intervals(layer: Integer, given: Activations) -> list[Interval]:
+    """The exact range of every neuron's held value before it wraps; padding may read as 0."""
+    flat = layer.weights.reshape(len(layer.weights), -1).astype(object)  # Python's integers, which do not overflow
     low, high = given.interval.low, given.interval.high
     if isinstance(layer, IntConv2d) and layer.padding:
         low, high = min(low, 0), max(high, 0)
@@ -166,33 +154,19 @@ def _bounds(layer: Integer, given: Activations) -> tuple[np.ndarray, np.ndarray]
     if layer.activation is not None:
         multiplier, rounding = layer.activation.multiplier.astype(object), layer.activation.rounding.astype(object)
         lows, highs = lows * multiplier + rounding, highs * multiplier + rounding
-    return lows, highs
-
-
-def held_interval(layer: Integer, given: Activations, neuron: int) -> Interval:
-    """The exact range of a neuron's held value before it wraps."""
-    lows, highs = _bounds(layer, given)
-    return Interval(int(lows[neuron]), int(highs[neuron]))
-
-
-def output_interval(layer: Integer, given: Activations, neuron: int) -> Interval:
-    """The range of what a neuron gives: its own, where the layer has no activation."""
-    return layer.activation.interval if layer.activation else held_interval(layer, given, neuron).wrapped(_width(layer, neuron))
-
-
-def _width(layer: Integer, neuron: int) -> int | None:
-    return None if layer.width is None else int(layer.width[neuron])
+    return [Interval(int(low), int(high)) for low, high in zip(lows, highs, strict=True)]
 
 
 def _gives(layer: Integer, given: Activations) -> Interval:
-    lows, highs = _bounds(layer, given)
-    largest = max(abs(int(lows.min())), abs(int(highs.max())))
+    intervals = held_intervals(layer, given)
+    largest = max(max(abs(each.low), abs(each.high)) for each in intervals)
     if largest >= LARGEST_SUM:
         raise NetworkError(f"{type(layer).__name__} has held values of {largest.bit_length()} bits; at most 53 are supported")
     if layer.activation is not None:
         return layer.activation.interval
-    intervals = [Interval(int(low), int(high)).wrapped(_width(layer, n)) for n, (low, high) in enumerate(zip(lows, highs, strict=True))]
-    return Interval(min(each.low for each in intervals), max(each.high for each in intervals))
+    widths = [None] * len(intervals) if layer.width is None else layer.width.tolist()
+    wrapped = [each.wrapped(width) for each, width in zip(intervals, widths, strict=True)]
+    return Interval(min(each.low for each in wrapped), max(each.high for each in wrapped))
 
 
 def held(layer: Integer, given: Activations, x: np.ndarray) -> np.ndarray:  # (n, given.size) -> (n, out, positions) int64
@@ -225,9 +199,7 @@ class Slicer:
     thresholds: np.ndarray
 
     def __post_init__(self) -> None:
-        read_only(self, "thresholds", np.int64, 1)
-        if np.any(np.diff(self.thresholds) <= 0):
-            raise NetworkError(f"Slicer.thresholds must increase, not {self.thresholds.tolist()}")
+        increasing(self, "thresholds", np.int64)
 
     def infer(self, given: Activations) -> Activations:
         if given.shape != (1,):

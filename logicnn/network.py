@@ -25,7 +25,7 @@ import numpy as np
 from logicnn import bits, integers
 from logicnn.digest import digest_of
 from logicnn.integers import IntConv2d, IntDense, Requantize, Slicer
-from logicnn.values import BIT, Activations, Interval, NetworkError, read_only
+from logicnn.values import BIT, Activations, Interval, NetworkError, check_convolution, convolved, increasing, need_image, read_only
 
 __all__ = [
     "Activations",
@@ -101,11 +101,6 @@ def _need_bits(layer: "Layer", given: Activations) -> None:
         raise NetworkError(f"{type(layer).__name__} reads bits, but its input lies in {given.interval.low} ... {given.interval.high}")
 
 
-def _need_image(layer: "Layer", given: Activations) -> None:
-    if len(given.shape) != 3:
-        raise NetworkError(f"{type(layer).__name__} reads (channels, height, width), not shape {given.shape}")
-
-
 def _check_levels(layer: "BinaryDense | BinaryConv2d") -> None:
     if not isinstance(layer.activation, Threshold | Offset):
         raise NetworkError(f"{type(layer).__name__}.activation must be a Threshold or an Offset, not {layer.activation!r}")
@@ -161,21 +156,11 @@ class BinaryConv2d:
     def __post_init__(self) -> None:
         _ternary(self, 4)
         _check_levels(self)
-        if not isinstance(self.stride, int) or self.stride < 1:
-            raise NetworkError(f"BinaryConv2d.stride must be a positive integer, not {self.stride!r}")
-        if not isinstance(self.padding, int) or not 0 <= self.padding < min(self.weights.shape[2:]):
-            raise NetworkError(f"BinaryConv2d.padding must be an integer of at least 0 and below the kernel size, not {self.padding!r}")
+        check_convolution(self)
 
     def infer(self, given: Activations) -> Activations:
         _need_bits(self, given)
-        _need_image(self, given)
-        out, channels, *kernel = self.weights.shape
-        if given.shape[0] != channels:
-            raise NetworkError(f"BinaryConv2d.weights {self.weights.shape} read {channels} channels, but its input has shape {given.shape}")
-        padded = [size + 2 * self.padding for size in given.shape[1:]]
-        if any(size < k for size, k in zip(padded, kernel, strict=True)):
-            raise NetworkError(f"BinaryConv2d kernel {tuple(kernel)} is larger than its padded input {tuple(padded)}")
-        return Activations((out, *((size - k) // self.stride + 1 for size, k in zip(padded, kernel, strict=True))), _interval_of(self))
+        return Activations(convolved(self, given), _interval_of(self))
 
     def neurons(self, given: Activations) -> Iterator[Neuron]:
         """One neuron an output position; a kernel position over the padding agrees (weight -1) or not (+1) whatever the input."""
@@ -205,7 +190,7 @@ class MaxPool2d:
 
     def infer(self, given: Activations) -> Activations:
         _need_bits(self, given)
-        _need_image(self, given)
+        need_image(self, given)
         channels, height, width = given.shape
         if min(height, width) < self.size:
             raise NetworkError(f"MaxPool2d.size {self.size} is larger than its input {given.shape}")
@@ -237,9 +222,7 @@ class Thermometer:
     thresholds: np.ndarray
 
     def __post_init__(self) -> None:
-        read_only(self, "thresholds", np.int32, 1)
-        if np.any(np.diff(self.thresholds) <= 0):
-            raise NetworkError(f"Thermometer.thresholds must increase, not {self.thresholds.tolist()}")
+        increasing(self, "thresholds", np.int32)
 
     def infer(self, given: Activations) -> Activations:
         low, high = given.interval.low, given.interval.high

@@ -8,7 +8,18 @@ import numpy as np
 
 from logicnn.errors import LogicnnError
 
-__all__ = ["BIT", "Activations", "Interval", "NetworkError", "read_only", "wrap"]
+__all__ = [
+    "BIT",
+    "Activations",
+    "Interval",
+    "NetworkError",
+    "check_convolution",
+    "convolved",
+    "increasing",
+    "need_image",
+    "read_only",
+    "wrap",
+]
 
 LARGEST_SIZE = 1 << 24  # values of one sample, far beyond what any supported device can read
 
@@ -108,3 +119,39 @@ def read_only(owner: Any, name: str, dtype: type, ndim: int) -> None:
     copy = np.array(given, dtype=dtype, order="C")
     copy.setflags(write=False)
     object.__setattr__(owner, name, copy)
+
+
+def increasing(owner: Any, name: str, dtype: type) -> None:
+    """A field of thresholds as `read_only` makes it, checked to increase."""
+    read_only(owner, name, dtype, 1)
+    values = getattr(owner, name)
+    if np.any(np.diff(values) <= 0):
+        raise NetworkError(f"{type(owner).__name__}.{name} must increase, not {values.tolist()}")
+
+
+def need_image(layer: Any, given: Activations) -> None:
+    if len(given.shape) != 3:
+        raise NetworkError(f"{type(layer).__name__} reads (channels, height, width), not shape {given.shape}")
+
+
+def check_convolution(layer: Any) -> None:
+    """Stride and padding of a layer with weights (out, in, kh, kw)."""
+    name = type(layer).__name__
+    if not isinstance(layer.stride, int) or layer.stride < 1:
+        raise NetworkError(f"{name}.stride must be a positive integer, not {layer.stride!r}")
+    if not isinstance(layer.padding, int) or not 0 <= layer.padding < min(layer.weights.shape[2:]):
+        raise NetworkError(f"{name}.padding must be an integer of at least 0 and below the kernel size, not {layer.padding!r}")
+
+
+def convolved(layer: Any, given: Activations) -> tuple[int, int, int]:
+    """(out, rows, columns) of a layer with weights (out, in, kh, kw), a stride and padding, for an input."""
+    need_image(layer, given)
+    name = type(layer).__name__
+    out, channels, *kernel = layer.weights.shape
+    if given.shape[0] != channels:
+        raise NetworkError(f"{name}.weights {layer.weights.shape} read {channels} channels, but its input has shape {given.shape}")
+    padded = [size + 2 * layer.padding for size in given.shape[1:]]
+    if any(size < k for size, k in zip(padded, kernel, strict=True)):
+        raise NetworkError(f"{name} kernel {tuple(kernel)} is larger than its padded input {tuple(padded)}")
+    rows, columns = ((size - k) // layer.stride + 1 for size, k in zip(padded, kernel, strict=True))
+    return out, rows, columns

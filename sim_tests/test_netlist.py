@@ -184,18 +184,18 @@ def test_logic_cells_count_ways_into_and_out_of_chains(carry, reader, cells, tmp
     assert _logic_cells(tmp_path, lut=lut, chain=chain, reader=reader) == cells
 
 
-def _ccu2c(*outputs: str, **ports: list) -> dict:
+def _ccu2c(**ports: list) -> dict:
     """A slice of a chain with the flow's parameters, its operands constants."""
     operands = {f"{name}{half}": ["0"] for name in "ABCD" for half in "01"} | {"S0": [], "S1": []}
     parameters = {"INIT0": "0" * 16, "INIT1": "0" * 16}
-    return _cell("CCU2C", *outputs, **operands, **ports) | {"parameters": parameters}
+    return _cell("CCU2C", "COUT", **operands, **ports) | {"parameters": parameters}
 
 
 def test_logic_cells_of_ecp5_chains_count_what_feeds_them(tmp_path):
     """Two slices of one chain, and one of another: two cells each, and two for each chain's first carry."""
-    first = _ccu2c("COUT", CIN=["0"], COUT=[5])
-    second = _ccu2c("COUT", CIN=[5], COUT=[6])
-    other = _ccu2c("COUT", CIN=["1"], COUT=[7])
+    first = _ccu2c(CIN=["0"], COUT=[5])
+    second = _ccu2c(CIN=[5], COUT=[6])
+    other = _ccu2c(CIN=["1"], COUT=[7])
     assert _logic_cells(tmp_path, first=first, second=second) == 4 + 2
     assert _logic_cells(tmp_path, first=first, second=second, other=other) == 6 + 4
 

@@ -73,7 +73,7 @@ class _Sums(ABC):
             if term is None:
                 results.append(C(0, 1))
                 continue
-            width = max(1, interval.width) - term.shift
+            width = interval.word - term.shift
             result = self._negated(term.node, width, f"negative{index}") if term.negative else self._bits(term.node, width)
             results.append(_word(Cat(C(0, term.shift), result), interval))
         return results
@@ -183,7 +183,7 @@ class _Ice40Sums(_Sums):
         self.inverse: dict[tuple[int, int], Value] = {}
         for interval, value in zip(graph.inputs, values, strict=True):
             constant = interval.low == interval.high
-            self.bits.append([(C(interval.low >> i & 1, 1) if constant else value[i], False) for i in range(max(1, interval.width))])
+            self.bits.append([(C(interval.low >> i & 1, 1) if constant else value[i], False) for i in range(interval.word)])
         for index in range(len(graph.adders)):
             self.bits.append(self._sum(index))
 
@@ -211,7 +211,7 @@ class _Ice40Sums(_Sums):
         interval = self.graph.intervals[node]
         first, stop = self.graph.chains[index]
         if interval.low == interval.high:
-            return [(C(interval.low >> i & 1, 1), False) for i in range(max(1, interval.width))]
+            return [(C(interval.low >> i & 1, 1), False) for i in range(interval.word)]
         low, high, carry_node = _low_first(self.graph.adders[index])
         passed = [self._passed(low, place) for place in range(first)]
         if first == stop:
@@ -291,7 +291,7 @@ def orientations(graph: AdderGraph) -> list[bool]:
     """
     turned = [False] * len(graph.adders)
     needs = _needs(graph, turned)
-    widths = [max(1, each.width) for each in graph.intervals]
+    widths = [each.word for each in graph.intervals]
 
     def price(node: int) -> int:
         plain, inverted = needs[node]

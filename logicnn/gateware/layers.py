@@ -43,7 +43,7 @@ def wires(m: Module, prefix: str) -> Wire:
 
 
 def word_shape(interval: Interval) -> Shape:
-    return Shape(max(1, interval.width), signed=interval.low < 0)
+    return Shape(interval.word, signed=interval.low < 0)
 
 
 def port_shape(given: Activations):

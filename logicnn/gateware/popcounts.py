@@ -39,7 +39,7 @@ class SharedThresholds(wiring.Component):
 def _reaches(wire: bits.Wire, total: Value, interval: Interval, last: Comparison, i: Value) -> Value:
     """``total + term >= level``. A bit that is added becomes a bit below: ``total + x >= level`` is ``2 * total + x >= 2 * level - 1``."""
     low, high, level = interval.low, interval.high, last.level
-    word = list(Cat(total)[: max(1, interval.width)])
+    word = list(Cat(total)[: interval.word])
     if last.term is not None:
         bit = i[last.term.node]
         word = [~bit if last.term.negative else bit, *word]
