@@ -10,11 +10,12 @@ Takes an hour and a half; finished rows are kept in the output folder.
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from amaranth import *
 from amaranth.lib import wiring
@@ -23,12 +24,13 @@ from amaranth.lib.wiring import In, Out
 from benchmarks.common import NETWORKS, RESULTS, finished, write_result
 from benchmarks.gates import transistors
 from benchmarks.placing import place, synthesise
+from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check, widths_of
 from logicnn import datasets, fibre, integers
 from logicnn.bits import pack
 from logicnn.cli import guarded
-from logicnn.embedding import datapath_of, layer_ends, pipelined
-from logicnn.errors import LogicnnError
+from logicnn.embedding import Optimiser, datapath_of, layer_ends, pipelined
+from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.files import load, shipped
 from logicnn.gateware.adders import words
 from logicnn.gateware.pipelines import PipelinedDatapath
@@ -143,8 +145,8 @@ def checked(netlist: Netlist, datapath: Datapath, samples: np.ndarray) -> int:
     return total
 
 
-def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path) -> dict[str, Any]:
-    """A pipeline synthesised and checked: its cells, toggles a sample, transistors of its logic."""
+def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path, places: bool = False) -> dict[str, Any]:
+    """A pipeline synthesised and checked, and placed where asked: its cells, toggles a sample, transistors of its logic."""
     slices, pipeline = made
     datapath = slices.datapath
     netlist = synthesise(PipelinedDatapath(slices, pipeline.stages), DEVICE, folder)
@@ -153,7 +155,7 @@ def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path) -> di
     given = dict(zip(netlist.nets("held"), pack(active), strict=True))
     toggles = netlist.activity(given, netlist.next_of_registers("taken"), len(active)) / (len(active) - 1)
     logic = PipelinedDatapath(slices, [0] * len(slices.vertices))
-    return {
+    row = {
         "cells": netlist.logic_cells,
         "toggles": round(toggles),
         "transistors": transistors({"logic": logic}, folder / "gates")["logic"],
@@ -162,34 +164,44 @@ def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path) -> di
         "predicted_mhz": round(1000 / pipeline.period_ns, 2),
         "vectors": vectors,
     }
+    if places:
+        row["fmax_mhz"] = round(place(DEVICE, folder, SEED, 1000 / pipeline.period_ns).clock()[0], 2)
+    return row
 
 
 def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
-    """A network in every form. The data path ends in scores; the decision on them is not part of it, nor of the paper's figures."""
+    """A network in every form. The data path ends in scores; the decision on them is not part of it, nor of the paper's figures.
+
+    Finished forms stay in the folder, by the digest of their network.
+    """
     quantised, proposed = load(NETWORKS / f"{name}-quantised.lnn"), load(name if name in shipped() else NETWORKS / f"{name}.lnn")
     data = datasets.load(proposed.dataset, data_dir)
     x = proposed.encoded_words(data.test.x)
-    for datapath, network in (
-        (datapath_of(quantised, 0, without_sharing), quantised),
-        (datapath_of(proposed, 0, without_sharing), proposed),
-    ):
-        body = Network(network.input, network.layers[:-1])
+    for network in (quantised, proposed):
+        datapath, body = datapath_of(network, 0, without_sharing), Network(network.input, network.layers[:-1])
         if not np.array_equal(datapath.evaluate(x[:CHECKED]), body.evaluate(data.test.x[:CHECKED])):
-            raise AssertionError(f"the data path of {network.name} differs from its network")
-    embedded = layer_ends(datapath_of(quantised, 0, without_sharing), DEVICE)
-    shared = layer_ends(datapath_of(quantised, 0, optimise), DEVICE)
-    selected_path = datapath_of(proposed, 0, optimise)
-    ends = layer_ends(selected_path, DEVICE)
-    retimed = pipelined(selected_path, DEVICE, period=ends[1].period_ns / FASTER)
+            raise CheckFailed(f"the data path of {network.name} differs from its network")
+
+    @cache
+    def ends(network: Network, optimiser: Optimiser) -> tuple[Slices, Pipeline]:
+        return layer_ends(datapath_of(network, 0, optimiser), DEVICE)
+
+    def retimed() -> tuple[Slices, Pipeline]:
+        slices, pipeline = ends(proposed, optimise)
+        return pipelined(slices.datapath, DEVICE, period=pipeline.period_ns / FASTER)
+
+    def kept(part: str, network: Network, made: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+        of = folder / f"{part}-{network.digest()[:12]}"
+        return finished(of, lambda: made(of))
+
+    some = x[:CHECKED]
+    base = kept("plain", quantised, lambda of: plain(quantised, data.test.x, of))
     rows = {
-        "embedded": form(embedded, x[:CHECKED], folder / "embedded"),
-        "shared": form(shared, x[:CHECKED], folder / "shared"),
-        "selected": form(ends, x, folder / "selected"),
-        "retimed": form(retimed, x, folder / "retimed"),
+        "embedded": kept("embedded", quantised, lambda of: form(ends(quantised, without_sharing), some, of)),
+        "shared": kept("shared", quantised, lambda of: form(ends(quantised, optimise), some, of)),
+        "selected": kept("selected", proposed, lambda of: form(ends(proposed, optimise), x, of, places=True)),
+        "retimed": kept("retimed", proposed, lambda of: form(retimed(), x, of, places=True)),
     }
-    for key, (_, pipeline) in (("selected", ends), ("retimed", retimed)):
-        rows[key]["fmax_mhz"] = round(place(DEVICE, folder / key, SEED, 1000 / pipeline.period_ns).clock()[0], 2)
-    base = plain(quantised, data.test.x, folder)
     figures: dict[str, Any] = {"name": name, "dataset": proposed.dataset, "device": DEVICE.name}
     figures |= {f"cells_{key}": row["cells"] for key, row in (("plain", base), *rows.items())}
     figures |= {f"toggles_{key}": row["toggles"] for key, row in (("plain", base), *rows.items())}
@@ -202,28 +214,23 @@ def swept(name: str, count: int, folder: Path, data_dir: str | None) -> dict[str
     """Fig. 10: error and cells with so many selected weights."""
     network = load(NETWORKS / f"{name}-{count}.lnn")
     data = datasets.load(network.dataset, data_dir)
-    made = layer_ends(datapath_of(network, 0), DEVICE)
-    netlist = synthesise(PipelinedDatapath(made[0], made[1].stages), DEVICE, folder)
-    vectors = checked(netlist, made[0].datapath, network.encoded_words(data.test.x[:CHECKED]))
+
+    def measured(of: Path) -> dict[str, Any]:
+        made = layer_ends(datapath_of(network, 0), DEVICE)
+        netlist = synthesise(PipelinedDatapath(made[0], made[1].stages), DEVICE, of)
+        vectors = checked(netlist, made[0].datapath, network.encoded_words(data.test.x[:CHECKED]))
+        return {"cells": netlist.logic_cells, "vectors": vectors}
+
+    of = folder / f"{name}-{count}-{network.digest()[:12]}"
     decided = network.evaluate(data.test.x)
     error = fibre.bit_errors(decided, data.test.y) if network.dataset == "ofc-sim" else float(np.mean(decided != data.test.y))
-    return {"name": name, "selected_weights": count, "error": error, "cells": netlist.logic_cells, "vectors": vectors}
+    return {"name": name, "selected_weights": count, "error": error} | finished(of, lambda: measured(of))
 
 
 def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
     """Figs. 8, 9 and 10 of the paper from our measurements."""
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    mpl.rcParams["svg.hashsalt"] = "logicnn"
+    plt = pyplot()
     names, at = [row["name"] for row in networks], np.arange(len(networks))
-
-    def save(figure: Any, name: str) -> None:
-        figure.tight_layout()
-        for suffix in (".svg", ".png"):
-            path = RESULTS / f"logic_design_{name}{suffix}"
-            figure.savefig(path, metadata={"Date": None} if suffix == ".svg" else None)
-        plt.close(figure)
 
     figure, axes = plt.subplots(figsize=(8, 4.5))
     axes.bar(at - 0.2, [row["fmax_layer_ends"] for row in networks], 0.4, label="registers at layer ends")
@@ -233,7 +240,7 @@ def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
     lines.plot(at, [row["forms"]["retimed"]["register_bits"] for row in networks], color="black", marker="o", label="register bits")
     lines.set(ylabel="register bits of the retimed form")
     axes.legend(loc="upper left")
-    save(figure, "fig8")
+    save(figure, RESULTS / "logic_design_fig8")
 
     figure, panels = plt.subplots(1, 2, figsize=(10, 4.5))
     forms = ("plain", "embedded", "shared", "selected")
@@ -244,7 +251,7 @@ def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
         panel.set(yscale="log", ylabel=label, xticks=at)
         panel.set_xticklabels(names, rotation=60)
     panels[0].legend()
-    save(figure, "fig9")
+    save(figure, RESULTS / "logic_design_fig9")
 
     figure, panels = plt.subplots(1, len(SWEPT), figsize=(12, 4))
     for panel, name in zip(panels, SWEPT, strict=True):
@@ -256,7 +263,7 @@ def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
         cells = panel.twinx()
         cells.plot(counts, [row["cells"] for row in rows], marker="s", color="tab:red")
         cells.set_ylabel("logic cells", color="tab:red")
-    save(figure, "fig10")
+    save(figure, RESULTS / "logic_design_fig10")
 
 
 def summary(networks: list[dict[str, Any]]) -> dict[str, float]:
@@ -286,13 +293,11 @@ def main() -> None:
     networks = []
     for name in PUBLISHED:
         if not given.only or name in given.only:
-            folder = given.output / name
-            networks.append(finished(folder, lambda: measure(name, folder, given.data_dir)))  # noqa: B023, called at once
+            networks.append(measure(name, given.output / name, given.data_dir))
     sweep = []
     for name, counts in SWEPT.items():
         for count in counts if not given.only or "sweep" in given.only else ():
-            folder = given.output / f"{name}-{count}"
-            sweep.append(finished(folder, lambda: swept(name, count, folder, given.data_dir)))  # noqa: B023
+            sweep.append(swept(name, count, given.output, given.data_dir))
     if given.only:
         return
     trained = {row["name"]: row for row in json.loads(trained_path.read_text())["networks"]}
