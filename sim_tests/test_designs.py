@@ -12,6 +12,7 @@ from sim_tests.helpers import data_or_skip
 
 torch = pytest.importorskip("torch")
 
+from logicnn.nn import Exchange  # noqa: E402, needs torch
 from train.logic_design import DESIGNS, train  # noqa: E402, needs torch
 
 SHAPES = {  # Xu et al. 2023, Table I
@@ -55,7 +56,7 @@ def test_shipped_equaliser():
 
 
 def test_recipe_on_a_small_scale():
-    """All three stages in seconds: the networks that come out are those that were measured."""
+    """All stages in seconds: the networks that come out are those that were measured."""
     data = datasets.load("ofc-sim")
     small = datasets.Dataset(
         data.name,
@@ -66,9 +67,11 @@ def test_recipe_on_a_small_scale():
         data.lowest,
     )
     design = replace(DESIGNS["ofc-a"], epochs=(3, 2, 2), hidden=(8,))
-    first, again = (train("ofc-a", small, 1, counts=(40,), design=design) for _ in range(2))
-    assert first.proposed == again.proposed and first.quantised == again.quantised
+    plan = Exchange(1, prices=(1e-6,), samples=512, steps=20, tries=1)
+    first, again = (train("ofc-a", small, 1, counts=(40,), design=design, plan=plan) for _ in range(2))
+    assert first.proposed == again.proposed and first.constants == again.constants and first.quantised == again.quantised
     assert first.proposed_error == bit_errors(first.proposed.evaluate(small.test.x), small.test.y)
+    assert first.constants_error == bit_errors(first.constants.evaluate(small.test.x), small.test.y)
     assert first.selected_weights == 40
-    weights = np.concatenate([layer.weights.ravel() for layer in first.proposed.layers if isinstance(layer, IntDense)])
+    weights = np.concatenate([layer.weights.ravel() for layer in first.constants.layers if isinstance(layer, IntDense)])
     assert len(np.unique(weights)) <= 40 < len(np.unique(np.concatenate([a.weights.ravel() for a in first.quantised.layers[:-1]])))

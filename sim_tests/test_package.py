@@ -24,7 +24,7 @@ GROUPS = [
     ["files", "fold", "datasets", "profiling", "adders", "retiming"],
     ["pairs"],
     ["sharing"],
-    ["popcounts", "pipelines", "constants"],
+    ["popcounts", "pipelines", "constants", "substitution"],
     ["embedding"],
     ["mapping"],
     ["estimate"],

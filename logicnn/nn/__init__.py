@@ -3,7 +3,8 @@
 from logicnn.nn.export import export
 from logicnn.nn.layers import BinaryNet, ConvNeurons, DenseNeurons, DenseScores, Pool
 from logicnn.nn.prune import FanIn, Strength, Total, budget_masks, class_dependence, lut4_of, strength
-from logicnn.nn.quantised import Decision, QuantLayer, QuantNet, Scheme, export_words, quantise
+from logicnn.nn.quantised import Decision, QuantLayer, QuantNet, Scheme, export_words, quantise, restored
+from logicnn.nn.substitution import Exchange, exchanged
 from logicnn.nn.training import Recipe, accuracy, fit
 from logicnn.nn.words import Course, Price, choose, class_loss, decide, fit_words, score_loss
 
@@ -14,6 +15,7 @@ __all__ = [
     "Decision",
     "DenseNeurons",
     "DenseScores",
+    "Exchange",
     "FanIn",
     "Pool",
     "Price",
@@ -29,12 +31,14 @@ __all__ = [
     "class_dependence",
     "class_loss",
     "decide",
+    "exchanged",
     "export",
     "export_words",
     "fit",
     "fit_words",
     "lut4_of",
     "quantise",
+    "restored",
     "score_loss",
     "strength",
 ]

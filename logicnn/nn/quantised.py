@@ -22,9 +22,10 @@ from torch.nn import functional
 from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Argmax, Flatten, IntConv2d, IntDense, Layer, Network, Requantize, Slicer
 
-__all__ = ["Decision", "QuantLayer", "QuantNet", "Scheme", "export_words", "folded", "quantise"]
+__all__ = ["Decision", "QuantLayer", "QuantNet", "Scheme", "export_words", "folded", "quantise", "restored"]
 
 EXACT = 1 << 24  # integers that float32 holds
+RANGE_BITS = 4  # restored activations end near 2 ** RANGE_BITS
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ class QuantLayer(nn.Module):
         return functional.linear(x, weight, bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        total = self.sums(x)
+        return self.activated(self.sums(x))
+
+    def activated(self, total: Tensor) -> Tensor:
         if self.out_exponent is None:
             return total
         most = (1 << self.scheme.activation_bits) - 1
@@ -247,6 +250,45 @@ def export_words(net: QuantNet, name: str = "", dataset: str = "", labels: tuple
         given = made.infer(given)
         layers.append(made)
     return Network(net.given, layers if isinstance(net.blocks[-1], Decision) else [*layers, Argmax()], name, dataset, labels)
+
+
+def restored(network: Network, score_exponent: int) -> QuantNet:
+    """The inverse of `export_words`: a network to train on from, whose scores are integers times ``2 ** -score_exponent``.
+
+    What integers do not say, the scales of activations, is chosen so that every activation's range ends near 16. Raises `LogicnnError`
+    for layers that `export_words` does not make; widths are left out.
+    """
+    at = exponent = network.input.interval.width - RANGE_BITS
+    blocks: list[nn.Module] = []
+    for index, layer in enumerate(network.layers):
+        match layer:
+            case IntDense() | IntConv2d():
+                of = layer.activation
+                if of is not None and (np.any(of.multiplier != 1) or of.low):
+                    raise LogicnnError(f"layer {index} must multiply by 1 and clip at 0 to be restored")
+                bits = max(2, 1 + int(np.abs(layer.weights).max()).bit_length())
+                scheme = Scheme(bits) if of is None else Scheme(bits, of.high.bit_length())
+                wanted = score_exponent if of is None else scheme.activation_bits - RANGE_BITS
+                scale = np.full(len(layer.weights), wanted - at) if of is None else of.shift.astype(np.int64) + wanted - at
+                weight = torch.from_numpy(layer.weights.copy()).float()
+                rows = torch.from_numpy(scale).float()
+                bias = torch.from_numpy(layer.bias.copy()).float() * 2.0 ** -(at + rows)
+                conv = (layer.stride, layer.padding) if isinstance(layer, IntConv2d) else ()
+                block = QuantLayer(weight * 2.0 ** -rows.view(-1, *[1] * (weight.dim() - 1)), bias, scheme, *conv)
+                block.mask.copy_(weight != 0)
+                block.weight_exponent.copy_(rows)
+                block.in_exponent, block.out_exponent = at, None if of is None else wanted
+                at = wanted
+                blocks.append(block)
+            case Flatten():
+                blocks.append(nn.Flatten())
+            case Slicer():
+                blocks.append(Decision([each * 2.0**-score_exponent for each in layer.thresholds.tolist()]))
+            case Argmax():
+                pass
+            case _:
+                raise LogicnnError(f"layer {index} is a {type(layer).__name__}; integer layers, Flatten, Slicer and Argmax can be restored")
+    return QuantNet(network.input, exponent, blocks)
 
 
 def _exported(layer: QuantLayer) -> IntDense | IntConv2d:
