@@ -21,7 +21,7 @@ GROUPS = [
     ["integers"],
     ["network"],
     ["samples", "tables", "fibre"],
-    ["files", "fold", "datasets", "profiling", "adders", "retiming"],
+    ["files", "fold", "datasets", "profiling", "adders", "retiming", "patterns"],
     ["pairs"],
     ["sharing"],
     ["popcounts", "pipelines", "constants", "substitution"],
