@@ -1,4 +1,4 @@
-"""Patterns of kernels: the best subsets exactly, choices that never lose to a random one, and a format that gives back what it was given."""
+"""Patterns of kernels: the best subsets exactly, choices never worse than the paper's, a format that gives back what it was given."""
 
 from itertools import combinations
 from math import comb
