@@ -53,6 +53,8 @@ def _layer_lut4(layer: Layer, given: Activations) -> int:
             return argmax_lut4(given.size, given.interval.word)
         case Slicer():
             return len(layer.thresholds) * (given.interval.word + 2)
+        case MaxPool2d() if not given.is_bits:  # a comparison and a choice for every bit
+            return layer.infer(given).size * (layer.size**2 - 1) * 2 * given.interval.word
         case BinaryDense() | BinaryConv2d() | MaxPool2d():
             is_score = not isinstance(layer, MaxPool2d) and isinstance(layer.activation, Offset)
             cost = popcount_lut4 if is_score else threshold_lut4
@@ -141,6 +143,8 @@ def _levels(layer: Layer, given: Activations) -> float:
             return 2 + given.interval.word / 4
         case Flatten():
             return 0
+        case MaxPool2d() if not given.is_bits:
+            return (layer.size**2 - 1).bit_length() * (2 + given.interval.word / 4)
         case BinaryDense() | BinaryConv2d() | MaxPool2d():
             fan_in = max(len(neuron.inputs) for neuron in layer.neurons(given))
             return 1 if fan_in <= 4 else 2 if fan_in <= 6 else 1.5 * log2(fan_in)

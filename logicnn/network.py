@@ -180,7 +180,7 @@ class BinaryConv2d:
 
 @dataclass(frozen=True)
 class MaxPool2d:
-    """Maximum over ``size x size`` tiles of bits (their OR); rows and columns that fill no tile are dropped."""
+    """Maximum over ``size x size`` tiles of words, or of bits (their OR); rows and columns that fill no tile are dropped."""
 
     size: int
 
@@ -189,22 +189,24 @@ class MaxPool2d:
             raise NetworkError(f"MaxPool2d.size must be a positive integer, not {self.size!r}")
 
     def infer(self, given: Activations) -> Activations:
-        _need_bits(self, given)
         need_image(self, given)
         channels, height, width = given.shape
         if min(height, width) < self.size:
             raise NetworkError(f"MaxPool2d.size {self.size} is larger than its input {given.shape}")
-        return Activations((channels, height // self.size, width // self.size), BIT)
+        return Activations((channels, height // self.size, width // self.size), given.interval)
+
+    def tiles(self, given: Activations) -> np.ndarray:  # (outputs, size * size)
+        """Which inputs every output is the maximum of."""
+        _, rows, columns = self.infer(given).shape
+        where = np.arange(given.size).reshape(given.shape)[:, : rows * self.size, : columns * self.size]
+        tiles = where.reshape(-1, rows, self.size, columns, self.size).transpose(0, 1, 3, 2, 4)
+        return tiles.reshape(-1, self.size * self.size)
 
     def neurons(self, given: Activations) -> Iterator[Neuron]:
-        """An OR is a neuron that fires when at least one input agrees."""
-        where = np.arange(given.size).reshape(given.shape)
-        channels, rows, columns = self.infer(given).shape
-        for channel in range(channels):
-            for y in range(rows):
-                for x in range(columns):
-                    tile = where[channel, y * self.size : (y + 1) * self.size, x * self.size : (x + 1) * self.size].ravel()
-                    yield Neuron(tuple(tile.tolist()), (False,) * tile.size, 1)
+        """Of bits: an OR is a neuron that fires when at least one input agrees."""
+        _need_bits(self, given)
+        for tile in self.tiles(given):
+            yield Neuron(tuple(tile.tolist()), (False,) * tile.size, 1)
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,7 @@ class Network:
     def _begins_well(self, trail: Sequence[Activations]) -> bool:
         """Whether the first layer that computes reads bits, or is one on words."""
         computing = next((index for index, layer in enumerate(self.layers) if not isinstance(layer, Flatten | Thermometer)), 0)
-        return trail[computing].is_bits or isinstance(self.layers[computing], IntDense | IntConv2d | Slicer)
+        return trail[computing].is_bits or isinstance(self.layers[computing], IntDense | IntConv2d | MaxPool2d | Slicer)
 
     @cached_property
     def _digest(self) -> str:
@@ -353,7 +355,7 @@ class Network:
                 word = given.interval.word
                 words = np.flatnonzero(layer.matrix(given).any(0))
                 return tuple((words[:, None] * word + np.arange(word)).ravel().tolist())
-            if isinstance(layer, BinaryDense | BinaryConv2d | MaxPool2d):
+            if isinstance(layer, BinaryDense | BinaryConv2d) or (isinstance(layer, MaxPool2d) and given.is_bits):
                 return tuple(sorted({index for neuron in layer.neurons(given) for index in neuron.inputs}))
         return tuple(range(self.core_bits))
 
@@ -399,6 +401,8 @@ class Network:
                     value = layer.decide(bits.unpack(value, samples).astype(np.int64) if given.is_bits else value)
                 case IntDense() | IntConv2d():
                     value = integers.evaluate(layer, given, bits.unpack(value, samples) if given.is_bits else value)
+                case MaxPool2d() if not given.is_bits:
+                    value = value[:, layer.tiles(given)].max(2)
                 case BinaryDense(activation=Offset()) | BinaryConv2d(activation=Offset()):
                     value = _scores(layer, given, value, samples)
                 case _:

@@ -12,7 +12,7 @@ from logicnn.gateware import Core
 from logicnn.integers import IntConv2d, IntDense, Requantize, Slicer
 from logicnn.mapping import Embedded, Mapping, MappingError, Unrolled
 from logicnn.netlist import Netlist
-from logicnn.network import Activations, Argmax, Flatten, Interval, Network
+from logicnn.network import Activations, Argmax, Flatten, Interval, MaxPool2d, Network
 from logicnn.resources import DEVICES
 from logicnn.sharing import optimise, without_sharing
 from sim_tests.helpers import int_network, rtl_evaluate, rtl_pipeline, synthesise, synthesised_outputs
@@ -37,6 +37,19 @@ def conv_network() -> Network:
     return Network(Activations((1, 4, 4), Interval(0, 15)), layers)
 
 
+def pooled_network() -> Network:
+    """Two pipelines with a maximum of words between them."""
+    rng = np.random.default_rng(7)
+    layers = [
+        IntConv2d(rng.integers(-7, 8, (2, 1, 2, 2)), rng.integers(-20, 20, 2), Requantize([1, 1], [3, 2], -8, 7)),
+        MaxPool2d(2),
+        Flatten(),
+        IntDense(rng.integers(-7, 8, (3, 8)), rng.integers(-20, 20, 3)),
+        Argmax(),
+    ]
+    return Network(Activations((1, 5, 5), Interval(0, 15)), layers)
+
+
 def networks() -> list[Network]:
     rng = np.random.default_rng(4)
     return [
@@ -46,10 +59,11 @@ def networks() -> list[Network]:
         int_network(rng, 5, 4, 3, signed=True),
         conv_network(),
         Network(Activations((6,), Interval(0, 1)), [IntDense([[3, -2, 0, 7, 0, 1]], [-4]), Slicer([0])]),
+        pooled_network(),
     ]
 
 
-@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("index", range(7))
 def test_datapath_equals_network(index):
     network = networks()[index]
     x = samples(network, 500)
@@ -60,12 +74,13 @@ def test_datapath_equals_network(index):
 
 
 @pytest.mark.parametrize("ranks", [0, 2])
-@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("index", range(7))
 def test_simulated(index, ranks):
     network = networks()[index]
     mapping = Mapping.embedded(network, ECP5, ranks=ranks, optimiser=quick)
     x = samples(network, 30)
-    assert mapping.latency == (ranks + 1 if ranks else 0)
+    pipelines = sum(isinstance(engine, Embedded) for engine in mapping.engines)
+    assert mapping.latency == (pipelines * (ranks + 1) if ranks else 0)
     actual = rtl_pipeline(mapping, network.encode(x)) if ranks else rtl_evaluate(network, network.encode(x), mapping)
     assert np.array_equal(actual, network.evaluate(x))
 

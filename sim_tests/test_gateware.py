@@ -9,7 +9,9 @@ from amaranth.hdl import Elaboratable, Module, Signal, Value
 from amaranth.sim import Simulator
 
 from logicnn import gateware, load, network
+from logicnn.bits import to_words
 from logicnn.gateware import Accelerator
+from logicnn.gateware.layers import WordMaxPool2d, layer_component
 from logicnn.mapping import Mapping, MappingError, Shared, Unrolled
 from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold
 from logicnn.popcounts import share_popcounts
@@ -83,6 +85,16 @@ def test_max_pool():
     words = rtl_words(gateware.MaxPool2d(network.MaxPool2d(2), given), all_bits(8))
     image = all_bits(8).reshape(-1, 2, 2, 2)
     assert words == (image.any(axis=(1, 3)) @ np.array([1, 2])).tolist()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 3), (-2, 1)])
+def test_max_pool_of_words(low, high):
+    """Every tile of four words of two bits."""
+    given, layer = Activations((1, 2, 2), Interval(low, high)), network.MaxPool2d(2)
+    component = layer_component(layer, given)
+    assert isinstance(component, WordMaxPool2d)
+    words = np.array(rtl_words(component, all_bits(8)))
+    assert np.array_equal(words, to_words(all_bits(8), 2, low < 0).max(1) & 3)
 
 
 class Clocked(Elaboratable):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from logicnn.files import from_bytes, to_bytes
 from logicnn.integers import IntConv2d, IntDense, Requantize, Slicer, held_intervals
-from logicnn.network import Activations, Argmax, Flatten, Interval, Network, NetworkError
+from logicnn.network import Activations, Argmax, Flatten, Interval, MaxPool2d, Network, NetworkError
 from sim_tests.helpers import int_network
 
 BYTES = Interval(-128, 127)
@@ -108,3 +108,19 @@ def test_files_keep_every_field():
 def test_bad_input(make, message):
     with pytest.raises(NetworkError, match=message):
         make()
+
+
+@pytest.mark.parametrize(("shape", "size"), [((2, 4, 6), 2), ((1, 7, 5), 2), ((3, 3, 3), 3), ((1, 2, 2), 1)])
+def test_max_pool_of_words(shape, size):
+    """Against loops; rows and columns that fill no tile are dropped."""
+    x = np.random.default_rng(1).integers(-8, 8, (20, *shape))
+    network = Network(Activations(shape, Interval(-8, 7)), [MaxPool2d(size)])
+    rows, columns = shape[1] // size, shape[2] // size
+    expected = np.array(
+        [
+            [[[image[c, y * size :, u * size :][:size, :size].max() for u in range(columns)] for y in range(rows)] for c in range(shape[0])]
+            for image in x
+        ]
+    )
+    assert np.array_equal(network.evaluate(x), expected) and network.output.interval == Interval(-8, 7)
+    assert from_bytes(to_bytes(network)) == network

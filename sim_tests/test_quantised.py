@@ -12,7 +12,21 @@ from torch import nn
 from logicnn.constants import multiplier_bits, selected, smooth_price
 from logicnn.errors import LogicnnError
 from logicnn.network import Activations, IntDense, Interval, Network, Slicer
-from logicnn.nn import Course, Decision, Price, QuantNet, Scheme, choose, class_loss, decide, export_words, fit_words, quantise, score_loss
+from logicnn.nn import (
+    Course,
+    Decision,
+    Price,
+    QuantNet,
+    Scheme,
+    choose,
+    class_loss,
+    decide,
+    export_words,
+    fit_words,
+    quantise,
+    restored,
+    score_loss,
+)
 from logicnn.profiling import trimmed
 from sim_tests.helpers import digits, int_network
 
@@ -62,10 +76,14 @@ def test_folding_is_exact_up_to_rounding():
 def test_convolution():
     torch.manual_seed(3)
     norm = nn.BatchNorm2d(4)
-    net = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), norm, nn.ReLU(), nn.Flatten(), nn.Linear(64, 10)).eval()
+    strided = [nn.Conv2d(1, 4, 3, 2, 1), norm, nn.ReLU(), nn.Flatten(), nn.Linear(64, 10)]
+    pooled = [nn.Conv2d(1, 4, 3), norm, nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(), nn.Flatten(), nn.Linear(36, 10)]
     x = digits().test.x[:100]
-    words = quantise(net, Activations((1, 8, 8), Interval(0, 16)), 3, Scheme(), torch.from_numpy(x))
-    assert np.array_equal(decide(words, x), export_words(words).evaluate(x))
+    for layers in (strided, pooled):
+        words = quantise(nn.Sequential(*layers).eval(), Activations((1, 8, 8), Interval(0, 16)), 3, Scheme(), torch.from_numpy(x))
+        network = export_words(words)
+        assert np.array_equal(decide(words, x), network.evaluate(x))
+        assert export_words(restored(network, 3)) == network
 
 
 def test_training_prunes_chooses_and_stays_exact():
@@ -116,7 +134,8 @@ def test_decision_becomes_a_slicer():
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        (nn.Sequential(OrderedDict(first=nn.Linear(6, 3), drop=nn.Dropout())), r"^layer 'drop' is a Dropout; Linear, Conv2d, BatchNorm"),
+        (nn.Sequential(OrderedDict(first=nn.Linear(6, 3), bend=nn.Sigmoid())), r"^layer 'bend' is a Sigmoid; Linear, Conv2d, BatchNorm"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(3, 2)), r"^layer '2' must be a maximum over tiles"),
         (nn.Sequential(nn.Linear(6, 3), nn.Linear(3, 2)), r"^layer 0 must be followed by a ReLU$"),
         (nn.Sequential(nn.Linear(6, 3), nn.ReLU()), r"^layer 0 must not be followed by a ReLU$"),
         (nn.Sequential(nn.BatchNorm1d(6)), r"^layer '0', a BatchNorm1d, must follow a Linear or Conv2d$"),

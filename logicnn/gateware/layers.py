@@ -16,7 +16,7 @@ from logicnn import bits, network
 from logicnn.bits import Wire
 from logicnn.network import BIT, Activations, Interval, Neuron
 
-__all__ = ["Argmax", "BinaryConv2d", "BinaryDense", "MaxPool2d", "Slicer", "Threshold", "layer_component", "port_shape"]
+__all__ = ["Argmax", "BinaryConv2d", "BinaryDense", "MaxPool2d", "Slicer", "Threshold", "WordMaxPool2d", "layer_component", "port_shape"]
 
 KEEP = {"keep": 1}  # attribute of registers that are looked up by name in the netlist: synthesis would keep only one name of a net
 
@@ -103,6 +103,27 @@ class MaxPool2d(_Neurons):
         super().__init__(given, layer.infer(given), layer.neurons(given))
 
 
+class WordMaxPool2d(wiring.Component):
+    """`network.MaxPool2d` of words: a tournament of comparisons for each tile."""
+
+    def __init__(self, layer: network.MaxPool2d, given: Activations):
+        super().__init__({"i": In(port_shape(given)), "o": Out(port_shape(layer.infer(given)))})
+        self._tiles = layer.tiles(given)
+        self._shape = word_shape(given.interval)
+
+    def elaborate(self, platform):
+        m = Module()
+        for index, tile in enumerate(self._tiles):
+            words, numbers = [self.i[int(each)] for each in tile], count()
+            while len(words) > 1:
+                greater = Signal(self._shape, name=f"tile{index}_{next(numbers)}")
+                a, b = words[:2]
+                m.d.comb += greater.eq(Mux(a > b, a, b))
+                words = [*words[2:], greater]
+            m.d.comb += self.o[index].eq(words[0])
+        return m
+
+
 class Threshold(_Neurons):
     """One neuron by itself: `o` is 1 where at least `minimum` of the `width` bits of `i` are."""
 
@@ -156,7 +177,7 @@ def layer_component(layer: network.Layer, given: Activations) -> wiring.Componen
         case network.BinaryConv2d():
             return BinaryConv2d(layer, given)
         case network.MaxPool2d():
-            return MaxPool2d(layer, given)
+            return MaxPool2d(layer, given) if given.is_bits else WordMaxPool2d(layer, given)
         case network.Argmax():
             return Argmax(given)
         case network.Slicer():

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from logicnn.errors import LogicnnError
-from logicnn.network import Activations, Argmax, Flatten, IntConv2d, IntDense, Layer, Network, Requantize, Slicer
+from logicnn.network import Activations, Argmax, Flatten, IntConv2d, IntDense, Layer, MaxPool2d, Network, Requantize, Slicer
 
 __all__ = ["Decision", "QuantLayer", "QuantNet", "Scheme", "export_words", "folded", "quantise", "restored"]
 
@@ -182,12 +182,15 @@ def folded(net: nn.Sequential) -> list[nn.Module]:
                 with torch.no_grad():
                     before.weight.mul_(gain.view(-1, *[1] * (before.weight.dim() - 1)))
                     before.bias.copy_((before.bias - module.running_mean) * gain + module.bias)
-            case nn.ReLU() | nn.Flatten() | Decision():
+            case nn.MaxPool2d() if (module.stride, module.padding, module.dilation) != (module.kernel_size, 0, 1):
+                raise LogicnnError(f"layer {name!r} must be a maximum over tiles, without padding or dilation: {module}")
+            case nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | Decision():
                 blocks.append(module)
+            case nn.Dropout():  # of training only
+                pass
             case _:
-                raise LogicnnError(
-                    f"layer {name!r} is a {type(module).__name__}; Linear, Conv2d, BatchNorm, ReLU, Flatten and Decision can be quantised"
-                )
+                known = "Linear, Conv2d, BatchNorm, ReLU, MaxPool2d, Flatten, Dropout and Decision can be quantised"
+                raise LogicnnError(f"layer {name!r} is a {type(module).__name__}; {known}")
     return blocks
 
 
@@ -241,12 +244,14 @@ def export_words(net: QuantNet, name: str = "", dataset: str = "", labels: tuple
                     raise LogicnnError(f"layer {len(layers)} has sums of up to {reach}; below {EXACT} training is exact")
             case nn.Flatten():
                 made = Flatten()
+            case nn.MaxPool2d():
+                made = MaxPool2d(int(block.kernel_size))
             case Decision():
                 last = net.layers[-1]
                 scale = 2.0 ** (last.in_exponent + float(last.weight_exponent[0]))
                 made = Slicer(np.array([math.ceil(each * scale) for each in block.thresholds]))
             case _:
-                raise LogicnnError(f"blocks must be QuantLayer, Flatten or Decision, not {type(block).__name__}")
+                raise LogicnnError(f"blocks must be QuantLayer, MaxPool2d, Flatten or Decision, not {type(block).__name__}")
         given = made.infer(given)
         layers.append(made)
     return Network(net.given, layers if isinstance(net.blocks[-1], Decision) else [*layers, Argmax()], name, dataset, labels)
@@ -282,12 +287,16 @@ def restored(network: Network, score_exponent: int) -> QuantNet:
                 blocks.append(block)
             case Flatten():
                 blocks.append(nn.Flatten())
+            case MaxPool2d():
+                blocks.append(nn.MaxPool2d(layer.size))
             case Slicer():
                 blocks.append(Decision([each * 2.0**-score_exponent for each in layer.thresholds.tolist()]))
             case Argmax():
                 pass
             case _:
-                raise LogicnnError(f"layer {index} is a {type(layer).__name__}; integer layers, Flatten, Slicer and Argmax can be restored")
+                raise LogicnnError(
+                    f"layer {index} is a {type(layer).__name__}; integer layers, MaxPool2d, Flatten, Slicer and Argmax can be restored"
+                )
     return QuantNet(network.input, exponent, blocks)
 
 
