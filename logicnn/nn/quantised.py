@@ -157,6 +157,11 @@ class QuantNet(nn.Module):
         return kept / sum(layer.mask.numel() for layer in self.layers)
 
 
+def _tiles(pool: nn.MaxPool2d) -> bool:
+    """Whether it is a maximum over square tiles that do not overlap."""
+    return isinstance(pool.kernel_size, int) and (pool.stride, pool.padding, pool.dilation) == (pool.kernel_size, 0, 1)
+
+
 def folded(net: nn.Sequential) -> list[nn.Module]:
     """The layers of a float network with every batch norm folded into the layer before it.
 
@@ -182,7 +187,7 @@ def folded(net: nn.Sequential) -> list[nn.Module]:
                 with torch.no_grad():
                     before.weight.mul_(gain.view(-1, *[1] * (before.weight.dim() - 1)))
                     before.bias.copy_((before.bias - module.running_mean) * gain + module.bias)
-            case nn.MaxPool2d() if (module.stride, module.padding, module.dilation) != (module.kernel_size, 0, 1):
+            case nn.MaxPool2d() if not _tiles(module):
                 raise LogicnnError(f"layer {name!r} must be a maximum over tiles, without padding or dilation: {module}")
             case nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | Decision():
                 blocks.append(module)
@@ -245,7 +250,8 @@ def export_words(net: QuantNet, name: str = "", dataset: str = "", labels: tuple
             case nn.Flatten():
                 made = Flatten()
             case nn.MaxPool2d():
-                made = MaxPool2d(int(block.kernel_size))
+                assert isinstance(block.kernel_size, int)
+                made = MaxPool2d(block.kernel_size)
             case Decision():
                 last = net.layers[-1]
                 scale = 2.0 ** (last.in_exponent + float(last.weight_exponent[0]))
