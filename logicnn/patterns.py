@@ -6,7 +6,7 @@ sparse pattern (CSP) format. A kernel here is a row of `size` weights: of a conv
 neighbouring inputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -17,13 +17,18 @@ from logicnn.errors import LogicnnError
 from logicnn.values import NetworkError
 
 __all__ = [
+    "Choice",
     "CompressedKernels",
+    "LayerPatterns",
     "PatternSet",
+    "Rule",
+    "Storage",
     "best_masks",
     "by_coverage",
     "by_summed_quality",
     "kernels_of",
     "quality",
+    "storage",
 ]
 
 CANDIDATES = 10  # patterns proposed for every kernel (section II-B)
@@ -242,3 +247,76 @@ def _exchanged(worth: np.ndarray, chosen: list[int]) -> list[int]:
             if gain[other] > gain[chosen[place]] * (1 + 1e-9) + 1e-12:
                 chosen[place], rising = other, True
     return chosen
+
+
+Choice = Callable[[np.ndarray, int, int], PatternSet]  # of kernels (kernels, size), by keep and patterns
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a layer is pruned (Yang et al., Tables II and III): kernels of `size` weights, of which `keep` stay, by `patterns` a set.
+
+    A set is that of all kernels of neighbouring outputs, so that one engine serves so many outputs.
+    """
+
+    size: int
+    sets: int
+    patterns: int
+    keep: int
+
+    def __post_init__(self) -> None:
+        for name in ("size", "sets", "patterns", "keep"):
+            if getattr(self, name) < 1:
+                raise LogicnnError(f"Rule.{name} must be positive, not {getattr(self, name)}")
+        if self.keep > self.size:
+            raise LogicnnError(f"Rule.keep must be at most {self.size}, the size of a kernel, not {self.keep}")
+
+    def applied(self, weights: np.ndarray, choose: Choice = by_coverage) -> "LayerPatterns":
+        """Patterns for a layer (out, in) or (out, in, kh, kw). Raises `LogicnnError` where they cannot be chosen, as `choose` does."""
+        kernels = kernels_of(weights, self.size)
+        if not self.sets <= len(kernels):
+            raise LogicnnError(f"sets must lie in 1 ... {len(kernels)}, the outputs of the layer, not {self.sets}")
+        sets, index = [], []
+        for group in np.array_split(kernels, self.sets):
+            flat = group.reshape(-1, self.size)
+            sets.append(choose(flat, self.keep, self.patterns))
+            index.append(sets[-1].assigned(flat).reshape(group.shape[:2]))
+        return LayerPatterns(tuple(sets), np.concatenate(index))
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPatterns:
+    """The patterns of every set of a layer, and of every kernel which of its set's."""
+
+    sets: tuple[PatternSet, ...]
+    index: np.ndarray  # (out, kernels of an output)
+
+    def mask(self, shape: tuple[int, ...]) -> np.ndarray:
+        """True where a weight of a layer of this shape stays."""
+        rows = [each.masks[index] for each, index in zip(self.sets, np.array_split(self.index, len(self.sets)), strict=True)]
+        filled = np.concatenate(rows).reshape(len(self.index), -1)
+        return filled[:, : int(np.prod(shape[1:]))].reshape(shape)
+
+    def compressed(self, weights: np.ndarray) -> list[CompressedKernels]:
+        """The layer in CSP format, set by set. Raises `NetworkError` for a weight outside the patterns."""
+        size = self.sets[0].size
+        groups = np.array_split(kernels_of(weights, size), len(self.sets))
+        return [CompressedKernels.encode(group.reshape(-1, size), each) for group, each in zip(groups, self.sets, strict=True)]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bits that a pruned layer takes: all weights; the others' columns and rows (CSR); patterns (CSP)."""
+
+    dense: int
+    csr: int
+    csp: int
+
+
+def storage(weights: np.ndarray, patterns: LayerPatterns, weight_bits: int) -> Storage:
+    """What a layer's weights, pruned to these patterns, take. CSR has a column of each weight and a start of each row."""
+    flat = weights.reshape(len(weights), -1)
+    count = int(np.count_nonzero(flat))
+    column, start = max(1, (flat.shape[1] - 1).bit_length()), max(1, count.bit_length())
+    csr = count * (weight_bits + column) + (len(flat) + 1) * start
+    return Storage(flat.size * weight_bits, csr, sum(each.bits(weight_bits) for each in patterns.compressed(weights)))

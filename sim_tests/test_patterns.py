@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logicnn.errors import LogicnnError
-from logicnn.patterns import CompressedKernels, PatternSet, best_masks, by_coverage, by_summed_quality, kernels_of, quality
+from logicnn.patterns import (
+    CompressedKernels,
+    PatternSet,
+    Rule,
+    best_masks,
+    by_coverage,
+    by_summed_quality,
+    kernels_of,
+    quality,
+    storage,
+)
 from logicnn.values import NetworkError
 
 
@@ -137,3 +147,41 @@ def test_weights_outside_patterns():
         CompressedKernels.encode(np.array([[1, 0, 0], [1, 0, 2]]), patterns)
     with pytest.raises(NetworkError, match=r"^kernels must have shape \(kernels, 3\), not \(2, 4\)$"):
         CompressedKernels.encode(np.zeros((2, 4)), patterns)
+
+
+@pytest.mark.parametrize("choose", [by_summed_quality, by_coverage])
+@pytest.mark.parametrize(("shape", "rule"), [((6, 4, 3, 3), Rule(9, 3, 4, 2)), ((5, 20), Rule(8, 2, 3, 3))])
+def test_layers(shape, rule, choose):
+    """Every kernel of a set keeps as many weights, at one of the set's patterns, and the layer comes back from its format."""
+    weights = np.random.default_rng(1).integers(1, 100, shape)
+    patterns = rule.applied(weights, choose)
+    mask = patterns.mask(shape)
+    pruned = np.where(mask, weights, 0)
+    kernels = kernels_of(pruned, rule.size)
+    whole = kernels_of(mask, rule.size)
+    assert len(patterns.sets) == rule.sets and all(len(each.masks) == rule.patterns for each in patterns.sets)
+    assert np.count_nonzero(whole[:, :-1], axis=2).min() == np.count_nonzero(whole[:, :-1], axis=2).max() == rule.keep
+    packed = np.concatenate([each.decode() for each in patterns.compressed(pruned)])
+    assert np.array_equal(packed, kernels.reshape(-1, rule.size))
+
+
+def test_storage_of_a_layer():
+    """Two outputs of two kernels of four: a weight each stays; by hand."""
+    weights = np.array([[7, 0, 0, 0, 0, 5, 0, 0], [0, 3, 0, 0, 2, 0, 0, 0]])
+    bits = storage(weights, Rule(4, 1, 2, 1).applied(weights), 8)
+    assert (bits.dense, bits.csr, bits.csp) == (16 * 8, 4 * (8 + 3) + 3 * 3, 4 * (8 + 1) + 8)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Rule(9, 1, 4, 0), "Rule.keep must be positive, not 0"),
+        (lambda: Rule(9, 1, 4, 10), "Rule.keep must be at most 9, the size of a kernel, not 10"),
+        (lambda: Rule(9, 0, 4, 2), "Rule.sets must be positive, not 0"),
+        (lambda: Rule(4, 3, 2, 1).applied(np.ones((2, 8))), "sets must lie in 1 ... 2, the outputs of the layer, not 3"),
+        (lambda: Rule(4, 2, 1, 1).applied(np.ones((2, 8))), "patterns must lie in 2 ... 4"),
+    ],
+)
+def test_bad_rules(make, message):
+    with pytest.raises(LogicnnError, match=f"^{message}"):
+        make()
