@@ -5,8 +5,8 @@ a layer, each measured against its neuron's largest, go first; in the last part 
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional
 from logicnn.constants import smooth_price
 from logicnn.nn.quantised import QuantNet
 
-__all__ = ["Course", "Loss", "Price", "choose", "class_loss", "decide", "fit_words", "score_loss"]
+__all__ = ["Augmentation", "Course", "Loss", "Price", "choose", "class_loss", "decide", "fit_words", "score_loss"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (n, scores), (n,) labels -> the mean
 
@@ -69,9 +69,15 @@ class Price:
         return total / max(1.0, count)
 
 
+Augmentation = Callable[[Tensor], Tensor]  # a batch of samples, as the network reads them -> as many others
+
+
 @dataclass(frozen=True)
 class Course:
-    """How to train. `density` is that of every layer's weights in the end (1: no pruning; None: the masks stay as they are)."""
+    """How to train. `density` is that of every layer's weights in the end (1: no pruning; None: the masks stay as they are).
+
+    The learning rate falls along a cosine, or at each epoch of `drops` to so many times itself.
+    """
 
     epochs: int
     learning_rate: float
@@ -80,6 +86,14 @@ class Course:
     density: Sequence[float] | None = None
     shrink: float = 0.5
     price: Price | None = None
+    drops: Mapping[int, float] = field(default_factory=dict)
+    augment: Augmentation | None = None
+
+    def rate(self, progress: float) -> float:
+        """Of the learning rate, at a share of the run."""
+        if self.drops:
+            return math.prod(factor for epoch, factor in self.drops.items() if progress * self.epochs >= epoch)
+        return max(0.01, 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def choose(net: QuantNet, choices: np.ndarray | None) -> None:
@@ -107,7 +121,7 @@ def fit_words(net: nn.Module, x: np.ndarray, y: np.ndarray, loss: Loss, course: 
     optimizer = torch.optim.Adam(net.parameters(), lr=course.learning_rate)
     per_epoch = max(1, len(x) // course.batch)
     total = per_epoch * course.epochs
-    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.01, 0.5 * (1 + math.cos(math.pi * step / total))))
+    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: course.rate(step / total))
     prunes = isinstance(net, QuantNet) and course.density is not None
     tables: list[Tensor] = []
     if isinstance(net, QuantNet) and course.price:
@@ -129,7 +143,8 @@ def fit_words(net: nn.Module, x: np.ndarray, y: np.ndarray, loss: Loss, course: 
                 assert isinstance(net, QuantNet) and course.density is not None
                 _prune(net, course.density, step / total, course.shrink)
             chosen = order[at * course.batch : (at + 1) * course.batch]
-            value = loss(net(inputs[chosen].float()), labels[chosen])
+            batch = inputs[chosen].float()
+            value = loss(net(course.augment(batch) if course.augment else batch), labels[chosen])
             if tables:
                 assert isinstance(net, QuantNet) and course.price
                 value = value + course.price.weight * course.price.of(net, tables)

@@ -1,0 +1,123 @@
+"""Intra-kernel regular pruning of a network that trains (Yang et al. 2018, section II): masks, sensitivity of layers, learned patterns."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import comb
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from logicnn.errors import LogicnnError
+from logicnn.patterns import Choice, LayerPatterns, Rule, by_coverage
+
+__all__ = ["assign_patterns", "freeze", "mask_weights", "masks_of", "proposed_keep", "sensitivity", "settle", "strongest", "weighted"]
+
+
+class _Masked(nn.Module):
+    """A weight under a mask. With `learns`, masked weights are trained on as if they were there: the mask may change its mind."""
+
+    def __init__(self, shape: Sequence[int], learns: bool):
+        super().__init__()
+        self.register_buffer("mask", torch.ones(tuple(shape)))
+        self.mask: Tensor
+        self.learns = learns
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight + (weight * self.mask - weight).detach() if self.learns else weight * self.mask
+
+
+def weighted(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    """The layers that have weights to prune, in order."""
+    return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def mask_weights(net: nn.Module, learns: bool = False) -> None:
+    """Puts a mask, of ones at first, on every layer's weights. With `learns` pruned weights are trained on, straight through."""
+    for layer in weighted(net):
+        parametrize.register_parametrization(layer, "weight", _Masked(layer.weight.shape, learns))
+
+
+def _parametrized(layer: nn.Module) -> Any:
+    """The parametrization of a layer's weight: its mask comes first."""
+    if not parametrize.is_parametrized(layer, "weight"):
+        raise LogicnnError("the network has no masks; mask_weights puts them there")
+    return layer.parametrizations["weight"]  # pyright: ignore[reportIndexIssue, reportArgumentType]
+
+
+def _mask(layer: nn.Module) -> _Masked:
+    return _parametrized(layer)[0]
+
+
+def _dense(layer: nn.Module) -> np.ndarray:
+    """Weights without their mask."""
+    return _parametrized(layer).original.detach().numpy()
+
+
+def masks_of(net: nn.Module) -> list[np.ndarray]:
+    """Every layer's mask, bool."""
+    return [_mask(layer).mask.numpy().astype(bool) for layer in weighted(net)]
+
+
+@torch.no_grad()
+def assign_patterns(net: nn.Module, rules: Sequence[Rule], choose: Choice = by_coverage) -> list[LayerPatterns]:
+    """Chooses every layer's patterns for its weights as they are now, masked ones included, and masks by them."""
+    layers = weighted(net)
+    if len(rules) != len(layers):
+        raise LogicnnError(f"rules must be for {len(layers)} layers with weights, not {len(rules)}")
+    found = []
+    for layer, rule in zip(layers, rules, strict=True):
+        patterns = rule.applied(_dense(layer), choose)
+        _mask(layer).mask.copy_(torch.from_numpy(patterns.mask(tuple(layer.weight.shape))))
+        found.append(patterns)
+    return found
+
+
+@torch.no_grad()
+def strongest(net: nn.Module, densities: Sequence[float]) -> None:
+    """Fine-grained pruning: masks all but the strongest weights of every layer, so many of one."""
+    for layer, density in zip(weighted(net), densities, strict=True):
+        strength = torch.from_numpy(np.abs(_dense(layer))).flatten()
+        mask = torch.zeros_like(strength)
+        mask[strength.topk(round(density * strength.numel())).indices] = 1
+        _mask(layer).mask.copy_(mask.view_as(_mask(layer).mask))
+
+
+def freeze(net: nn.Module) -> None:
+    """Masks stay as they are from here on, and masked weights are no longer trained."""
+    for layer in weighted(net):
+        _mask(layer).learns = False
+
+
+def settle(net: nn.Module) -> None:
+    """Takes the masks away and leaves the masked weights zero."""
+    for layer in weighted(net):
+        _parametrized(layer)
+        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+
+
+@torch.no_grad()
+def sensitivity(
+    net: nn.Module, rules: Sequence[Rule], keeps: Sequence[Sequence[int]], error: Callable[[nn.Module], float], choose: Choice = by_coverage
+) -> list[dict[int, float]]:
+    """Of every layer the error with it alone pruned to each of `keeps` weights a kernel, not retrained (section II-C, Fig. 2)."""
+    curves = []
+    for layer, rule, counts in zip(weighted(net), rules, keeps, strict=True):
+        whole = layer.weight.detach().clone()
+        curve = {}
+        for keep in counts:
+            if keep < rule.size:
+                less = replace(rule, keep=keep, patterns=min(rule.patterns, comb(rule.size, keep)))
+                layer.weight.copy_(whole * torch.from_numpy(less.applied(whole.numpy(), choose).mask(tuple(whole.shape))))
+            curve[keep] = error(net)
+            layer.weight.copy_(whole)
+        curves.append(curve)
+    return curves
+
+
+def proposed_keep(curve: Mapping[int, float], unpruned: float, rise: float) -> int:
+    """The fewest weights a kernel with which a layer's error stays within `rise` of the unpruned network's, or the most that were tried."""
+    within = [keep for keep, error in curve.items() if error <= unpruned + rise]
+    return min(within, default=max(curve))

@@ -1,0 +1,152 @@
+"""Masks of a network that trains: they follow its weights while they learn, and nothing pruned comes back afterwards."""
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+from logicnn.errors import LogicnnError  # noqa: E402
+from logicnn.nn import Course, class_loss, fit_words  # noqa: E402
+from logicnn.nn.ikr import (  # noqa: E402
+    assign_patterns,
+    freeze,
+    mask_weights,
+    masks_of,
+    proposed_keep,
+    sensitivity,
+    settle,
+    strongest,
+    weighted,
+)
+from logicnn.patterns import Rule, by_summed_quality  # noqa: E402
+from logicnn.samples import Dataset, Split  # noqa: E402
+from sim_tests.helpers import digits  # noqa: E402
+from train.lenet5_ikr import Plan, densities, moved, train  # noqa: E402
+
+RULES = (Rule(9, 2, 4, 3), Rule(12, 5, 4, 2))
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
+
+
+def samples() -> tuple[np.ndarray, np.ndarray]:
+    data = digits()
+    return data.train.x[:600] / np.float32(16), data.train.y[:600]
+
+
+def kept(weights: torch.Tensor, size: int) -> list[int]:
+    """How many weights are left of every kernel, each count once."""
+    flat = weights.detach().numpy().reshape(len(weights), -1, size)
+    return sorted(set(np.count_nonzero(flat, axis=2).ravel().tolist()))
+
+
+def test_patterns_mask_every_kernel():
+    model = net()
+    mask_weights(model)
+    patterns = assign_patterns(model, RULES)
+    assert [kept(layer.weight, rule.size) for layer, rule in zip(weighted(model), RULES, strict=True)] == [[3], [2]]
+    for each, layer in zip(patterns, weighted(model), strict=True):
+        assert sum(len(part.weights) for part in each.compressed(layer.weight.detach().numpy())) == each.index.size
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_pruned_weights_train_only_while_masks_learn(learns):
+    model, (x, y) = net(), samples()
+    mask_weights(model, learns=learns)
+    assign_patterns(model, RULES)
+    before = [layer.parametrizations["weight"].original.detach().clone() for layer in weighted(model)]
+    fit_words(model, x, y, class_loss, Course(1, 1e-2, 1, batch=100), "step")
+    for old, layer, mask in zip(before, weighted(model), masks_of(model), strict=True):
+        changed = (layer.parametrizations["weight"].original != old).numpy()
+        assert changed[mask].any() and changed[~mask].any() == learns
+        assert not layer.weight.detach().numpy()[~mask].any()
+
+
+def test_freeze_and_settle():
+    model, (x, y) = net(), samples()
+    mask_weights(model, learns=True)
+    assign_patterns(model, RULES)
+    masks = masks_of(model)
+    freeze(model)
+    fit_words(model, x, y, class_loss, Course(2, 1e-2, 1, batch=100), "frozen")
+    expected = [layer.weight.detach().clone() for layer in weighted(model)]
+    settle(model)
+    for layer, mask, wanted in zip(weighted(model), masks, expected, strict=True):
+        assert torch.equal(layer.weight, wanted) and not layer.weight.detach().numpy()[~mask].any()
+    with pytest.raises(LogicnnError, match=r"^the network has no masks; mask_weights puts them there$"):
+        masks_of(model)
+
+
+def test_strongest():
+    model = net()
+    mask_weights(model)
+    strongest(model, (0.25, 0.1))
+    for layer, mask, share in zip(weighted(model), masks_of(model), (0.25, 0.1), strict=True):
+        strength = layer.parametrizations["weight"].original.detach().abs().numpy()
+        assert np.count_nonzero(mask) == round(share * mask.size) and strength[mask].min() >= strength[~mask].max()
+
+
+def test_sensitivity_prunes_one_layer_at_a_time():
+    model, (x, y) = net(), samples()
+    fit_words(model, x, y, class_loss, Course(15, 1e-2, 1, batch=100), "trained")
+    whole = copy.deepcopy(model)
+
+    def error(each: nn.Module) -> float:
+        with torch.no_grad():
+            return float((each(torch.from_numpy(x)).argmax(1).numpy() != y).mean())
+
+    curves = sensitivity(model, RULES, [(1, 3, 9), (2, 12)], error, by_summed_quality)
+    assert [list(curve) for curve in curves] == [[1, 3, 9], [2, 12]]
+    assert curves[0][9] == curves[1][12] == error(whole) < curves[0][1]  # a kernel that keeps all is not pruned
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), whole.parameters(), strict=True))
+
+
+def test_proposed_keep():
+    curve = {1: 0.5, 2: 0.03, 4: 0.02, 8: 0.01}
+    assert [proposed_keep(curve, 0.01, rise) for rise in (0.0, 0.01, 0.02, 1.0)] == [8, 4, 2, 1]
+    assert proposed_keep(curve, 0.0, 0.001) == 8
+
+
+def test_rules_for_other_layers():
+    model = net()
+    mask_weights(model)
+    with pytest.raises(LogicnnError, match=r"^rules must be for 2 layers with weights, not 1$"):
+        assign_patterns(model, RULES[:1])
+
+
+def test_moved_images_stay_images():
+    torch.manual_seed(1)
+    images = torch.rand(8, 1, 28, 28)
+    other = moved(images)
+    assert other.shape == images.shape and float(other.min()) >= 0 and float(other.max()) <= 1 and not torch.equal(other, images)
+
+
+def test_densities_by_hand():
+    """Table II: 120 + 3,000 + 32,000 + 400 weights of 430,500, and 293,520 products of 2,293,000."""
+    masks = [np.zeros(shape, bool) for shape in ((20, 1, 5, 5), (50, 20, 5, 5), (500, 800), (10, 500))]
+    for mask, count in zip(masks, (120, 3000, 32_000, 400), strict=True):
+        mask.reshape(-1)[:count] = True
+    assert densities(masks) == (35_520, 35_520 / 430_500, 293_520 / 2_293_000)
+
+
+def test_recipe_on_a_small_scale():
+    """All stages on upscaled digits, in seconds: the network is pruned as Table II says, and is the one that was measured."""
+    images = digits()
+    x = np.kron(images.train.x, np.ones((1, 1, 3, 3), np.uint8))
+    x = np.pad(np.minimum(x.astype(np.int64) * 16, 255).astype(np.uint8), ((0, 0), (0, 0), (2, 2), (2, 2)))
+    data = Dataset(
+        "digits", images.classes, 255, Split(np.tile(x, (4, 1, 1, 1))[:5400], np.tile(images.train.y, 4)[:5400]), Split(x, images.train.y)
+    )
+    result = train(data, 1, Plan(1, 2, 1), fine_grained=True)
+    layers = [layer for layer in result.network.layers if hasattr(layer, "weights")]
+    assert result.weights == 35_520 and sum(np.count_nonzero(layer.weights) for layer in layers) <= 35_520
+    assert result.error_int8 == np.mean(result.network.evaluate(data.test.x) != data.test.y)
+    for patterns, layer in zip(result.patterns, layers, strict=True):
+        packed = patterns.compressed(layer.weights)
+        assert sum(len(each.index) for each in packed) == patterns.index.size
+    assert result.error_fine_grained is not None

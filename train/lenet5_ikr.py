@@ -1,0 +1,194 @@
+"""LeNet-5 for MNIST under intra-kernel regular pruning (Yang et al. 2018), then in 8 bits.
+
+    python -m train.lenet5_ikr --data-dir ../shared/data
+
+20C5-MP2-50C5-MP2-500FC-10 with the parameters of Table II, 55,000 images for training and 5,000 for validation, 25 epochs and 20 of
+retraining as in section IV-A. Other than there: images are moved by up to two pixels, turned and scaled a little (the paper changes
+contrast and flips), Adam retrains at 1e-3 (the paper: 5e-3), and patterns are learned while it retrains (`--choice summed` and
+`--permanent` give the paper's). Writes lenet5-ikr.lnn and prints what each stage is worth.
+"""
+
+import argparse
+import copy
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from logicnn import datasets, files
+from logicnn.cli import guarded
+from logicnn.network import Activations, Interval, Network
+from logicnn.nn import Course, QuantNet, Scheme, class_loss, decide, export_words, fit_words, quantise
+from logicnn.nn.ikr import assign_patterns, freeze, mask_weights, masks_of, settle, strongest
+from logicnn.patterns import Choice, LayerPatterns, Rule, by_coverage, by_summed_quality
+from logicnn.samples import Dataset, Split
+
+RULES = (Rule(25, 2, 8, 6), Rule(25, 10, 8, 3), Rule(25, 10, 16, 2), Rule(25, 5, 16, 2))  # Table II
+POSITIONS = (24 * 24, 8 * 8, 1, 1)  # of every kernel of a layer
+VALIDATION = 5000
+BATCH = 128
+CHOICES = {"coverage": by_coverage, "summed": by_summed_quality}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long each stage takes, in epochs, and how patterns are chosen."""
+
+    epochs: int = 25
+    retrained: int = 20
+    quantised: int = 5
+    choose: Choice = by_coverage
+    learned: float = 0.5  # the share of retraining in which patterns follow the weights; 0: they are chosen once, as in the paper
+
+
+def lenet5() -> nn.Sequential:
+    """Reads images of 28 x 28, (n, 1, 28, 28) in 0 ... 1."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.2)),
+        *(nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.2), nn.Flatten()),
+        *(nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10)),
+    )
+
+
+def moved(images: Tensor) -> Tensor:
+    """Every image shifted by up to 2 pixels, turned by up to 10 degrees, scaled by up to a tenth."""
+    count = len(images)
+    angle = (torch.rand(count) * 2 - 1) * math.radians(10)
+    scale = 1 + (torch.rand(count) * 2 - 1) * 0.1
+    cosine, sine, shift = torch.cos(angle) * scale, torch.sin(angle) * scale, (torch.rand(count, 2) * 2 - 1) * 2 / 14
+    matrix = torch.stack([torch.stack([cosine, -sine, shift[:, 0]], 1), torch.stack([sine, cosine, shift[:, 1]], 1)], 1)
+    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False)
+
+
+def moved_words(images: Tensor) -> Tensor:
+    """As `moved`, of grey levels 0 ... 255 to such."""
+    return moved(images).round().clamp(0, 255)
+
+
+def split(data: Dataset) -> tuple[Split, Split]:
+    """Training and validation samples: the last 5,000 validate."""
+    at = len(data.train.x) - VALIDATION
+    return Split(data.train.x[:at], data.train.y[:at]), Split(data.train.x[at:], data.train.y[at:])
+
+
+def error_of(net: nn.Module, part: Split, scale: float = 1 / 256) -> float:
+    return float(np.mean(decide(net, part.x * np.float32(scale)) != part.y))
+
+
+def floats(data: Dataset, seed: int, plan: Plan) -> nn.Sequential:
+    """The network before pruning."""
+    train, _ = split(data)
+    torch.manual_seed(seed)
+    net = lenet5()
+    course = Course(plan.epochs, 1e-3, seed, BATCH, drops={math.ceil(plan.epochs * 0.6): 0.1}, augment=moved)
+    fit_words(net, train.x / np.float32(256), train.y, class_loss, course, "float")
+    return net
+
+
+Prune = Callable[[nn.Module], Any]
+
+
+def retrained(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, prune: Prune, title: str) -> tuple[nn.Sequential, Any]:
+    """A copy with masks by `prune`, and what that gave last: it is asked after every epoch while patterns are learned."""
+    train, _ = split(data)
+    net, x = copy.deepcopy(net), train.x / np.float32(256)
+    learning = round(plan.learned * plan.retrained)
+    mask_weights(net, learns=learning > 0)
+    last = prune(net)
+    for epoch in range(learning):
+        fit_words(net, x, train.y, class_loss, Course(1, 1e-3, seed + epoch, BATCH, drops={1: 1.0}, augment=moved), f"{title}, learning")
+        last = prune(net)
+    freeze(net)
+    rest = plan.retrained - learning
+    course = Course(rest, 1e-3, seed, BATCH, drops={math.ceil(rest / 2): 0.1}, augment=moved)
+    fit_words(net, x, train.y, class_loss, course, title)
+    return net, last
+
+
+def words(net: nn.Sequential, data: Dataset, seed: int, plan: Plan) -> QuantNet:
+    """The pruned network in 8 bits; what is pruned stays so."""
+    train, _ = split(data)
+    masks = masks_of(net)
+    settle(net)
+    made = quantise(net.eval(), Activations((1, 28, 28), Interval(0, 255)), 8, Scheme(), torch.from_numpy(train.x[:2048]))
+    for layer, mask in zip(made.layers, masks, strict=True):
+        layer.mask.copy_(torch.from_numpy(mask))
+    fit_words(made, train.x, train.y, class_loss, Course(plan.quantised, 3e-4, seed, BATCH, augment=moved_words), "8 bits")
+    return made
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Every stage's error on the test images, and the shares of weights and of products that are left."""
+
+    network: Network
+    patterns: list[LayerPatterns]
+    error_float: float
+    error_pruned: float
+    error_int8: float
+    error_fine_grained: float | None
+    weights: int
+    density: float
+    computations: float
+    seconds: float
+
+
+def densities(masks: list[np.ndarray]) -> tuple[int, float, float]:
+    """Weights that are left; their share; the share of products for an image."""
+    kept = [int(np.count_nonzero(mask)) for mask in masks]
+    products = [mask.size * positions for mask, positions in zip(masks, POSITIONS, strict=True)]
+    left = [count * positions for count, positions in zip(kept, POSITIONS, strict=True)]
+    return sum(kept), sum(kept) / sum(mask.size for mask in masks), sum(left) / sum(products)
+
+
+def train(data: Dataset, seed: int, plan: Plan, fine_grained: bool = False, net: nn.Sequential | None = None) -> Trained:
+    """All stages; with `fine_grained` the strongest weights instead of patterns beside it, as many in every layer."""
+    start = time.monotonic()
+    net = net or floats(data, seed, plan)
+    error_float = error_of(net, data.test)
+    pruned, patterns = retrained(net, data, seed, plan, lambda each: assign_patterns(each, RULES, plan.choose), "patterns")
+    error_pruned, masks = error_of(pruned, data.test), masks_of(pruned)
+    weights, density, computations = densities(masks)
+    made = words(pruned, data, seed, plan)
+    network = export_words(made, "lenet5-ikr", data.name, data.classes)
+    error_int8 = float(np.mean(network.evaluate(data.test.x) != data.test.y))
+    beside = None
+    if fine_grained:
+        shares = [float(np.mean(mask)) for mask in masks]
+        fine, _ = retrained(net, data, seed, plan, lambda each: strongest(each, shares), "fine-grained")
+        beside = error_of(fine, data.test)
+    seconds = time.monotonic() - start
+    return Trained(network, patterns, error_float, error_pruned, error_int8, beside, weights, density, computations, seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=Plan.epochs, help="before pruning (default: %(default)s)")
+    parser.add_argument("--retrained", type=int, default=Plan.retrained, help="epochs of retraining (default: %(default)s)")
+    parser.add_argument("--choice", choices=sorted(CHOICES), default="coverage", help="how patterns are chosen (default: %(default)s)")
+    parser.add_argument("--permanent", action="store_true", help="choose patterns once, as in the paper")
+    parser.add_argument("--output", type=Path, default=Path("lenet5-ikr.lnn"))
+    given = parser.parse_args()
+    torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
+    data = datasets.load("mnist", given.data_dir)
+    plan = Plan(given.epochs, given.retrained, choose=CHOICES[given.choice], learned=0.0 if given.permanent else Plan.learned)
+    result = train(data, given.seed, plan)
+    files.save(result.network, given.output)
+    figures = {name: value for name, value in vars(result).items() if name not in ("network", "patterns")}
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
