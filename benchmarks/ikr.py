@@ -1,0 +1,174 @@
+"""Yang et al. 2018, Table IV and Figs. 2 and 3, on LeNet-5 and MNIST: intra-kernel regular pruning beside fine-grained pruning.
+
+The recipe is `train.lenet5_ikr`, whose header says where it differs from the paper. Four prunings of the same float network at equal
+density: patterns by coverage, learned while it retrains (ours, which also goes to 8 bits); the same chosen once; the paper's choice by
+summed quality, chosen once; and the strongest weights of every layer. Figs. 2 and 3 are of the float network, not retrained, on the
+validation images. About an hour and a half on one core; finished stages are kept in the output folder.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.common import NETWORKS, RESULTS, finished, write_result
+from benchmarks.plots import pyplot, save
+from logicnn import datasets, files
+from logicnn.cli import guarded
+from logicnn.network import IntConv2d, IntDense
+from logicnn.nn import export_words
+from logicnn.nn.ikr import assign_patterns, masks_of, proposed_keep, sensitivity, strongest
+from logicnn.patterns import Choice, LayerPatterns, by_coverage, by_summed_quality, storage
+from logicnn.samples import Dataset
+from train.lenet5_ikr import RULES, Plan, densities, error_of, floats, lenet5, retrained, split, words
+
+SEED = 1
+KEEPS = (1, 2, 3, 4, 6, 8, 12, 16, 20, 25)
+PATTERNS = (2, 4, 8, 16, 32)  # of Fig. 3
+FIG3_LAYER = 1  # the second convolution
+RISE = 0.01  # of the validation error, that a layer by itself may bring: what `proposed_keep` is asked for
+PUBLISHED = {"error_float": 0.006, "error_pruned": 0.011, "weights": 42_700, "density": 0.10, "computations": 0.138}
+CHOICES: dict[str, Choice] = {"coverage": by_coverage, "summed": by_summed_quality}
+
+
+def loaded(path: Path) -> nn.Sequential:
+    net = lenet5()
+    net.load_state_dict(torch.load(path, weights_only=True))
+    return net
+
+
+def float_stage(data: Dataset, folder: Path) -> dict[str, Any]:
+    net = floats(data, SEED, Plan())
+    torch.save(net.state_dict(), folder / "float.pt")
+    return {"error": error_of(net, data.test), "error_validation": error_of(net, split(data)[1])}
+
+
+def pruned_stage(data: Dataset, net: nn.Sequential, choose: Choice, learned: bool, folder: Path, to_words: bool) -> dict[str, Any]:
+    """A pruning by patterns, and what it takes to store; with `to_words` in 8 bits, too."""
+    plan = Plan(choose=choose, learned=Plan.learned if learned else 0.0)
+    made, patterns = retrained(net, data, SEED, plan, lambda each: assign_patterns(each, RULES, choose), folder.name)
+    weights, density, computations = densities(masks_of(made))
+    row = {"error": error_of(made, data.test), "weights": weights, "density": density, "computations": computations}
+    if to_words:
+        network = export_words(words(made, data, SEED, plan), "lenet5-ikr", data.name, data.classes)
+        files.save(network, folder / "lenet5-ikr.lnn")
+        row |= {"error_int8": float(np.mean(network.evaluate(data.test.x) != data.test.y)), "digest": network.digest()}
+        layers = [layer.weights for layer in network.layers if isinstance(layer, IntDense | IntConv2d)]
+        row["storage"] = stored(layers, patterns)
+    return row
+
+
+def stored(layers: list[np.ndarray], patterns: list[LayerPatterns]) -> list[dict[str, int]]:
+    """Bits of every layer's 8-bit weights."""
+    return [vars(storage(weights, each, 8)) | {"weights": weights.size} for weights, each in zip(layers, patterns, strict=True)]
+
+
+def fine_stage(data: Dataset, net: nn.Sequential) -> dict[str, Any]:
+    shares = [each.keep / each.size for each in RULES]
+    made, _ = retrained(net, data, SEED, Plan(), lambda each: strongest(each, shares), "fine-grained")
+    weights, density, computations = densities(masks_of(made))
+    return {"error": error_of(made, data.test), "weights": weights, "density": density, "computations": computations}
+
+
+def sensitivity_stage(data: Dataset, net: nn.Sequential) -> dict[str, Any]:
+    """Fig. 2, and the weights a kernel that it proposes."""
+    held = split(data)[1]
+
+    def error(each: nn.Module) -> float:
+        return error_of(each, held)
+
+    unpruned = error(net)
+    curves = sensitivity(net, RULES, [KEEPS] * len(RULES), error)
+    return {
+        "error_validation": unpruned,
+        "layers": [{"keep": list(curve), "error": list(curve.values())} for curve in curves],
+        "proposed_keep": [proposed_keep(curve, unpruned, RISE) for curve in curves],
+        "rise": RISE,
+    }
+
+
+def patterns_stage(data: Dataset, net: nn.Sequential) -> list[dict[str, Any]]:
+    """Fig. 3: the second convolution alone, by how many patterns and weights a kernel."""
+    held, rule = split(data)[1], RULES[FIG3_LAYER]
+    rows = []
+    for name, choose in CHOICES.items():
+        for patterns in PATTERNS:
+            for keep in (1, 2, 3, 4, 6, 8):
+                rules = [*RULES[:FIG3_LAYER], replace(rule, patterns=min(patterns, comb(rule.size, keep))), *RULES[FIG3_LAYER + 1 :]]
+                tried = [(), (keep,), (), ()]
+                (error,) = sensitivity(net, rules, tried, lambda each: error_of(each, held), choose)[FIG3_LAYER].values()
+                rows.append({"choice": name, "patterns": patterns, "keep": keep, "sparsity": 1 - keep / rule.size, "error": error})
+    return rows
+
+
+def plots(sensitive: dict[str, Any], by_patterns: list[dict[str, Any]]) -> None:
+    plt = pyplot()
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    for curve, rule, name in zip(sensitive["layers"], RULES, ("C1", "C2", "FC 800x500", "FC 500x10"), strict=True):
+        axes.plot([1 - keep / rule.size for keep in curve["keep"]], [100 * each for each in curve["error"]], marker="o", label=name)
+    axes.set(xlabel="sparsity of the layer", ylabel="validation error, % (not retrained)", yscale="log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    save(figure, RESULTS / "ikr_fig2")
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
+    for panel, choice in zip(panels, CHOICES, strict=True):
+        for patterns in PATTERNS:
+            rows = [row for row in by_patterns if row["choice"] == choice and row["patterns"] == patterns]
+            panel.plot([row["sparsity"] for row in rows], [100 * row["error"] for row in rows], marker="o", label=f"{patterns} patterns")
+        panel.set(title=f"patterns by {choice}", xlabel="sparsity of C2", yscale="log")
+        panel.grid(alpha=0.3, which="both")
+    panels[0].set_ylabel("validation error, % (not retrained)")
+    panels[0].legend()
+    save(figure, RESULTS / "ikr_fig3")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/ikr"), help="folder of trainings (default: %(default)s)")
+    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
+    given = parser.parse_args()
+    torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
+    data = datasets.load("mnist", given.data_dir)
+
+    def stage(name: str, measure: Callable[[Path], Any]) -> Any:
+        folder = given.output / name
+        return finished(folder, lambda: measure(folder))
+
+    base = stage("float", lambda folder: float_stage(data, folder))
+    net = loaded(given.output / "float" / "float.pt")
+    ours = stage("learned", lambda folder: pruned_stage(data, net, by_coverage, True, folder, True))
+    sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net))
+    by_patterns = stage("patterns", lambda _: patterns_stage(data, net))
+    paper = stage("paper", lambda folder: pruned_stage(data, net, by_summed_quality, False, folder, False))
+    once = stage("once", lambda folder: pruned_stage(data, net, by_coverage, False, folder, False))
+    fine = stage("fine", lambda _: fine_stage(data, net))
+    files.save(files.load(given.output / "learned" / "lenet5-ikr.lnn"), NETWORKS / "lenet5-ikr.lnn")
+    plots(sensitive, by_patterns)
+    lenet = {
+        "dataset": "mnist test (10000)",
+        "weights": ours["weights"],
+        "density": ours["density"],
+        "computations": ours["computations"],
+        "error_float": base["error"],
+        "error_pruned": ours["error"],
+        "error_int8": ours["error_int8"],
+        "error_chosen_once": once["error"],
+        "error_paper_choice": paper["error"],
+        "error_fine_grained": fine["error"],
+        "density_fine_grained": fine["density"],
+        "storage_bits": ours["storage"],
+        "digest": ours["digest"],
+        "published": PUBLISHED,
+    }
+    write_result("ikr", SEED, {"lenet5": lenet, "sensitivity": sensitive, "patterns": by_patterns})
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
