@@ -6,12 +6,13 @@ sparse pattern (CSP) format. A kernel here is a row of `size` weights: of a conv
 neighbouring inputs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from logicnn.errors import LogicnnError
 from logicnn.values import NetworkError
@@ -22,6 +23,7 @@ __all__ = [
     "LayerPatterns",
     "PatternSet",
     "Rule",
+    "Selection",
     "Storage",
     "best_masks",
     "by_coverage",
@@ -320,3 +322,78 @@ def storage(weights: np.ndarray, patterns: LayerPatterns, weight_bits: int) -> S
     column, start = max(1, (flat.shape[1] - 1).bit_length()), max(1, count.bit_length())
     csr = count * (weight_bits + column) + (len(flat) + 1) * start
     return Storage(flat.size * weight_bits, csr, sum(each.bits(weight_bits) for each in patterns.compressed(weights)))
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """How the weights that sets of patterns keep go to multipliers: by pattern, which position each of `keep` slots reads.
+
+    A slot is a multiplexer whose inputs are the positions that some pattern has there. `numbers` put a pattern's set and its index side
+    by side: ``set << index_bits | index``.
+    """
+
+    sets: tuple[PatternSet, ...]
+    slots: tuple[np.ndarray, ...]  # of every set (patterns, keep), the positions of `PatternSet.positions` in another order
+
+    @classmethod
+    def of(cls, sets: Sequence[PatternSet]) -> "Selection":
+        """With few inputs: pattern by pattern the cheapest assignment to slots, again while it lowers their number.
+
+        Raises `NetworkError` for sets of different sizes, or that keep different counts.
+        """
+        shapes = {(each.size, each.keep) for each in sets}
+        if len(shapes) != 1:
+            raise NetworkError(f"sets must have one size and keep one count of weights, not {sorted(shapes)}")
+        ((size, keep),) = shapes
+        positions = np.concatenate([each.positions for each in sets])
+        users = np.zeros((keep, size), np.int64)
+        chosen = np.full(positions.shape, -1)
+        best = None
+        while True:
+            for row, given in enumerate(positions):
+                if best is not None:
+                    users[np.arange(keep), chosen[row]] -= 1
+                cost = np.where(users[:, given] > 0, -users[:, given] / len(positions), 1.0)  # a new input, or one that many share
+                slot, at = linear_sum_assignment(cost)
+                chosen[row, slot] = given[at]
+                users[np.arange(keep), chosen[row]] += 1
+            inputs = np.count_nonzero(users)
+            if best is not None and inputs >= best[0]:
+                break
+            best = inputs, chosen.copy()
+        ends = np.cumsum([len(each.masks) for each in sets])[:-1]
+        return cls(tuple(sets), tuple(np.split(best[1], ends)))
+
+    @property
+    def keep(self) -> int:
+        return self.sets[0].keep
+
+    @property
+    def size(self) -> int:
+        return self.sets[0].size
+
+    @property
+    def index_bits(self) -> int:
+        return max(each.index_bits for each in self.sets)
+
+    @property
+    def number_bits(self) -> int:
+        return self.index_bits + (len(self.sets) - 1).bit_length()
+
+    @property
+    def numbers(self) -> dict[int, tuple[int, ...]]:
+        """By the number of a pattern, the position of every slot."""
+        return {
+            place << self.index_bits | index: tuple(row) for place, rows in enumerate(self.slots) for index, row in enumerate(rows.tolist())
+        }
+
+    @property
+    def inputs(self) -> tuple[tuple[int, ...], ...]:
+        """The positions that every slot's multiplexer has to choose from."""
+        return tuple(tuple(sorted(set(column))) for column in np.concatenate(self.slots).T.tolist())
+
+    def arranged(self, place: int, kernels: CompressedKernels) -> tuple[np.ndarray, np.ndarray]:
+        """(numbers (kernels,), weights (kernels, keep) by slot) of kernels of the set at `place`."""
+        order = np.argsort(np.argsort(self.slots[place], axis=1), axis=1)  # the rank of every slot's position
+        weights = np.take_along_axis(kernels.weights, order[kernels.index], axis=1)
+        return place << self.index_bits | kernels.index, weights
