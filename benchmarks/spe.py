@@ -1,0 +1,170 @@
+"""Yang et al. 2018, Fig. 5: LUT4 of the pattern selector, and the sparse processing engine beside a plain one of 5 x 5 multipliers.
+
+Patterns are those that `by_coverage` chooses for random kernels of 5 x 5. Selectors are checked against numpy on random vectors; engines,
+which are pipelines, are checked in simulation (sim_tests/test_spe.py), not as netlists.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from benchmarks.common import RESULTS, finished, write_result
+from benchmarks.placing import place, synthesise
+from benchmarks.plots import pyplot, save
+from benchmarks.vectors import as_bits, check
+from logicnn.cli import guarded
+from logicnn.gateware.spe import PatternSelector, ProcessingEngine, SparseProcessingEngine, Sums
+from logicnn.netlist import Netlist
+from logicnn.patterns import Selection, by_coverage
+from logicnn.resources import DEVICES, Device, Family
+from logicnn.values import Interval
+
+SEED = 1
+SIZE = 25
+KERNELS = 100  # of a set
+VECTORS = 4096
+DEVICES_USED = ("iCE40UP5K", "LFE5U-85F")
+LUT4 = {Family.ICE40: "SB_LUT4", Family.ECP5: "LUT4"}
+DSP = {Family.ICE40: "SB_MAC16", Family.ECP5: "MULT18X18D"}
+SETS, PATTERNS, WORDS, KEEPS = (1, 2, 4, 8, 16), (2, 4, 8, 16, 32), (1, 4, 8, 16), (1, 2, 3, 4, 6, 8, 12)
+
+
+def selection(sets: int, patterns: int, keep: int) -> Selection:
+    rng = np.random.default_rng(SEED)
+    return Selection.of([by_coverage(rng.normal(size=(KERNELS, SIZE)), keep, patterns) for _ in range(sets)])
+
+
+class Flat(wiring.Component):
+    """A component with all its inputs in one word and all its outputs in another; streams are always valid and always ready."""
+
+    def __init__(self, component: wiring.Component):
+        self._component = component
+        self._streams = not isinstance(component, PatternSelector)
+        given = len(Value.cast(component.i.payload)) if self._streams else len(Cat(component.window, component.number))
+        result = len(Value.cast(component.o.payload)) if self._streams else len(Value.cast(component.o))
+        super().__init__({"i": In(given), "o": Out(result)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.inner = inner = self._component
+        if self._streams:
+            m.d.comb += [inner.i.valid.eq(1), inner.o.ready.eq(1), Value.cast(inner.i.payload).eq(self.i)]
+            m.d.comb += self.o.eq(Value.cast(inner.o.payload))
+        else:
+            m.d.comb += [Cat(inner.window, inner.number).eq(self.i), self.o.eq(Value.cast(inner.o))]
+        return m
+
+
+def parity_luts(bits: int) -> int:
+    """Of the bench around the component: a LUT for every two to four bits, level by level."""
+    total = 0
+    while bits > 1:
+        total += bits // 4 + (bits % 4 > 1)
+        bits = -(-bits // 4)
+    return total
+
+
+def luts(netlist: Netlist, device: Device, outputs: int) -> int:
+    return netlist.cells[LUT4[device.family]] - parity_luts(outputs)
+
+
+def selector(sets: int, patterns: int, keep: int, width: int, device: Device, folder: Path) -> dict[str, Any]:
+    chosen = selection(sets, patterns, keep)
+    flat = Flat(PatternSelector(chosen, Interval(0, (1 << width) - 1)))
+    netlist = synthesise(flat, device, folder)
+    rng = np.random.default_rng(SEED)
+    window = rng.integers(0, 1 << width, (VECTORS, SIZE))
+    numbers = rng.choice(np.array(list(chosen.numbers)), VECTORS)
+    positions = np.array([chosen.numbers[int(each)] for each in numbers])
+    given = np.concatenate([as_bits(window, [width] * SIZE), as_bits(numbers[:, None], [chosen.number_bits])], axis=1)
+    expected = as_bits(np.take_along_axis(window, positions, axis=1), [width] * keep)
+    vectors = check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), given, expected)
+    return {
+        "device": device.name,
+        "sets": sets,
+        "patterns": patterns,
+        "keep": keep,
+        "word_bits": width,
+        "inputs": sum(map(len, chosen.inputs)),
+        "inputs_in_order": sum(len(set(column)) for column in np.concatenate([each.positions for each in chosen.sets]).T.tolist()),
+        "lut4": luts(netlist, device, keep * width),
+        "vectors": vectors,
+        "mismatches": 0,
+    }
+
+
+def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[str, Any]:
+    """A whole engine of 8-bit words and weights; `keep` None is the plain one. Placed where its multipliers fit."""
+    sums = Sums(Interval(0, 255), Interval(-128, 127), Interval(-(1 << 21), (1 << 21) - 1), 8, 15)
+    component = ProcessingEngine(SIZE, sums) if keep is None else SparseProcessingEngine(selection(1, 8, keep), sums)
+    flat = Flat(component)
+    option = ("-dsp" if dsp else "") if device.family is Family.ICE40 else ("" if dsp else "-nodsp")
+    netlist = synthesise(flat, device, folder, option)
+    row = {
+        "device": device.name,
+        "engine": "plain 5x5" if keep is None else "sparse",
+        "keep": SIZE if keep is None else keep,
+        "multipliers": "DSP" if dsp else "logic",
+        "lut4": luts(netlist, device, len(flat.o)),
+        "dsp": netlist.cells[DSP[device.family]],
+        "latency": component.latency,
+    }
+    if row["dsp"] <= device.capacity.dsp and netlist.logic_cells <= device.capacity.logic_cells:
+        row["fmax_mhz"] = round(place(device, folder, SEED, 100).clock()[0], 2)
+    return row
+
+
+def sweeps() -> Iterable[tuple[int, int, int, int]]:
+    """(sets, patterns, keep, word bits) of Fig. 5a, b and c."""
+    yield from ((sets, 8, 3, 8) for sets in SETS)
+    yield from ((1, patterns, 3, width) for patterns in PATTERNS for width in WORDS)
+    yield from ((1, 8, keep, 8) for keep in KEEPS)
+
+
+def plot(rows: list[dict[str, Any]]) -> None:
+    figure, panels = pyplot().subplots(1, 3, figsize=(13, 4))
+    for device in DEVICES_USED:
+        own = [row for row in rows if row["device"] == device]
+
+        def drawn(panel: Any, x: str, chosen: list[dict[str, Any]], label: str) -> None:
+            panel.plot([row[x] for row in chosen], [row["lut4"] for row in chosen], marker="o", label=label)
+
+        drawn(panels[0], "sets", [row for row in own if (row["patterns"], row["keep"], row["word_bits"]) == (8, 3, 8)], device)
+        for width in WORDS:
+            chosen = [row for row in own if (row["sets"], row["keep"], row["word_bits"]) == (1, 3, width)]
+            drawn(panels[1], "patterns", chosen, f"{device}, {width} bits")
+        drawn(panels[2], "keep", [row for row in own if (row["sets"], row["patterns"], row["word_bits"]) == (1, 8, 8)], device)
+    for panel, label in zip(panels, ("sets covered", "patterns of a set", "weights that a pattern keeps"), strict=True):
+        panel.set(xlabel=label, ylabel="LUT4 of the selector")
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=7)
+    save(figure, RESULTS / "spe_fig5")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/spe"), help="folder for placements (default: %(default)s)")
+    given = parser.parse_args()
+    selectors, engines = [], []
+    for name in DEVICES_USED:
+        device = DEVICES[name]
+        for case in dict.fromkeys(sweeps()):
+            folder = given.output / f"{name}-selector-{'-'.join(map(str, case))}"
+            selectors.append(finished(folder, lambda: selector(*case, device, folder)))  # noqa: B023, called at once
+        for keep in (None, 2, 3, 6):
+            for dsp in (False, True):
+                folder = given.output / f"{name}-engine-{keep or 'plain'}-{'dsp' if dsp else 'logic'}"
+                engines.append(finished(folder, lambda: engine(keep, dsp, device, folder)))  # noqa: B023
+    plot(selectors)
+    write_result("spe", SEED, {"weights": "random", "selector": selectors, "spe_against_pe": engines})
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
