@@ -1,9 +1,10 @@
 """Yang et al. 2018, Table IV and Figs. 2 and 3, on LeNet-5 and MNIST: intra-kernel regular pruning beside fine-grained pruning.
 
 The recipe is `train.lenet5_ikr`, whose header says where it differs from the paper. Four prunings of the same float network at equal
-density: patterns by coverage, learned while it retrains (ours, which also goes to 8 bits); the same chosen once; the paper's choice by
-summed quality, chosen once; and the strongest weights of every layer. Figs. 2 and 3 are of the float network, not retrained, on the
-validation images. About an hour and a half on one core; finished stages are kept in the output folder.
+density: patterns by coverage, which follow the weights while their number falls (ours, which also goes to 8 bits); the same chosen
+once; the paper's choice by summed quality, chosen once; and the strongest weights of every layer, their number falling, too. Figs. 2
+and 3 are of the float network, not retrained, on the validation images. About an hour and a half on one core; finished stages are kept
+in the output folder.
 """
 
 import argparse
@@ -24,10 +25,10 @@ from logicnn import datasets, files
 from logicnn.cli import guarded
 from logicnn.network import IntConv2d, IntDense
 from logicnn.nn import export_words
-from logicnn.nn.ikr import assign_patterns, masks_of, proposed_keep, sensitivity, strongest
+from logicnn.nn.ikr import masks_of, proposed_keep, sensitivity
 from logicnn.patterns import Choice, LayerPatterns, by_coverage, by_summed_quality, storage
 from logicnn.samples import Dataset
-from train.lenet5_ikr import RULES, Plan, densities, error_of, floats, lenet5, retrained, split, words
+from train.lenet5_ikr import RULES, Plan, by_patterns, by_strength, densities, error_of, floats, lenet5, retrained, split, words
 
 SEED = 1
 KEEPS = (1, 2, 3, 4, 6, 8, 12, 16, 20, 25)
@@ -53,7 +54,7 @@ def float_stage(data: Dataset, folder: Path) -> dict[str, Any]:
 def pruned_stage(data: Dataset, net: nn.Sequential, choose: Choice, learned: bool, folder: Path, to_words: bool) -> dict[str, Any]:
     """A pruning by patterns, and what it takes to store; with `to_words` in 8 bits, too."""
     plan = Plan(choose=choose, learned=Plan.learned if learned else 0.0)
-    made, patterns = retrained(net, data, SEED, plan, lambda each: assign_patterns(each, RULES, choose), folder.name)
+    made, patterns = retrained(net, data, SEED, plan, by_patterns(choose), folder.name)
     weights, density, computations = densities(masks_of(made))
     row = {"error": error_of(made, data.test), "weights": weights, "density": density, "computations": computations}
     if to_words:
@@ -71,8 +72,7 @@ def stored(layers: list[np.ndarray], patterns: list[LayerPatterns]) -> list[dict
 
 
 def fine_stage(data: Dataset, net: nn.Sequential) -> dict[str, Any]:
-    shares = [each.keep / each.size for each in RULES]
-    made, _ = retrained(net, data, SEED, Plan(), lambda each: strongest(each, shares), "fine-grained")
+    made, _ = retrained(net, data, SEED, Plan(), by_strength, "fine-grained")
     weights, density, computations = densities(masks_of(made))
     return {"error": error_of(made, data.test), "weights": weights, "density": density, "computations": computations}
 
@@ -94,7 +94,7 @@ def sensitivity_stage(data: Dataset, net: nn.Sequential) -> dict[str, Any]:
     }
 
 
-def patterns_stage(data: Dataset, net: nn.Sequential) -> list[dict[str, Any]]:
+def fig3_stage(data: Dataset, net: nn.Sequential) -> list[dict[str, Any]]:
     """Fig. 3: the second convolution alone, by how many patterns and weights a kernel."""
     held, rule = split(data)[1], RULES[FIG3_LAYER]
     rows = []
@@ -108,7 +108,7 @@ def patterns_stage(data: Dataset, net: nn.Sequential) -> list[dict[str, Any]]:
     return rows
 
 
-def plots(sensitive: dict[str, Any], by_patterns: list[dict[str, Any]]) -> None:
+def plots(sensitive: dict[str, Any], counted: list[dict[str, Any]]) -> None:
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(7, 4.5))
     for curve, rule, name in zip(sensitive["layers"], RULES, ("C1", "C2", "FC 800x500", "FC 500x10"), strict=True):
@@ -120,7 +120,7 @@ def plots(sensitive: dict[str, Any], by_patterns: list[dict[str, Any]]) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
     for panel, choice in zip(panels, CHOICES, strict=True):
         for patterns in PATTERNS:
-            rows = [row for row in by_patterns if row["choice"] == choice and row["patterns"] == patterns]
+            rows = [row for row in counted if row["choice"] == choice and row["patterns"] == patterns]
             panel.plot([row["sparsity"] for row in rows], [100 * row["error"] for row in rows], marker="o", label=f"{patterns} patterns")
         panel.set(title=f"patterns by {choice}", xlabel="sparsity of C2", yscale="log")
         panel.grid(alpha=0.3, which="both")
@@ -145,12 +145,12 @@ def main() -> None:
     net = loaded(given.output / "float" / "float.pt")
     ours = stage("learned", lambda folder: pruned_stage(data, net, by_coverage, True, folder, True))
     sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net))
-    by_patterns = stage("patterns", lambda _: patterns_stage(data, net))
+    counted = stage("patterns", lambda _: fig3_stage(data, net))
     paper = stage("paper", lambda folder: pruned_stage(data, net, by_summed_quality, False, folder, False))
     once = stage("once", lambda folder: pruned_stage(data, net, by_coverage, False, folder, False))
     fine = stage("fine", lambda _: fine_stage(data, net))
     files.save(files.load(given.output / "learned" / "lenet5-ikr.lnn"), NETWORKS / "lenet5-ikr.lnn")
-    plots(sensitive, by_patterns)
+    plots(sensitive, counted)
     lenet = {
         "dataset": "mnist test (10000)",
         "weights": ours["weights"],
@@ -167,7 +167,7 @@ def main() -> None:
         "digest": ours["digest"],
         "published": PUBLISHED,
     }
-    write_result("ikr", SEED, {"lenet5": lenet, "sensitivity": sensitive, "patterns": by_patterns})
+    write_result("ikr", SEED, {"lenet5": lenet, "sensitivity": sensitive, "patterns": counted})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from logicnn.errors import LogicnnError  # noqa: E402
 from logicnn.nn import Course, class_loss, fit_words  # noqa: E402
 from logicnn.nn.ikr import (  # noqa: E402
     assign_patterns,
-    freeze,
+    falling,
     mask_weights,
     masks_of,
     proposed_keep,
@@ -54,32 +54,29 @@ def test_patterns_mask_every_kernel():
         assert sum(len(part.weights) for part in each.compressed(layer.weight.detach().numpy())) == each.index.size
 
 
-@pytest.mark.parametrize("learns", [False, True])
-def test_pruned_weights_train_only_while_masks_learn(learns):
+def test_pruned_weights_stay_as_they_were():
     model, (x, y) = net(), samples()
-    mask_weights(model, learns=learns)
+    mask_weights(model)
     assign_patterns(model, RULES)
     before = [layer.parametrizations["weight"].original.detach().clone() for layer in weighted(model)]
     fit_words(model, x, y, class_loss, Course(1, 1e-2, 1, batch=100), "step")
-    for old, layer, mask in zip(before, weighted(model), masks_of(model), strict=True):
+    masks, expected = masks_of(model), [layer.weight.detach().clone() for layer in weighted(model)]
+    for old, layer, mask in zip(before, weighted(model), masks, strict=True):
         changed = (layer.parametrizations["weight"].original != old).numpy()
-        assert changed[mask].any() and changed[~mask].any() == learns
-        assert not layer.weight.detach().numpy()[~mask].any()
-
-
-def test_freeze_and_settle():
-    model, (x, y) = net(), samples()
-    mask_weights(model, learns=True)
-    assign_patterns(model, RULES)
-    masks = masks_of(model)
-    freeze(model)
-    fit_words(model, x, y, class_loss, Course(2, 1e-2, 1, batch=100), "frozen")
-    expected = [layer.weight.detach().clone() for layer in weighted(model)]
+        assert changed[mask].any() and not changed[~mask].any()
     settle(model)
     for layer, mask, wanted in zip(weighted(model), masks, expected, strict=True):
         assert torch.equal(layer.weight, wanted) and not layer.weight.detach().numpy()[~mask].any()
     with pytest.raises(LogicnnError, match=r"^the network has no masks; mask_weights puts them there$"):
         masks_of(model)
+
+
+def test_falling():
+    """From all but one weight a kernel, with as many patterns as there are, down to the rules."""
+    keeps = [[rule.keep for rule in falling(RULES, progress)] for progress in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert keeps[0] == [8, 11] and keeps[-1] == [3, 2] and keeps == sorted(keeps, reverse=True)
+    assert falling(RULES, 1.0) == list(RULES)
+    assert falling([Rule(4, 1, 16, 2)], 0.0) == [Rule(4, 1, 4, 3)]
 
 
 def test_strongest():

@@ -4,8 +4,9 @@
 
 20C5-MP2-50C5-MP2-500FC-10 with the parameters of Table II, 55,000 images for training and 5,000 for validation, 25 epochs and 20 of
 retraining as in section IV-A. Other than there: images are moved by up to two pixels, turned and scaled a little (the paper changes
-contrast and flips), Adam retrains at 1e-3 (the paper: 5e-3), and patterns are learned while it retrains (`--choice summed` and
-`--permanent` give the paper's). Writes lenet5-ikr.lnn and prints what each stage is worth.
+contrast and flips), Adam retrains at 1e-3 (the paper: 5e-3), and in the first half of retraining the weights of a kernel fall to what
+Table II says, while patterns and assignments follow them (`--choice summed --permanent` gives the paper's). Writes lenet5-ikr.lnn and
+prints what each stage is worth.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from logicnn import datasets, files
 from logicnn.cli import guarded
 from logicnn.network import Activations, Interval, Network
 from logicnn.nn import Course, QuantNet, Scheme, class_loss, decide, export_words, fit_words, quantise
-from logicnn.nn.ikr import assign_patterns, freeze, mask_weights, masks_of, settle, strongest
+from logicnn.nn.ikr import assign_patterns, falling, mask_weights, masks_of, settle, strongest
 from logicnn.patterns import Choice, LayerPatterns, Rule, by_coverage, by_summed_quality
 from logicnn.samples import Dataset, Split
 
@@ -48,6 +49,11 @@ class Plan:
     quantised: int = 5
     choose: Choice = by_coverage
     learned: float = 0.5  # the share of retraining in which patterns follow the weights; 0: they are chosen once, as in the paper
+
+    @property
+    def learning(self) -> int:
+        """Epochs in which patterns follow."""
+        return round(self.learned * self.retrained)
 
 
 def lenet5() -> nn.Sequential:
@@ -95,24 +101,32 @@ def floats(data: Dataset, seed: int, plan: Plan) -> nn.Sequential:
     return net
 
 
-Prune = Callable[[nn.Module], Any]
+Prune = Callable[[nn.Module, float], Any]  # by how far pruning has come, 0 ... 1
 
 
 def retrained(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, prune: Prune, title: str) -> tuple[nn.Sequential, Any]:
-    """A copy with masks by `prune`, and what that gave last: it is asked after every epoch while patterns are learned."""
+    """A copy with masks by `prune`, and what that gave last: it is asked before every epoch until pruning is complete."""
     train, _ = split(data)
     net, x = copy.deepcopy(net), train.x / np.float32(256)
-    learning = round(plan.learned * plan.retrained)
-    mask_weights(net, learns=learning > 0)
-    last = prune(net)
-    for epoch in range(learning):
-        fit_words(net, x, train.y, class_loss, Course(1, 1e-3, seed + epoch, BATCH, drops={1: 1.0}, augment=moved), f"{title}, learning")
-        last = prune(net)
-    freeze(net)
-    rest = plan.retrained - learning
+    mask_weights(net)
+    for epoch in range(plan.learning):
+        prune(net, (epoch + 1) / (plan.learning + 1))
+        fit_words(net, x, train.y, class_loss, Course(1, 1e-3, seed + epoch, BATCH, drops={1: 1.0}, augment=moved), f"{title}, falling")
+    last = prune(net, 1.0)
+    rest = plan.retrained - plan.learning
     course = Course(rest, 1e-3, seed, BATCH, drops={math.ceil(rest / 2): 0.1}, augment=moved)
     fit_words(net, x, train.y, class_loss, course, title)
     return net, last
+
+
+def by_patterns(choose: Choice) -> Prune:
+    """Intra-kernel regular pruning."""
+    return lambda net, progress: assign_patterns(net, falling(RULES, progress), choose)
+
+
+def by_strength(net: nn.Module, progress: float) -> None:
+    """Fine-grained pruning, as many weights in every layer."""
+    strongest(net, [rule.keep / rule.size for rule in falling(RULES, progress)])
 
 
 def words(net: nn.Sequential, data: Dataset, seed: int, plan: Plan) -> QuantNet:
@@ -156,7 +170,7 @@ def train(data: Dataset, seed: int, plan: Plan, fine_grained: bool = False, net:
     start = time.monotonic()
     net = net or floats(data, seed, plan)
     error_float = error_of(net, data.test)
-    pruned, patterns = retrained(net, data, seed, plan, lambda each: assign_patterns(each, RULES, plan.choose), "patterns")
+    pruned, patterns = retrained(net, data, seed, plan, by_patterns(plan.choose), "patterns")
     error_pruned, masks = error_of(pruned, data.test), masks_of(pruned)
     weights, density, computations = densities(masks)
     made = words(pruned, data, seed, plan)
@@ -164,8 +178,7 @@ def train(data: Dataset, seed: int, plan: Plan, fine_grained: bool = False, net:
     error_int8 = float(np.mean(network.evaluate(data.test.x) != data.test.y))
     beside = None
     if fine_grained:
-        shares = [float(np.mean(mask)) for mask in masks]
-        fine, _ = retrained(net, data, seed, plan, lambda each: strongest(each, shares), "fine-grained")
+        fine, _ = retrained(net, data, seed, plan, by_strength, "fine-grained")
         beside = error_of(fine, data.test)
     seconds = time.monotonic() - start
     return Trained(network, patterns, error_float, error_pruned, error_int8, beside, weights, density, computations, seconds)

@@ -1,4 +1,4 @@
-"""Intra-kernel regular pruning of a network that trains (Yang et al. 2018, section II): masks, sensitivity of layers, learned patterns."""
+"""Intra-kernel regular pruning of a network that trains (Yang et al. 2018, section II): masks, and the sensitivity of layers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,20 +13,19 @@ from torch.nn.utils import parametrize
 from logicnn.errors import LogicnnError
 from logicnn.patterns import Choice, LayerPatterns, Rule, by_coverage
 
-__all__ = ["assign_patterns", "freeze", "mask_weights", "masks_of", "proposed_keep", "sensitivity", "settle", "strongest", "weighted"]
+__all__ = ["assign_patterns", "falling", "mask_weights", "masks_of", "proposed_keep", "sensitivity", "settle", "strongest", "weighted"]
 
 
 class _Masked(nn.Module):
-    """A weight under a mask. With `learns`, masked weights are trained on as if they were there: the mask may change its mind."""
+    """A weight under a mask. What is masked is not trained, but stays as it was: a later mask may take it back."""
 
-    def __init__(self, shape: Sequence[int], learns: bool):
+    def __init__(self, shape: Sequence[int]):
         super().__init__()
         self.register_buffer("mask", torch.ones(tuple(shape)))
         self.mask: Tensor
-        self.learns = learns
 
     def forward(self, weight: Tensor) -> Tensor:
-        return weight + (weight * self.mask - weight).detach() if self.learns else weight * self.mask
+        return weight * self.mask
 
 
 def weighted(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
@@ -34,10 +33,10 @@ def weighted(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 
-def mask_weights(net: nn.Module, learns: bool = False) -> None:
-    """Puts a mask, of ones at first, on every layer's weights. With `learns` pruned weights are trained on, straight through."""
+def mask_weights(net: nn.Module) -> None:
+    """Puts a mask, of ones at first, on every layer's weights."""
     for layer in weighted(net):
-        parametrize.register_parametrization(layer, "weight", _Masked(layer.weight.shape, learns))
+        parametrize.register_parametrization(layer, "weight", _Masked(layer.weight.shape))
 
 
 def _parametrized(layer: nn.Module) -> Any:
@@ -59,6 +58,16 @@ def _dense(layer: nn.Module) -> np.ndarray:
 def masks_of(net: nn.Module) -> list[np.ndarray]:
     """Every layer's mask, bool."""
     return [_mask(layer).mask.numpy().astype(bool) for layer in weighted(net)]
+
+
+def falling(rules: Sequence[Rule], progress: float) -> list[Rule]:
+    """The rules with more weights a kernel at first: down from all to `keep` along ``(1 - progress)^3`` (Zhu and Gupta, 1710.01878)."""
+    left = (1 - min(1.0, max(0.0, progress))) ** 3
+    found = []
+    for rule in rules:
+        keep = min(rule.size - 1, rule.keep + round((rule.size - rule.keep) * left)) if left else rule.keep
+        found.append(replace(rule, keep=keep, patterns=min(rule.patterns, comb(rule.size, keep))))
+    return found
 
 
 @torch.no_grad()
@@ -83,12 +92,6 @@ def strongest(net: nn.Module, densities: Sequence[float]) -> None:
         mask = torch.zeros_like(strength)
         mask[strength.topk(round(density * strength.numel())).indices] = 1
         _mask(layer).mask.copy_(mask.view_as(_mask(layer).mask))
-
-
-def freeze(net: nn.Module) -> None:
-    """Masks stay as they are from here on, and masked weights are no longer trained."""
-    for layer in weighted(net):
-        _mask(layer).learns = False
 
 
 def settle(net: nn.Module) -> None:
