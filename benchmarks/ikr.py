@@ -23,12 +23,12 @@ from benchmarks.common import NETWORKS, RESULTS, finished, write_result
 from benchmarks.plots import pyplot, save
 from logicnn import datasets, files
 from logicnn.cli import guarded
+from logicnn.digest import digest_of
 from logicnn.network import IntConv2d, IntDense
-from logicnn.nn import export_words
-from logicnn.nn.ikr import masks_of, proposed_keep, sensitivity
-from logicnn.patterns import Choice, LayerPatterns, by_coverage, by_summed_quality, storage
+from logicnn.nn.ikr import proposed_keep, sensitivity
+from logicnn.patterns import LayerPatterns, storage
 from logicnn.samples import Dataset
-from train.lenet5_ikr import RULES, Plan, by_patterns, by_strength, densities, error_of, floats, lenet5, retrained, split, words
+from train.lenet5_ikr import CHOICES, RULES, Plan, by_patterns, by_strength, error_of, exported, floats, lenet5, pruned, split
 
 SEED = 1
 KEEPS = (1, 2, 3, 4, 6, 8, 12, 16, 20, 25)
@@ -36,7 +36,8 @@ PATTERNS = (2, 4, 8, 16, 32)  # of Fig. 3
 FIG3_LAYER = 1  # the second convolution
 RISE = 0.01  # of the validation error, that a layer by itself may bring: what `proposed_keep` is asked for
 PUBLISHED = {"error_float": 0.006, "error_pruned": 0.011, "weights": 42_700, "density": 0.10, "computations": 0.138}
-CHOICES: dict[str, Choice] = {"coverage": by_coverage, "summed": by_summed_quality}
+CHOICE_NAMES = {choose: name for name, choose in CHOICES.items()}
+PLANS = {"learned": Plan(), "once": Plan(learned=0.0), "paper": Plan(choose=CHOICES["summed"], learned=0.0)}
 
 
 def loaded(path: Path) -> nn.Sequential:
@@ -51,30 +52,18 @@ def float_stage(data: Dataset, folder: Path) -> dict[str, Any]:
     return {"error": error_of(net, data.test), "error_validation": error_of(net, split(data)[1])}
 
 
-def pruned_stage(data: Dataset, net: nn.Sequential, choose: Choice, learned: bool, folder: Path, to_words: bool) -> dict[str, Any]:
-    """A pruning by patterns, and what it takes to store; with `to_words` in 8 bits, too."""
-    plan = Plan(choose=choose, learned=Plan.learned if learned else 0.0)
-    made, patterns = retrained(net, data, SEED, plan, by_patterns(choose), folder.name)
-    weights, density, computations = densities(masks_of(made))
-    row = {"error": error_of(made, data.test), "weights": weights, "density": density, "computations": computations}
-    if to_words:
-        network = export_words(words(made, data, SEED, plan), "lenet5-ikr", data.name, data.classes)
-        files.save(network, folder / "lenet5-ikr.lnn")
-        row |= {"error_int8": float(np.mean(network.evaluate(data.test.x) != data.test.y)), "digest": network.digest()}
-        layers = [layer.weights for layer in network.layers if isinstance(layer, IntDense | IntConv2d)]
-        row["storage"] = stored(layers, patterns)
-    return row
+def words_stage(data: Dataset, net: nn.Sequential, folder: Path) -> dict[str, Any]:
+    """Our pruning, in 8 bits, too, and what it takes to store."""
+    made = pruned(net, data, SEED, PLANS["learned"], by_patterns(PLANS["learned"].choose), "learned")
+    network, error = exported(made, data, SEED, PLANS["learned"])
+    files.save(network, folder / "lenet5-ikr.lnn")
+    layers = [layer.weights for layer in network.layers if isinstance(layer, IntDense | IntConv2d)]
+    return made.figures | {"error_int8": error, "digest": network.digest(), "storage": stored(layers, made.patterns)}
 
 
 def stored(layers: list[np.ndarray], patterns: list[LayerPatterns]) -> list[dict[str, int]]:
     """Bits of every layer's 8-bit weights."""
     return [vars(storage(weights, each, 8)) | {"weights": weights.size} for weights, each in zip(layers, patterns, strict=True)]
-
-
-def fine_stage(data: Dataset, net: nn.Sequential) -> dict[str, Any]:
-    made, _ = retrained(net, data, SEED, Plan(), by_strength, "fine-grained")
-    weights, density, computations = densities(masks_of(made))
-    return {"error": error_of(made, data.test), "weights": weights, "density": density, "computations": computations}
 
 
 def sensitivity_stage(data: Dataset, net: nn.Sequential) -> dict[str, Any]:
@@ -100,8 +89,8 @@ def fig3_stage(data: Dataset, net: nn.Sequential) -> list[dict[str, Any]]:
     rows = []
     for name, choose in CHOICES.items():
         for patterns in PATTERNS:
-            for keep in (1, 2, 3, 4, 6, 8):
-                rules = [*RULES[:FIG3_LAYER], replace(rule, patterns=min(patterns, comb(rule.size, keep))), *RULES[FIG3_LAYER + 1 :]]
+            for keep in (each for each in (1, 2, 3, 4, 6, 8) if patterns <= comb(rule.size, each)):
+                rules = [*RULES[:FIG3_LAYER], replace(rule, patterns=patterns), *RULES[FIG3_LAYER + 1 :]]
                 tried = [(), (keep,), (), ()]
                 (error,) = sensitivity(net, rules, tried, lambda each: error_of(each, held), choose)[FIG3_LAYER].values()
                 rows.append({"choice": name, "patterns": patterns, "keep": keep, "sparsity": 1 - keep / rule.size, "error": error})
@@ -137,19 +126,30 @@ def main() -> None:
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load("mnist", given.data_dir)
 
-    def stage(name: str, measure: Callable[[Path], Any]) -> Any:
-        folder = given.output / name
+    def stage(name: str, measure: Callable[[Path], Any], *of: Any) -> Any:
+        """Finished stages are kept by what they depend on."""
+        folder = given.output / f"{name}-{digest_of(*of)[:12]}"
         return finished(folder, lambda: measure(folder))
 
-    base = stage("float", lambda folder: float_stage(data, folder))
-    net = loaded(given.output / "float" / "float.pt")
-    ours = stage("learned", lambda folder: pruned_stage(data, net, by_coverage, True, folder, True))
-    sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net))
-    counted = stage("patterns", lambda _: fig3_stage(data, net))
-    paper = stage("paper", lambda folder: pruned_stage(data, net, by_summed_quality, False, folder, False))
-    once = stage("once", lambda folder: pruned_stage(data, net, by_coverage, False, folder, False))
-    fine = stage("fine", lambda _: fine_stage(data, net))
-    files.save(files.load(given.output / "learned" / "lenet5-ikr.lnn"), NETWORKS / "lenet5-ikr.lnn")
+    trained = repr((RULES, SEED)), Plan.epochs
+    base = stage("float", lambda folder: float_stage(data, folder), *trained)
+    net = loaded(given.output / f"float-{digest_of(*trained)[:12]}" / "float.pt")
+    whole = [each.detach().numpy() for each in net.parameters()]
+
+    def after(plan: Plan) -> tuple[Any, ...]:
+        return (*trained, plan.retrained, plan.quantised, plan.learned, CHOICE_NAMES[plan.choose], *whole)
+
+    ours = stage("learned", lambda folder: words_stage(data, net, folder), *after(PLANS["learned"]))
+    sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net), *whole)
+    counted = stage("patterns", lambda _: fig3_stage(data, net), *whole)
+    once, paper = (
+        stage(name, lambda _: pruned(net, data, SEED, plan, by_patterns(plan.choose), name).figures, *after(plan))  # noqa: B023
+        for name, plan in PLANS.items()
+        if name != "learned"
+    )
+    fine = stage("fine", lambda _: pruned(net, data, SEED, Plan(), by_strength, "fine").figures, *after(Plan()))
+    shipped = given.output / f"learned-{digest_of(*after(PLANS['learned']))[:12]}"
+    files.save(files.load(shipped / "lenet5-ikr.lnn"), NETWORKS / "lenet5-ikr.lnn")
     plots(sensitive, counted)
     lenet = {
         "dataset": "mnist test (10000)",

@@ -20,7 +20,7 @@ from benchmarks.placing import place, synthesise
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check
 from logicnn.cli import guarded
-from logicnn.gateware.spe import PatternSelector, ProcessingEngine, SparseProcessingEngine, Sums
+from logicnn.gateware.spe import EngineRanges, PatternSelector, ProcessingEngine, SparseProcessingEngine
 from logicnn.netlist import Netlist
 from logicnn.patterns import Selection, by_coverage
 from logicnn.resources import DEVICES, Device, Family
@@ -72,7 +72,8 @@ def parity_luts(bits: int) -> int:
 
 
 def luts(netlist: Netlist, device: Device, outputs: int) -> int:
-    return netlist.cells[LUT4[device.family]] - parity_luts(outputs)
+    """LUT4, those of carry chains included, without the bench's."""
+    return netlist.cells[LUT4[device.family]] + 2 * netlist.cells["CCU2C"] - parity_luts(outputs)
 
 
 def selector(sets: int, patterns: int, keep: int, width: int, device: Device, folder: Path) -> dict[str, Any]:
@@ -102,8 +103,8 @@ def selector(sets: int, patterns: int, keep: int, width: int, device: Device, fo
 
 def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[str, Any]:
     """A whole engine of 8-bit words and weights; `keep` None is the plain one. Placed where its multipliers fit."""
-    sums = Sums(Interval(0, 255), Interval(-128, 127), Interval(-(1 << 21), (1 << 21) - 1), 8, 15)
-    component = ProcessingEngine(SIZE, sums) if keep is None else SparseProcessingEngine(selection(1, 8, keep), sums)
+    ranges = EngineRanges(Interval(0, 255), Interval(-128, 127), Interval(-(1 << 21), (1 << 21) - 1), 8, 15)
+    component = ProcessingEngine(SIZE, ranges) if keep is None else SparseProcessingEngine(selection(1, 8, keep), ranges)
     flat = Flat(component)
     option = ("-dsp" if dsp else "") if device.family is Family.ICE40 else ("" if dsp else "-nodsp")
     netlist = synthesise(flat, device, folder, option)

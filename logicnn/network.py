@@ -202,6 +202,10 @@ class MaxPool2d:
         tiles = where.reshape(-1, rows, self.size, columns, self.size).transpose(0, 1, 3, 2, 4)
         return tiles.reshape(-1, self.size * self.size)
 
+    def evaluate(self, given: Activations, x: np.ndarray) -> np.ndarray:  # (n, given.size) -> (n, outputs)
+        """Of words."""
+        return x[:, self.tiles(given)].max(2)
+
     def neurons(self, given: Activations) -> Iterator[Neuron]:
         """Of bits: an OR is a neuron that fires when at least one input agrees."""
         _need_bits(self, given)
@@ -355,7 +359,11 @@ class Network:
                 word = given.interval.word
                 words = np.flatnonzero(layer.matrix(given).any(0))
                 return tuple((words[:, None] * word + np.arange(word)).ravel().tolist())
-            if isinstance(layer, BinaryDense | BinaryConv2d) or (isinstance(layer, MaxPool2d) and given.is_bits):
+            if isinstance(layer, MaxPool2d):
+                word = given.interval.word
+                words = np.sort(layer.tiles(given).ravel())
+                return tuple((words[:, None] * word + np.arange(word)).ravel().tolist())
+            if isinstance(layer, BinaryDense | BinaryConv2d):
                 return tuple(sorted({index for neuron in layer.neurons(given) for index in neuron.inputs}))
         return tuple(range(self.core_bits))
 
@@ -402,7 +410,7 @@ class Network:
                 case IntDense() | IntConv2d():
                     value = integers.evaluate(layer, given, bits.unpack(value, samples) if given.is_bits else value)
                 case MaxPool2d() if not given.is_bits:
-                    value = value[:, layer.tiles(given)].max(2)
+                    value = layer.evaluate(given, value)
                 case BinaryDense(activation=Offset()) | BinaryConv2d(activation=Offset()):
                     value = _scores(layer, given, value, samples)
                 case _:

@@ -171,9 +171,10 @@ def best_masks(kernels: np.ndarray, keep: int, count: int = CANDIDATES) -> np.nd
         raise LogicnnError(f"keep must lie in 1 ... {size}, the size of the kernels, not {keep}")
     if not np.isfinite(kernels).all():
         raise LogicnnError("kernels must be finite")
-    order = np.argsort(-np.abs(kernels), axis=1, kind="stable")
+    magnitudes = np.abs(kernels.astype(np.float64))
+    order = np.argsort(-magnitudes, axis=1, kind="stable")
     ranks = np.array(list(_displacements(keep, size, count))) + np.arange(keep)  # (shapes, keep)
-    sums = np.take_along_axis(np.abs(kernels), order, axis=1)[:, ranks].sum(2)  # (kernels, shapes)
+    sums = np.take_along_axis(magnitudes, order, axis=1)[:, ranks].sum(2)  # (kernels, shapes)
     best = np.argsort(-sums, axis=1, kind="stable")[:, :count]
     masks = np.zeros((len(kernels), best.shape[1], size), bool)
     np.put_along_axis(masks, order[:, ranks][np.arange(len(kernels))[:, None], best], True, axis=2)
@@ -270,8 +271,8 @@ class Rule:
         for name in ("size", "sets", "patterns", "keep"):
             if getattr(self, name) < 1:
                 raise LogicnnError(f"Rule.{name} must be positive, not {getattr(self, name)}")
-        if self.keep > self.size:
-            raise LogicnnError(f"Rule.keep must be at most {self.size}, the size of a kernel, not {self.keep}")
+        if self.keep >= self.size:
+            raise LogicnnError(f"Rule.keep must be below {self.size}, the size of a kernel, not {self.keep}")
 
     def applied(self, weights: np.ndarray, choose: Choice = by_coverage) -> "LayerPatterns":
         """Patterns for a layer (out, in) or (out, in, kh, kw). Raises `LogicnnError` where they cannot be chosen, as `choose` does."""
@@ -337,7 +338,7 @@ class Selection:
 
     @classmethod
     def of(cls, sets: Sequence[PatternSet]) -> "Selection":
-        """With few inputs: pattern by pattern the cheapest assignment to slots, again while it lowers their number.
+        """With few inputs: from positions in order, pattern by pattern the cheapest assignment to slots, while it lowers their number.
 
         Raises `NetworkError` for sets of different sizes, or that keep different counts.
         """
@@ -346,19 +347,18 @@ class Selection:
             raise NetworkError(f"sets must have one size and keep one count of weights, not {sorted(shapes)}")
         ((size, keep),) = shapes
         positions = np.concatenate([each.positions for each in sets])
-        users = np.zeros((keep, size), np.int64)
-        chosen = np.full(positions.shape, -1)
-        best = None
+        users, chosen = np.zeros((keep, size), np.int64), positions.copy()
+        np.add.at(users, (np.tile(np.arange(keep), len(positions)), positions.ravel()), 1)
+        best = np.count_nonzero(users), positions
         while True:
             for row, given in enumerate(positions):
-                if best is not None:
-                    users[np.arange(keep), chosen[row]] -= 1
+                users[np.arange(keep), chosen[row]] -= 1
                 cost = np.where(users[:, given] > 0, -users[:, given] / len(positions), 1.0)  # a new input, or one that many share
                 slot, at = linear_sum_assignment(cost)
                 chosen[row, slot] = given[at]
                 users[np.arange(keep), chosen[row]] += 1
             inputs = np.count_nonzero(users)
-            if best is not None and inputs >= best[0]:
+            if inputs >= best[0]:
                 break
             best = inputs, chosen.copy()
         ends = np.cumsum([len(each.masks) for each in sets])[:-1]

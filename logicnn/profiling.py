@@ -6,7 +6,7 @@ import numpy as np
 
 from logicnn import integers
 from logicnn.errors import LogicnnError
-from logicnn.network import Flatten, IntConv2d, IntDense, Network
+from logicnn.network import Flatten, IntConv2d, IntDense, MaxPool2d, Network
 
 __all__ = ["trimmed"]
 
@@ -30,6 +30,8 @@ def trimmed(network: Network, x: np.ndarray, outliers: float = 0.0) -> Network:
             held = integers.held(layer, given, value).transpose(1, 0, 2).reshape(len(layer.weights), -1)
             layers[index] = replace(layer, width=_widths(held, outliers))
             value = integers.evaluate(layer, given, value)
+        elif isinstance(layer, MaxPool2d) and not given.is_bits:
+            value = layer.evaluate(given, value)
         elif not isinstance(layer, Flatten):
             break
     if layers == list(network.layers):

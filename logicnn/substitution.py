@@ -125,12 +125,15 @@ def substituted(
     """The matrix (outputs, inputs) and offsets (outputs,) of integers that come near the wanted sums with fewer additions.
 
     `values` (samples, inputs) are what the graph reads; the squared distance of a sum from `wanted` (samples, outputs) counts times
-    `importance` (samples, outputs), of samples on average; `price` is what a carry bit is worth in the same unit. No weight exceeds
-    `limit` either way. Raises `LogicnnError` for a price or limit that is not positive, or arrays of other shapes.
+    `importance` (samples, outputs), of samples on average; `price` is what a carry bit is worth in the same unit. No exchange makes a
+    weight exceed `limit` either way. An output that is of no importance on these samples stays as it is, since they do not say when it
+    matters. Raises `LogicnnError` for a price or limit that is not positive, no samples, or arrays of other shapes.
     """
     samples, outputs = len(values), len(graph.outputs)
     if price <= 0 or limit <= 0:
         raise LogicnnError(f"price and limit must be positive, not {price} and {limit}")
+    if not samples:
+        raise LogicnnError("values must hold at least one sample, not none")
     for name, array, width in (("values", values, len(graph.inputs)), ("wanted", wanted, outputs), ("importance", importance, outputs)):
         if array.shape != (samples, width):
             raise LogicnnError(f"{name} must have shape ({samples}, {width}), not {array.shape}")

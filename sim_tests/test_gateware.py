@@ -97,6 +97,17 @@ def test_max_pool_of_words(low, high):
     assert np.array_equal(words, to_words(all_bits(8), 2, low < 0).max(1) & 3)
 
 
+@pytest.mark.parametrize(("shape", "size"), [((2, 5, 5), 2), ((1, 3, 7), 3)])
+def test_max_pool_of_many_tiles(shape, size):
+    """Tiles, channels and rows in their places, what fills no tile dropped."""
+    given, layer = Activations(shape, Interval(-4, 3)), network.MaxPool2d(size)
+    inputs = np.random.default_rng(1).random((20, given.size * 3)) < 0.5
+    words = rtl_words(layer_component(layer, given), inputs)
+    outputs = np.array([[word >> 3 * place & 7 for place in range(layer.infer(given).size)] for word in words])
+    expected = Network(given, [layer]).evaluate(to_words(inputs, 3, True).reshape(-1, *shape))
+    assert np.array_equal(outputs, expected.reshape(20, -1) & 7)
+
+
 class Clocked(Elaboratable):
     """Gives a combinational accelerator the clock that the test bench samples with."""
 

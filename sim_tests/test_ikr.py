@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from logicnn.errors import LogicnnError  # noqa: E402
+from logicnn.network import IntConv2d, IntDense  # noqa: E402
 from logicnn.nn import Course, class_loss, fit_words  # noqa: E402
 from logicnn.nn.ikr import (  # noqa: E402
     assign_patterns,
@@ -24,7 +25,7 @@ from logicnn.nn.ikr import (  # noqa: E402
 from logicnn.patterns import Rule, by_summed_quality  # noqa: E402
 from logicnn.samples import Dataset, Split  # noqa: E402
 from sim_tests.helpers import digits  # noqa: E402
-from train.lenet5_ikr import Plan, densities, moved, train  # noqa: E402
+from train.lenet5_ikr import Plan, by_patterns, by_strength, densities, exported, floats, moved, pruned  # noqa: E402
 
 RULES = (Rule(9, 2, 4, 3), Rule(12, 5, 4, 2))
 
@@ -103,6 +104,19 @@ def test_sensitivity_prunes_one_layer_at_a_time():
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), whole.parameters(), strict=True))
 
 
+def test_bad_arguments():
+    model = net()
+    mask_weights(model)
+    with pytest.raises(LogicnnError, match=r"^the network must have no masks: settle it first$"):
+        sensitivity(model, RULES, [(1,), (1,)], lambda _: 0.0)
+    with pytest.raises(LogicnnError, match=r"^densities must be for 2 layers with weights, not 1$"):
+        strongest(model, (0.5,))
+    with pytest.raises(LogicnnError, match=r"^densities must lie in 0 \(excluded\) ... 1, not 1.5$"):
+        strongest(model, (0.5, 1.5))
+    with pytest.raises(LogicnnError, match=r"^keeps must be for 2 layers with weights, not 1$"):
+        sensitivity(net(), RULES, [(1,)], lambda _: 0.0)
+
+
 def test_proposed_keep():
     curve = {1: 0.5, 2: 0.03, 4: 0.02, 8: 0.01}
     assert [proposed_keep(curve, 0.01, rise) for rise in (0.0, 0.01, 0.02, 1.0)] == [8, 4, 2, 1]
@@ -139,11 +153,15 @@ def test_recipe_on_a_small_scale():
     data = Dataset(
         "digits", images.classes, 255, Split(np.tile(x, (4, 1, 1, 1))[:5400], np.tile(images.train.y, 4)[:5400]), Split(x, images.train.y)
     )
-    result = train(data, 1, Plan(1, 2, 1), fine_grained=True)
-    layers = [layer for layer in result.network.layers if hasattr(layer, "weights")]
-    assert result.weights == 35_520 and sum(np.count_nonzero(layer.weights) for layer in layers) <= 35_520
-    assert result.error_int8 == np.mean(result.network.evaluate(data.test.x) != data.test.y)
-    for patterns, layer in zip(result.patterns, layers, strict=True):
+    plan = Plan(1, 2, 1)
+    whole = floats(data, 1, plan)
+    fine = pruned(whole, data, 1, plan, by_strength, "fine-grained")
+    made = pruned(whole, data, 1, plan, by_patterns(plan.choose), "patterns")
+    assert made.weights == fine.weights == 35_520
+    network, error = exported(made, data, 1, plan)
+    assert error == np.mean(network.evaluate(data.test.x) != data.test.y)
+    layers = [layer for layer in network.layers if isinstance(layer, IntDense | IntConv2d)]
+    assert 0 < sum(np.count_nonzero(layer.weights) for layer in layers) <= 35_520
+    for patterns, layer in zip(made.patterns, layers, strict=True):
         packed = patterns.compressed(layer.weights)
         assert sum(len(each.index) for each in packed) == patterns.index.size
-    assert result.error_fine_grained is not None

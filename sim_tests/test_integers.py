@@ -124,3 +124,5 @@ def test_max_pool_of_words(shape, size):
     )
     assert np.array_equal(network.evaluate(x), expected) and network.output.interval == Interval(-8, 7)
     assert from_bytes(to_bytes(network)) == network
+    read = np.arange(np.prod(shape)).reshape(shape)[:, : rows * size, : columns * size].ravel()
+    assert network.read_inputs() == tuple((read[:, None] * 4 + np.arange(4)).ravel().tolist())

@@ -110,10 +110,12 @@ def test_network_stays_where_nothing_is_allowed(classifier):
 
 def test_widths_are_trimmed_afterwards(classifier):
     network, x, y, plan = classifier
-    with pytest.raises(LogicnnError, match=r"^layer 0 must be an IntDense of full width, not IntDense$"):
+    with pytest.raises(LogicnnError, match=r"^layer 0 must not be trimmed yet, but has widths \d+ ... \d+$"):
         exchanged(trimmed(network, x), x, y, class_loss, lambda _: 0.0, 0.5, plan)
-    with pytest.raises(LogicnnError, match=r"^layer 0 must be an IntDense of full width, not Flatten$"):
+    with pytest.raises(LogicnnError, match=r"^layer 0 must be an IntDense, not Flatten$"):
         exchanged(Network(network.input, [Flatten(), *network.layers]), x, y, class_loss, lambda _: 0.0, 0.5, plan)
+    with pytest.raises(LogicnnError, match=r"^network must end in an Argmax or a Slicer, not IntDense$"):
+        exchanged(Network(network.input, network.layers[:-1]), x, y, class_loss, lambda _: 0.0, 0.5, plan)
 
 
 def test_unit_of_scores_without_errors(classifier):

@@ -40,6 +40,12 @@ def test_best_masks_are_the_best_of_all(size, keep):
     assert np.array_equal(best_masks(kernels, keep), best)
 
 
+def test_masks_of_integers():
+    """Magnitudes that a byte does not hold."""
+    assert best_masks(np.array([[5, 0, 3, 1]], np.uint8), 2, 1).tolist() == [[True, False, True, False]]
+    assert best_masks(np.array([[-128, 0, 3, 1]], np.int8), 1, 1).tolist() == [[True, False, False, False]]
+
+
 def test_quality_is_what_a_mask_keeps():
     """Equation 3 by hand."""
     masks = np.array([[1, 0, 1], [0, 1, 1]], bool)
@@ -176,7 +182,8 @@ def test_storage_of_a_layer():
     ("make", "message"),
     [
         (lambda: Rule(9, 1, 4, 0), "Rule.keep must be positive, not 0"),
-        (lambda: Rule(9, 1, 4, 10), "Rule.keep must be at most 9, the size of a kernel, not 10"),
+        (lambda: Rule(9, 1, 4, 10), "Rule.keep must be below 9, the size of a kernel, not 10"),
+        (lambda: Rule(9, 1, 4, 9), "Rule.keep must be below 9, the size of a kernel, not 9"),
         (lambda: Rule(9, 0, 4, 2), "Rule.sets must be positive, not 0"),
         (lambda: Rule(4, 3, 2, 1).applied(np.ones((2, 8))), "sets must lie in 1 ... 2, the outputs of the layer, not 3"),
         (lambda: Rule(4, 2, 1, 1).applied(np.ones((2, 8))), "patterns must lie in 2 ... 4"),

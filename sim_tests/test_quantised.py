@@ -11,7 +11,7 @@ from torch import nn
 
 from logicnn.constants import multiplier_bits, selected, smooth_price
 from logicnn.errors import LogicnnError
-from logicnn.network import Activations, IntDense, Interval, Network, Slicer
+from logicnn.network import Activations, Flatten, IntConv2d, IntDense, Interval, MaxPool2d, Network, Requantize, Slicer
 from logicnn.nn import (
     Course,
     Decision,
@@ -136,6 +136,7 @@ def test_decision_becomes_a_slicer():
     [
         (nn.Sequential(OrderedDict(first=nn.Linear(6, 3), bend=nn.Sigmoid())), r"^layer 'bend' is a Sigmoid; Linear, Conv2d, BatchNorm"),
         (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(3, 2)), r"^layer '2' must be a maximum over tiles"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)), r"^layer '2' must be a maximum over tiles"),
         (nn.Sequential(nn.Linear(6, 3), nn.Linear(3, 2)), r"^layer 0 must be followed by a ReLU$"),
         (nn.Sequential(nn.Linear(6, 3), nn.ReLU()), r"^layer 0 must not be followed by a ReLU$"),
         (nn.Sequential(nn.BatchNorm1d(6)), r"^layer '0', a BatchNorm1d, must follow a Linear or Conv2d$"),
@@ -188,6 +189,13 @@ def test_trimming_keeps_what_fits():
     less = trimmed(network, x, 0.2)
     assert any(np.any(a.width < b.width) for a, b in zip(less.layers[:-1], trimmed(network, x).layers[:-1], strict=True))
     assert not np.array_equal(less.evaluate(x), network.evaluate(x))
+
+
+def test_trimming_behind_a_pool():
+    layers = [IntConv2d(np.ones((1, 1, 1, 1)), [0], Requantize([1], [0], 0, 15)), MaxPool2d(2), Flatten(), IntDense([[1]], [0])]
+    network = Network(Activations((1, 2, 2), Interval(0, 15)), layers)
+    made = trimmed(network, np.array([[[[1, 2], [3, 7]]]]))
+    assert [layer.width.tolist() for layer in made.layers if isinstance(layer, IntConv2d | IntDense)] == [[4], [4]]
 
 
 def test_trimming_by_hand():

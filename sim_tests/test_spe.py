@@ -9,11 +9,12 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logicnn.gateware.spe import PatternSelector, ProcessingEngine, SparseProcessingEngine, Sums
+from logicnn.errors import LogicnnError
+from logicnn.gateware.spe import EngineRanges, PatternSelector, ProcessingEngine, SparseProcessingEngine
 from logicnn.patterns import CompressedKernels, PatternSet, Selection, by_coverage
 from logicnn.values import Interval, NetworkError
 
-SUMS = Sums(Interval(0, 255), Interval(-128, 127), Interval(-(1 << 21), (1 << 21) - 1), 8, 12)
+RANGES = EngineRanges(Interval(0, 255), Interval(-128, 127), Interval(-(1 << 21), (1 << 21) - 1), 8, 12)
 
 
 def random_sets(seed: int, size: int, keep: int, patterns: int, sets: int) -> list[PatternSet]:
@@ -129,7 +130,7 @@ def test_spe_sums_kernels(keep, i_stall, o_stall):
             strict=True,
         )
     )
-    spe = SparseProcessingEngine(selection, SUMS)
+    spe = SparseProcessingEngine(selection, RANGES)
     beats, expected = [], []
     for start in range(0, 24, 4):
         count, bias, shift = int(rng.integers(1, 5)), int(rng.integers(-5000, 5000)), int(rng.integers(0, 13))
@@ -150,7 +151,7 @@ def test_spe_sums_kernels(keep, i_stall, o_stall):
 def test_conventional_engine(count):
     """Without a selector; signed words, sums that are negative or too large for a result."""
     rng = np.random.default_rng(count)
-    engine = ProcessingEngine(count, replace(SUMS, word=Interval(-128, 127)))
+    engine = ProcessingEngine(count, replace(RANGES, word=Interval(-128, 127)))
     beats, expected = [], []
     for _ in range(20):
         words, weights, bias = rng.integers(-128, 128, count), rng.integers(-128, 128, count), int(rng.integers(-999, 999))
@@ -160,3 +161,15 @@ def test_conventional_engine(count):
         expected.append((total, min(255, max(0, total >> control["shift"]))))
     results, entered, left = rtl_sums(engine, beats, 0.0, 0.0)
     assert results == expected and {b - a for a, b in zip(entered, left, strict=True)} == {engine.latency}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: replace(RANGES, result_bits=0), "EngineRanges.result_bits must be at least 1, not 0"),
+        (lambda: replace(RANGES, most_shift=-1), "EngineRanges.most_shift must be at least 0, not -1"),
+    ],
+)
+def test_bad_ranges(make, message):
+    with pytest.raises(LogicnnError, match=f"^{message}$"):
+        make()

@@ -67,6 +67,13 @@ def test_a_neighbours_digits_are_free():
     assert optimise(made, (BYTE,) * 4).bits < graph.bits
 
 
+def test_an_output_without_importance_stays():
+    matrix, graph, x = case(6, 2, 3)
+    importance = np.stack([np.zeros(200), np.ones(200)], axis=1)
+    made, _ = substituted(graph, x, x @ matrix.T, importance, 1e12, 127)
+    assert np.array_equal(made[0], matrix[0]) and not made[1].any()
+
+
 @given(st.integers(0, 2**32), st.floats(0.0, 6.0))
 @settings(max_examples=20, deadline=None)
 def test_price_and_limit(seed, exponent):
@@ -85,6 +92,7 @@ def test_price_and_limit(seed, exponent):
     [
         ({"price": 0.0}, "price and limit must be positive"),
         ({"limit": 0}, "price and limit must be positive"),
+        ({"values": np.zeros((0, 2))}, "values must hold at least one sample, not none"),
         ({"values": np.zeros((200, 3))}, r"values must have shape \(200, 2\)"),
         ({"wanted": np.zeros((199, 2))}, r"wanted must have shape \(200, 2\)"),
         ({"importance": np.zeros((200, 3))}, r"importance must have shape \(200, 2\)"),

@@ -30,7 +30,7 @@ from logicnn.cli import guarded
 from logicnn.network import Activations, Interval, Network
 from logicnn.nn import Course, QuantNet, Scheme, class_loss, decide, export_words, fit_words, quantise
 from logicnn.nn.ikr import assign_patterns, falling, mask_weights, masks_of, settle, strongest
-from logicnn.patterns import Choice, LayerPatterns, Rule, by_coverage, by_summed_quality
+from logicnn.patterns import Choice, Rule, by_coverage, by_summed_quality
 from logicnn.samples import Dataset, Split
 
 RULES = (Rule(25, 2, 8, 6), Rule(25, 10, 8, 3), Rule(25, 10, 16, 2), Rule(25, 5, 16, 2))  # Table II
@@ -87,8 +87,8 @@ def split(data: Dataset) -> tuple[Split, Split]:
     return Split(data.train.x[:at], data.train.y[:at]), Split(data.train.x[at:], data.train.y[at:])
 
 
-def error_of(net: nn.Module, part: Split, scale: float = 1 / 256) -> float:
-    return float(np.mean(decide(net, part.x * np.float32(scale)) != part.y))
+def error_of(net: nn.Module, part: Split) -> float:
+    return float(np.mean(decide(net, part.x / np.float32(256)) != part.y))
 
 
 def floats(data: Dataset, seed: int, plan: Plan) -> nn.Sequential:
@@ -114,8 +114,9 @@ def retrained(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, prune: P
         fit_words(net, x, train.y, class_loss, Course(1, 1e-3, seed + epoch, BATCH, drops={1: 1.0}, augment=moved), f"{title}, falling")
     last = prune(net, 1.0)
     rest = plan.retrained - plan.learning
-    course = Course(rest, 1e-3, seed, BATCH, drops={math.ceil(rest / 2): 0.1}, augment=moved)
-    fit_words(net, x, train.y, class_loss, course, title)
+    if rest:
+        course = Course(rest, 1e-3, seed, BATCH, drops={math.ceil(rest / 2): 0.1}, augment=moved)
+        fit_words(net, x, train.y, class_loss, course, title)
     return net, last
 
 
@@ -141,22 +142,6 @@ def words(net: nn.Sequential, data: Dataset, seed: int, plan: Plan) -> QuantNet:
     return made
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Every stage's error on the test images, and the shares of weights and of products that are left."""
-
-    network: Network
-    patterns: list[LayerPatterns]
-    error_float: float
-    error_pruned: float
-    error_int8: float
-    error_fine_grained: float | None
-    weights: int
-    density: float
-    computations: float
-    seconds: float
-
-
 def densities(masks: list[np.ndarray]) -> tuple[int, float, float]:
     """Weights that are left; their share; the share of products for an image."""
     kept = [int(np.count_nonzero(mask)) for mask in masks]
@@ -165,23 +150,32 @@ def densities(masks: list[np.ndarray]) -> tuple[int, float, float]:
     return sum(kept), sum(kept) / sum(mask.size for mask in masks), sum(left) / sum(products)
 
 
-def train(data: Dataset, seed: int, plan: Plan, fine_grained: bool = False, net: nn.Sequential | None = None) -> Trained:
-    """All stages; with `fine_grained` the strongest weights instead of patterns beside it, as many in every layer."""
-    start = time.monotonic()
-    net = net or floats(data, seed, plan)
-    error_float = error_of(net, data.test)
-    pruned, patterns = retrained(net, data, seed, plan, by_patterns(plan.choose), "patterns")
-    error_pruned, masks = error_of(pruned, data.test), masks_of(pruned)
-    weights, density, computations = densities(masks)
-    made = words(pruned, data, seed, plan)
-    network = export_words(made, "lenet5-ikr", data.name, data.classes)
-    error_int8 = float(np.mean(network.evaluate(data.test.x) != data.test.y))
-    beside = None
-    if fine_grained:
-        fine, _ = retrained(net, data, seed, plan, by_strength, "fine-grained")
-        beside = error_of(fine, data.test)
-    seconds = time.monotonic() - start
-    return Trained(network, patterns, error_float, error_pruned, error_int8, beside, weights, density, computations, seconds)
+@dataclass(frozen=True)
+class Pruned:
+    """A pruned network, what its pruning gave last (patterns), its test error, and what is left of weights and of products."""
+
+    net: nn.Sequential
+    patterns: Any
+    error: float
+    weights: int
+    density: float
+    computations: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in ("error", "weights", "density", "computations")}
+
+
+def pruned(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, prune: Prune, title: str) -> Pruned:
+    """The network pruned and retrained."""
+    made, patterns = retrained(net, data, seed, plan, prune, title)
+    return Pruned(made, patterns, error_of(made, data.test), *densities(masks_of(made)))
+
+
+def exported(made: Pruned, data: Dataset, seed: int, plan: Plan) -> tuple[Network, float]:
+    """The pruned network in 8 bits, and its test error."""
+    network = export_words(words(made.net, data, seed, plan), "lenet5-ikr", data.name, data.classes)
+    return network, float(np.mean(network.evaluate(data.test.x) != data.test.y))
 
 
 def main() -> None:
@@ -197,10 +191,14 @@ def main() -> None:
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load("mnist", given.data_dir)
     plan = Plan(given.epochs, given.retrained, choose=CHOICES[given.choice], learned=0.0 if given.permanent else Plan.learned)
-    result = train(data, given.seed, plan)
-    files.save(result.network, given.output)
-    figures = {name: value for name, value in vars(result).items() if name not in ("network", "patterns")}
-    print(json.dumps(figures))
+    start = time.monotonic()
+    net = floats(data, given.seed, plan)
+    error_float = error_of(net, data.test)
+    made = pruned(net, data, given.seed, plan, by_patterns(plan.choose), "patterns")
+    network, error_int8 = exported(made, data, given.seed, plan)
+    files.save(network, given.output)
+    figures = {"error_float": error_float, "error_int8": error_int8, "seconds": round(time.monotonic() - start, 1)}
+    print(json.dumps(made.figures | figures))
 
 
 if __name__ == "__main__":

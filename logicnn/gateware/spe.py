@@ -10,11 +10,12 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from logicnn.errors import LogicnnError
 from logicnn.gateware.layers import word_shape
 from logicnn.patterns import Selection
 from logicnn.values import Interval
 
-__all__ = ["PatternSelector", "ProcessingEngine", "SparseProcessingEngine", "Sums"]
+__all__ = ["EngineRanges", "PatternSelector", "ProcessingEngine", "SparseProcessingEngine"]
 
 
 class PatternSelector(wiring.Component):
@@ -62,7 +63,7 @@ class PatternSelector(wiring.Component):
 
 
 @dataclass(frozen=True)
-class Sums:
+class EngineRanges:
     """Ranges of an engine of sums: of words, weights and complete sums; bits of a requantised result and the most it is shifted by."""
 
     word: Interval
@@ -70,6 +71,11 @@ class Sums:
     total: Interval
     result_bits: int
     most_shift: int
+
+    def __post_init__(self) -> None:
+        for name, least in (("result_bits", 1), ("most_shift", 0)):
+            if getattr(self, name) < least:
+                raise LogicnnError(f"EngineRanges.{name} must be at least {least}, not {getattr(self, name)}")
 
     def layout(self, words: int, weights: int, number_bits: int = 0) -> data.StructLayout:
         """A beat: words, weights, the number of a pattern where there is one, and what becomes of the sum."""
@@ -95,10 +101,10 @@ class ProcessingEngine(wiring.Component):
     accumulator and the requantiser. Interval 1 cycle, `latency` cycles from a last beat to its result; back-pressure stops everything.
     """
 
-    def __init__(self, count: int, sums: Sums):
-        self._count, self._sums = count, sums
+    def __init__(self, count: int, ranges: EngineRanges):
+        self._count, self._ranges = count, ranges
         self._levels = (count - 1).bit_length()
-        super().__init__({"i": In(stream.Signature(sums.layout(count, count))), "o": Out(stream.Signature(sums.result))})
+        super().__init__({"i": In(stream.Signature(ranges.layout(count, count))), "o": Out(stream.Signature(ranges.result))})
 
     @property
     def latency(self) -> int:
@@ -115,16 +121,17 @@ class ProcessingEngine(wiring.Component):
         beat = self.i.payload
         level = []
         for place in range(self._count):
-            product = Signal(_product(beat.words[place].shape(), beat.weights[place].shape()), name=f"product{place}")
+            multiplied = beat.words[place] * beat.weights[place]
+            product = Signal(multiplied.shape(), name=f"product{place}")
             with m.If(go):
-                m.d.sync += product.eq(beat.words[place] * beat.weights[place])
+                m.d.sync += product.eq(multiplied)
             level.append(product)
         for number in range(self._levels):
             level = self._added(m, level, go, number)
         control, valid = beat.control, self.i.valid
         for stage in range(1 + self._levels):
             control, valid = self._delayed(m, control, valid, go, stage)
-        total, done = Signal(word_shape(self._sums.total)), Signal()
+        total, done = Signal(word_shape(self._ranges.total)), Signal()
         shift = Signal.like(control.shift)
         with m.If(go):
             m.d.sync += [done.eq(valid & control.last), shift.eq(control.shift)]
@@ -152,7 +159,7 @@ class ProcessingEngine(wiring.Component):
         return later, held
 
     def _clipped(self, m: Module, total: Signal, shift: Signal) -> Value:
-        shifted, most = Signal(total.shape()), (1 << self._sums.result_bits) - 1
+        shifted, most = Signal(total.shape()), (1 << self._ranges.result_bits) - 1
         m.d.comb += shifted.eq(total >> shift)
         return Mux(shifted < 0, 0, Mux(shifted > most, most, shifted))
 
@@ -163,11 +170,11 @@ class SparseProcessingEngine(wiring.Component):
     Weights are by slot (`Selection.arranged`). Interval 1 cycle; `latency` is one cycle more than that of the engine inside.
     """
 
-    def __init__(self, selection: Selection, sums: Sums):
-        self._selection, self._sums = selection, sums
-        self._engine = ProcessingEngine(selection.keep, sums)
-        layout = sums.layout(selection.size, selection.keep, selection.number_bits)
-        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(sums.result))})
+    def __init__(self, selection: Selection, ranges: EngineRanges):
+        self._selection, self._ranges = selection, ranges
+        self._engine = ProcessingEngine(selection.keep, ranges)
+        layout = ranges.layout(selection.size, selection.keep, selection.number_bits)
+        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(ranges.result))})
 
     @property
     def latency(self) -> int:
@@ -179,7 +186,7 @@ class SparseProcessingEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.selector = selector = PatternSelector(self._selection, self._sums.word)
+        m.submodules.selector = selector = PatternSelector(self._selection, self._ranges.word)
         m.submodules.engine = engine = self._engine
         wiring.connect(m, engine.o, wiring.flipped(self.o))
         beat, go = self.i.payload, Signal()
@@ -193,7 +200,3 @@ class SparseProcessingEngine(wiring.Component):
                 engine.i.payload.control.eq(beat.control),
             ]
         return m
-
-
-def _product(a: Shape, b: Shape) -> Shape:
-    return Shape(a.width + b.width, a.signed or b.signed)

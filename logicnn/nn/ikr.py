@@ -33,6 +33,14 @@ def weighted(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 
+def _matched(net: nn.Module, name: str, values: Sequence[Any]) -> list[nn.Conv2d | nn.Linear]:
+    """The layers with weights, one for each of the values."""
+    layers = weighted(net)
+    if len(values) != len(layers):
+        raise LogicnnError(f"{name} must be for {len(layers)} layers with weights, not {len(values)}")
+    return layers
+
+
 def mask_weights(net: nn.Module) -> None:
     """Puts a mask, of ones at first, on every layer's weights."""
     for layer in weighted(net):
@@ -73,11 +81,8 @@ def falling(rules: Sequence[Rule], progress: float) -> list[Rule]:
 @torch.no_grad()
 def assign_patterns(net: nn.Module, rules: Sequence[Rule], choose: Choice = by_coverage) -> list[LayerPatterns]:
     """Chooses every layer's patterns for its weights as they are now, masked ones included, and masks by them."""
-    layers = weighted(net)
-    if len(rules) != len(layers):
-        raise LogicnnError(f"rules must be for {len(layers)} layers with weights, not {len(rules)}")
     found = []
-    for layer, rule in zip(layers, rules, strict=True):
+    for layer, rule in zip(_matched(net, "rules", rules), rules, strict=True):
         patterns = rule.applied(_dense(layer), choose)
         _mask(layer).mask.copy_(torch.from_numpy(patterns.mask(tuple(layer.weight.shape))))
         found.append(patterns)
@@ -87,7 +92,9 @@ def assign_patterns(net: nn.Module, rules: Sequence[Rule], choose: Choice = by_c
 @torch.no_grad()
 def strongest(net: nn.Module, densities: Sequence[float]) -> None:
     """Fine-grained pruning: masks all but the strongest weights of every layer, so many of one."""
-    for layer, density in zip(weighted(net), densities, strict=True):
+    for layer, density in zip(_matched(net, "densities", densities), densities, strict=True):
+        if not 0 < density <= 1:
+            raise LogicnnError(f"densities must lie in 0 (excluded) ... 1, not {density}")
         strength = torch.from_numpy(np.abs(_dense(layer))).flatten()
         mask = torch.zeros_like(strength)
         mask[strength.topk(round(density * strength.numel())).indices] = 1
@@ -105,9 +112,16 @@ def settle(net: nn.Module) -> None:
 def sensitivity(
     net: nn.Module, rules: Sequence[Rule], keeps: Sequence[Sequence[int]], error: Callable[[nn.Module], float], choose: Choice = by_coverage
 ) -> list[dict[int, float]]:
-    """Of every layer the error with it alone pruned to each of `keeps` weights a kernel, not retrained (section II-C, Fig. 2)."""
+    """Of every layer the error with it alone pruned to each of `keeps` weights a kernel, not retrained (section II-C, Fig. 2).
+
+    Raises `LogicnnError` for a network with masks.
+    """
+    layers = _matched(net, "rules", rules)
+    _matched(net, "keeps", keeps)
+    if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
+        raise LogicnnError("the network must have no masks: settle it first")
     curves = []
-    for layer, rule, counts in zip(weighted(net), rules, keeps, strict=True):
+    for layer, rule, counts in zip(layers, rules, keeps, strict=True):
         whole = layer.weight.detach().clone()
         curve = {}
         for keep in counts:

@@ -159,7 +159,8 @@ class QuantNet(nn.Module):
 
 def _tiles(pool: nn.MaxPool2d) -> bool:
     """Whether it is a maximum over square tiles that do not overlap."""
-    return isinstance(pool.kernel_size, int) and (pool.stride, pool.padding, pool.dilation) == (pool.kernel_size, 0, 1)
+    plain = (pool.stride, pool.padding, pool.dilation, pool.ceil_mode, pool.return_indices)
+    return isinstance(pool.kernel_size, int) and plain == (pool.kernel_size, 0, 1, False, False)
 
 
 def folded(net: nn.Sequential) -> list[nn.Module]:

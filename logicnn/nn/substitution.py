@@ -9,7 +9,7 @@ import torch
 
 from logicnn import integers
 from logicnn.errors import LogicnnError
-from logicnn.network import IntDense, Network
+from logicnn.network import Argmax, IntDense, Network, Slicer
 from logicnn.nn.quantised import QuantLayer, QuantNet, export_words, restored
 from logicnn.nn.words import Course, Loss, fit_words
 from logicnn.sharing import optimise
@@ -93,14 +93,14 @@ def _pass(network: Network, unit: int, price: float, x: np.ndarray, y: np.ndarra
         layer, given = layers[index], network.activations[index]
         assert isinstance(layer, IntDense)
         graph = optimise(layer.matrix(given), (given.interval,) * given.size, tries=plan.tries)
-        limit = (1 << int(np.abs(layer.weights).max()).bit_length()) - 1
+        limit = max(1, (1 << int(np.abs(layer.weights).max()).bit_length()) - 1)
         matrix, offsets = substituted(graph, value, wanted, importance, price, limit)
         layers[index] = layer = replace(layer, weights=matrix, bias=offsets)
         value = integers.evaluate(layer, given, value)
     net = restored(replace(network, layers=tuple(layers)), unit)
     for layer in net.layers:
         layer.weight.requires_grad_(False)
-    epochs = math.ceil(plan.steps * plan.batch / len(x))
+    epochs = math.ceil(plan.steps / max(1, len(x) // plan.batch))
     fit_words(net, x, y, loss, Course(epochs, plan.learning_rate, plan.seed, plan.batch), f"exchange at {price:.1e}")
     return export_words(net, network.name, network.dataset, tuple(network.labels))
 
@@ -121,9 +121,14 @@ def exchanged(
     (`profiling.trimmed` comes afterwards), and with multipliers of 1, as `export_words` makes them. Raises `LogicnnError` for others,
     and where the unit of the scores is neither given nor found.
     """
-    for index, layer in enumerate(network.layers[:-1]):
-        if not isinstance(layer, IntDense) or layer.width is not None:
-            raise LogicnnError(f"layer {index} must be an IntDense of full width, not {type(layer).__name__}")
+    *layers, decision = network.layers
+    if not isinstance(decision, Argmax | Slicer):
+        raise LogicnnError(f"network must end in an Argmax or a Slicer, not {type(decision).__name__}")
+    for index, layer in enumerate(layers):
+        if not isinstance(layer, IntDense):
+            raise LogicnnError(f"layer {index} must be an IntDense, not {type(layer).__name__}")
+        if layer.width is not None:
+            raise LogicnnError(f"layer {index} must not be trimmed yet, but has widths {layer.width.min()} ... {layer.width.max()}")
     best = network
     for price in plan.prices:
         unit = plan.score_exponent if plan.score_exponent is not None else _score_exponent(best, *_chosen(x, y, plan), loss)

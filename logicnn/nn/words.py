@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from logicnn.constants import smooth_price
+from logicnn.errors import LogicnnError
 from logicnn.nn.quantised import QuantNet
 
 __all__ = ["Augmentation", "Course", "Loss", "Price", "choose", "class_loss", "decide", "fit_words", "score_loss"]
@@ -88,6 +89,11 @@ class Course:
     price: Price | None = None
     drops: Mapping[int, float] = field(default_factory=dict)
     augment: Augmentation | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise LogicnnError(f"Course.{name} must be at least 1, not {getattr(self, name)}")
 
     def rate(self, progress: float) -> float:
         """Of the learning rate, at a share of the run."""
