@@ -1,10 +1,12 @@
 """Xu et al. 2023, Table I: its nine networks, trained on stand-ins for its data, as logic on an ECP5; and its Figs. 8, 9 and 10.
 
-Reads the networks that `benchmarks.logic_design_train` wrote. Every netlist is checked against the network: the proposed ones on all test
-samples. Cells are logic cells of the whole synthesised bench. `plain` (weights are inputs, as in the paper's baseline) is an estimate: one
-synthesised neuron of eight inputs, scaled to the weights that the quantised network keeps, without its wider sums and requantisers.
-Toggles are changes of cell outputs from one test sample to the next, without glitches; transistors are Yosys' estimate for static CMOS.
-Takes an hour and a half; finished rows are kept in the output folder.
+Reads the networks that `benchmarks.logic_design_train` wrote: 8 bits and pruned (forms `embedded`, `shared`), with weights that are
+cheap by themselves as in the paper (`constants`), and with weights that are cheap in the shared graph (`selected`, `retimed`). Every
+netlist is checked against its shared additions, these against the network's matrices, and the network against additions without sharing;
+the last two on all test samples, the others on 16,384. Cells are logic cells of the whole synthesised bench. `plain`
+(weights are inputs, as in the paper's baseline) is an estimate: one synthesised neuron of eight inputs, scaled to the weights that the
+quantised network keeps, without its wider sums and requantisers. Toggles are changes of cell outputs from one test sample to the next,
+without glitches; transistors are Yosys' estimate for static CMOS. Takes three hours; finished forms are kept in the output folder.
 """
 
 import argparse
@@ -29,7 +31,7 @@ from benchmarks.vectors import as_bits, check, widths_of
 from logicnn import datasets, fibre, integers
 from logicnn.bits import pack
 from logicnn.cli import guarded
-from logicnn.embedding import Optimiser, datapath_of, layer_ends, pipelined
+from logicnn.embedding import Optimiser, computes, datapath_of, layer_ends, pipelined
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.files import load, shipped
 from logicnn.gateware.adders import words
@@ -169,22 +171,33 @@ def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path, place
     return row
 
 
+def compared(network: Network, samples: np.ndarray) -> None:
+    """The additions of a network, nothing shared, against the network itself."""
+    datapath, body = datapath_of(network, 0, without_sharing), Network(network.input, network.layers[:-1])
+    for start in range(0, len(samples), BLOCK):
+        part = samples[start : start + BLOCK]
+        if not np.array_equal(datapath.evaluate(network.encoded_words(part)), body.evaluate(part)):
+            raise CheckFailed(f"the data path of {network.name} differs from its network")
+
+
 def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
     """A network in every form. The data path ends in scores; the decision on them is not part of it, nor of the paper's figures.
 
     Finished forms stay in the folder, by the digest of their network.
     """
-    quantised, proposed = load(NETWORKS / f"{name}-quantised.lnn"), load(name if name in shipped() else NETWORKS / f"{name}.lnn")
+    quantised, constants = (load(NETWORKS / f"{name}-{stage}.lnn") for stage in ("quantised", "constants"))
+    proposed = load(name if name in shipped() else NETWORKS / f"{name}.lnn")
     data = datasets.load(proposed.dataset, data_dir)
     x = proposed.encoded_words(data.test.x)
-    for network in (quantised, proposed):
-        datapath, body = datapath_of(network, 0, without_sharing), Network(network.input, network.layers[:-1])
-        if not np.array_equal(datapath.evaluate(x[:CHECKED]), body.evaluate(data.test.x[:CHECKED])):
-            raise CheckFailed(f"the data path of {network.name} differs from its network")
+    for network, count in ((quantised, CHECKED), (constants, CHECKED), (proposed, len(x))):
+        compared(network, data.test.x[:count])
 
     @cache
     def ends(network: Network, optimiser: Optimiser) -> tuple[Slices, Pipeline]:
-        return layer_ends(datapath_of(network, 0, optimiser), DEVICE)
+        datapath = datapath_of(network, 0, optimiser)
+        if not computes(datapath, network, 0):
+            raise CheckFailed(f"the additions of {network.name} are not its matrices")
+        return layer_ends(datapath, DEVICE)
 
     def retimed() -> tuple[Slices, Pipeline]:
         slices, pipeline = ends(proposed, optimise)
@@ -199,10 +212,13 @@ def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
     rows = {
         "embedded": kept("embedded", quantised, lambda of: form(ends(quantised, without_sharing), some, of)),
         "shared": kept("shared", quantised, lambda of: form(ends(quantised, optimise), some, of)),
+        "constants": kept("constants", constants, lambda of: form(ends(constants, optimise), some, of)),
         "selected": kept("selected", proposed, lambda of: form(ends(proposed, optimise), x, of, places=True)),
         "retimed": kept("retimed", proposed, lambda of: form(retimed(), x, of, places=True)),
     }
-    figures: dict[str, Any] = {"name": name, "dataset": proposed.dataset, "device": DEVICE.name}
+    values = np.concatenate([layer.weights.ravel() for layer in proposed.layers if isinstance(layer, IntDense)])
+    distinct = len(np.unique(values))  # those of the shared graph are not bound to the selected ones
+    figures: dict[str, Any] = {"name": name, "dataset": proposed.dataset, "device": DEVICE.name, "distinct_weights": distinct}
     figures |= {f"cells_{key}": row["cells"] for key, row in (("plain", base), *rows.items())}
     figures |= {f"toggles_{key}": row["toggles"] for key, row in (("plain", base), *rows.items())}
     figures |= {f"transistors_{key}": row["transistors"] for key, row in (("plain", base), *rows.items())}
@@ -214,6 +230,8 @@ def swept(name: str, count: int, folder: Path, data_dir: str | None) -> dict[str
     """Fig. 10: error and cells with so many selected weights."""
     network = load(NETWORKS / f"{name}-{count}.lnn")
     data = datasets.load(network.dataset, data_dir)
+
+    compared(network, data.test.x[:CHECKED])
 
     def measured(of: Path) -> dict[str, Any]:
         made = layer_ends(datapath_of(network, 0), DEVICE)
@@ -243,11 +261,11 @@ def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
     save(figure, RESULTS / "logic_design_fig8")
 
     figure, panels = plt.subplots(1, 2, figsize=(10, 4.5))
-    forms = ("plain", "embedded", "shared", "selected")
+    forms = ("plain", "embedded", "shared", "constants", "selected")
     for panel, (key, label) in zip(panels, (("toggles", "toggles a sample"), ("cells", "logic cells")), strict=True):
         for index, each in enumerate(forms):
             what = "plain (estimate)" if each == "plain" else each
-            panel.bar(at + 0.2 * (index - 1.5), [row[f"{key}_{each}"] for row in networks], 0.2, label=what)
+            panel.bar(at + 0.16 * (index - 2), [row[f"{key}_{each}"] for row in networks], 0.16, label=what)
         panel.set(yscale="log", ylabel=label, xticks=at)
         panel.set_xticklabels(names, rotation=60)
     panels[0].legend()
@@ -269,6 +287,7 @@ def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
 def summary(networks: list[dict[str, Any]]) -> dict[str, float]:
     """Means of what the nine networks save, fractions."""
     return {
+        "saved_by_constants": round(mean(1 - row["cells_constants"] / row["cells_shared"] for row in networks), 4),
         "saved_by_selection": round(mean(1 - row["cells_selected"] / row["cells_shared"] for row in networks), 4),
         "least_saved_by_selection": round(min(1 - row["cells_selected"] / row["cells_shared"] for row in networks), 4),
         "saved_by_embedding_and_sharing": round(mean(1 - row["cells_shared"] / row["cells_plain"] for row in networks), 4),
@@ -305,7 +324,7 @@ def main() -> None:
         of = trained[row["name"]]
         rate = row["dataset"] == "ofc-sim"
         row["measure"] = "bit error rate" if rate else "accuracy"
-        for stage in ("float", "quantised", "proposed"):
+        for stage in ("float", "quantised", "constants", "proposed"):
             row[stage] = of[f"{stage}_error"] if rate else round(1 - of[f"{stage}_error"], 6)
         row["untrimmed"] = of["untrimmed_error"] if rate else round(1 - of["untrimmed_error"], 6)
         row |= {"selected_weights": of["selected_weights"], "density": of["density_proposed"]}

@@ -70,7 +70,38 @@ def arithmetic() -> str:
     return _markdown(rows)
 
 
-TABLES = {"results": results, "arithmetic": arithmetic}
+def words() -> str:
+    """The nine networks of Xu et al., Table I."""
+    rows = [
+        (
+            "",
+            "float",
+            "8 bits, pruned",
+            "proposed",
+            "published",
+            "logic cells: plain (estimate)",
+            "embedded",
+            "shared",
+            "selected",
+            "clock, MHz",
+            "toggles",
+        )
+    ]
+    for row in _record("logic_design")["networks"]:
+        rate = row["measure"] == "bit error rate"
+
+        def shown(value: float, rate: bool = rate) -> str:
+            return f"{value:.2e}" if rate else f"{value:.2%}"
+
+        cells = (f"{row[f'cells_{form}']:,}" for form in ("plain", "embedded", "shared", "selected"))
+        clock = f"{row['fmax_layer_ends']:.0f} to {row['fmax_retimed']:.0f}"
+        toggles = f"{row['toggles_embedded']:,} to {row['toggles_selected']:,}"
+        accuracy = (shown(row[stage]) for stage in ("float", "quantised", "proposed"))
+        rows.append((f"`{row['name']}`", *accuracy, shown(row["published"]["proposed"]), *cells, clock, toggles))
+    return _markdown(rows)
+
+
+TABLES = {"results": results, "arithmetic": arithmetic, "words": words}
 
 
 def main() -> None:

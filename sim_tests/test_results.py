@@ -98,3 +98,36 @@ def test_logicnets():
     for row in kept["logicnets"]:
         assert any(ours["accuracy"] >= row["accuracy"] and ours["cells"] <= row["cells"] for ours in kept["ours"])
     assert all(row["vectors"] > 1000 for row in [*kept["logicnets"], *kept["ours"]])
+
+
+def test_logic_design_training():
+    """Nine networks, each in less than 20 minutes, at most 0.6 points behind their float networks; three seeds of the smallest."""
+    kept = result("logic_design_train")
+    assert len(kept["networks"]) == 9 and kept["slowest_seconds"] < 20 * 60
+    for row in kept["networks"]:
+        if row["dataset"] != "ofc-sim":
+            assert row["proposed_error"] - row["float_error"] <= 0.006
+        shipped = row["name"].endswith("-a")
+        assert load(row["name"] if shipped else NETWORKS / f"{row['name']}.lnn").digest() == row["digest_proposed"]
+        for stage in ("quantised", "constants"):
+            assert load(NETWORKS / f"{row['name']}-{stage}.lnn").digest() == row[f"digest_{stage}"]
+    assert [len(row["seeds"]) for row in kept["spread"]] == [3, 3, 3]
+
+
+def test_logic_design():
+    """Table I of Xu et al.: what embedding, sharing and the choice of weights save, and every netlist checked on all test samples."""
+    kept = result("logic_design")
+    trained = {row["name"]: row for row in result("logic_design_train")["networks"]}
+    assert {row["name"] for row in kept["networks"]} == set(trained)
+    tests = {"jsc-pythia": 46_889, "nid-82332": 16_067, "ofc-sim": 524_288}
+    for row in kept["networks"]:
+        assert row["mismatches"] == 0 and row["vectors"] == tests[row["dataset"]]
+        assert row["cells_selected"] <= 0.75 * row["cells_shared"]  # the issue's goals, for each network
+        assert row["cells_shared"] <= 0.4 * row["cells_plain"]
+        assert row["cells_selected"] < row["cells_constants"] < row["cells_shared"] < row["cells_embedded"]
+        assert row["selected_weights"] == trained[row["name"]]["selected_weights"]
+    assert kept["mean_fmax_gain"] >= 0.44
+    assert {row["name"] for row in kept["sweep"]} == {"ofc-a", "jsc-a", "nid-a"} and len(kept["sweep"]) == 9
+    for figure in ("fig8", "fig9", "fig10"):
+        for suffix in (".svg", ".png"):
+            assert (RESULTS / f"logic_design_{figure}{suffix}").is_file()

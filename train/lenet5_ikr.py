@@ -135,7 +135,7 @@ def words(net: nn.Sequential, data: Dataset, seed: int, plan: Plan) -> QuantNet:
     train, _ = split(data)
     masks = masks_of(net)
     settle(net)
-    made = quantise(net.eval(), Activations((1, 28, 28), Interval(0, 255)), 8, Scheme(), torch.from_numpy(train.x[:2048]))
+    made = quantise(net.eval(), Activations((1, 28, 28), Interval(0, 255)), 8, Scheme(), torch.tensor(train.x[:2048]))
     for layer, mask in zip(made.layers, masks, strict=True):
         layer.mask.copy_(torch.from_numpy(mask))
     fit_words(made, train.x, train.y, class_loss, Course(plan.quantised, 3e-4, seed, BATCH, augment=moved_words), "8 bits")
