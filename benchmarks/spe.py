@@ -1,7 +1,7 @@
 """Yang et al. 2018, Fig. 5: LUT4 of the pattern selector, and the sparse processing engine beside a plain one of 5 x 5 multipliers.
 
 Patterns are those that `by_coverage` chooses for random kernels of 5 x 5. Selectors are checked against numpy on random vectors; engines,
-which are pipelines, are checked in simulation (sim_tests/test_spe.py), not as netlists.
+which are pipelines, are checked in simulation (sim_tests/test_spe.py), not as netlists. Synthesis options are those of the build.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.placing import place, synthesise
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check
+from logicnn.build import SYNTH_OPTIONS
 from logicnn.cli import guarded
 from logicnn.gateware.spe import EngineRanges, PatternSelector, ProcessingEngine, SparseProcessingEngine
 from logicnn.netlist import Netlist
@@ -79,7 +80,7 @@ def luts(netlist: Netlist, device: Device, outputs: int) -> int:
 def selector(sets: int, patterns: int, keep: int, width: int, device: Device, folder: Path) -> dict[str, Any]:
     chosen = selection(sets, patterns, keep)
     flat = Flat(PatternSelector(chosen, Interval(0, (1 << width) - 1)))
-    netlist = synthesise(flat, device, folder)
+    netlist = synthesise(flat, device, folder, SYNTH_OPTIONS[device.family])
     rng = np.random.default_rng(SEED)
     window = rng.integers(0, 1 << width, (VECTORS, SIZE))
     numbers = rng.choice(np.array(list(chosen.numbers)), VECTORS)
@@ -107,7 +108,7 @@ def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[st
     component = ProcessingEngine(SIZE, ranges) if keep is None else SparseProcessingEngine(selection(1, 8, keep), ranges)
     flat = Flat(component)
     option = ("-dsp" if dsp else "") if device.family is Family.ICE40 else ("" if dsp else "-nodsp")
-    netlist = synthesise(flat, device, folder, option)
+    netlist = synthesise(flat, device, folder, f"{SYNTH_OPTIONS[device.family]} {option}")
     row = {
         "device": device.name,
         "engine": "plain 5x5" if keep is None else "sparse",

@@ -75,6 +75,16 @@ def divider_for(mapping: Mapping, board: Board, frequency: float) -> int:
     return 1 if needed <= 1 else 2 * math.ceil(needed / 2)
 
 
+def _check_may_fit(network: Network, board: Board) -> None:
+    """Refuses integer layers whose additions it would take long to share in vain."""
+    needed, there = estimate.unshared_bits(network), board.device.capacity.logic_cells
+    if needed > estimate.SEARCHED * there:
+        raise TooBig(
+            f"{network.name or 'the network'} needs about {needed} logic cells as additions without sharing, which saves some of them, but not "
+            f"{needed - there} to fit the {there} of the {board.device.name} on {board.name}; prune it or choose a larger board"
+        )
+
+
 def _check_fits(predicted: Resources, board: Board, what: str) -> None:
     room = board.device.capacity
     for kind, name in (("logic_cells", "logic cells"), ("bram", "block RAMs")):
@@ -306,6 +316,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = load(arguments.model)
     options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
     steps = Steps(quiet=False)
+    _check_may_fit(network, board)
     with steps.step("map", "map layers to engines", silent_s=1):
         period_ns = 1e9 / board.make_platform().default_clk_frequency / MARGIN
         mapping = estimate.cheapest(Mapping.embedded(network, board.device, period=period_ns), board.device)

@@ -8,8 +8,24 @@ that dense layers cost less than said here.
 from dataclasses import replace
 from math import log2
 
+import numpy as np
+
 from logicnn.mapping import Embedded, Mapping, Shared, Unrolled
-from logicnn.network import Activations, Argmax, BinaryConv2d, BinaryDense, Flatten, Layer, MaxPool2d, Offset, Slicer, Threshold
+from logicnn.network import (
+    Activations,
+    Argmax,
+    BinaryConv2d,
+    BinaryDense,
+    Flatten,
+    IntConv2d,
+    IntDense,
+    Layer,
+    MaxPool2d,
+    Network,
+    Offset,
+    Slicer,
+    Threshold,
+)
 from logicnn.popcounts import share_popcounts
 from logicnn.resources import DEVICES, Device, Family, Resources
 
@@ -113,6 +129,17 @@ def cheapest(mapping: Mapping, device: Device, *, tries: int = 60) -> Mapping:
             if _layer_cost(layer, given, shared).logic_cells < apart.logic_cells:
                 engines[place] = shared
     return replace(mapping, engines=tuple(engines))
+
+
+def unshared_bits(network: Network) -> int:
+    """Carry bits of the integer layers were nothing shared: an addition of a word for every further weight of a neuron, wherever it is."""
+    total = 0
+    for layer, given, gives in zip(network.layers, network.activations, network.activations[1:], strict=False):
+        if isinstance(layer, IntDense | IntConv2d):
+            weights = np.count_nonzero(layer.weights.reshape(len(layer.weights), -1), axis=1)
+            positions = gives.size // len(layer.weights)
+            total += int(np.maximum(weights - 1, 0).sum()) * positions * given.interval.word
+    return total
 
 
 SEARCHED = 4  # devices that a layer may fill without sharing: what is larger does not fit with it either

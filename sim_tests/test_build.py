@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 
 from logicnn import build, cli, files, load, tools, verify
-from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset, Threshold
+from logicnn.network import (
+    Activations,
+    Argmax,
+    BinaryDense,
+    Flatten,
+    IntConv2d,
+    IntDense,
+    Interval,
+    Network,
+    Offset,
+    Requantize,
+    Threshold,
+)
 from sim_tests.helpers import dense_network
 
 DIGITS = ["--model", "digits-bnn", "--verify", "quick"]
@@ -137,6 +149,22 @@ def test_too_big(tmp_path, capsys):
     assert time.perf_counter() - start < 2 and not (tmp_path / "out").exists()
     (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith("error: big needs about ") and " more than the 5280 of the iCE40UP5K on icebreaker; " in error
+
+
+def test_far_too_big(tmp_path, capsys):
+    """Convolutions of integers that would unroll to more than any sharing brings back: refused at once."""
+    rng = np.random.default_rng(1)
+    layers = [
+        IntConv2d(rng.integers(-99, 100, (20, 1, 5, 5)), np.zeros(20, int), Requantize(np.ones(20), np.full(20, 5), 0, 255)),
+        Flatten(),
+        IntDense(rng.integers(-99, 100, (10, 11520)), np.zeros(10, int)),
+        Argmax(),
+    ]
+    files.save(Network(Activations((1, 28, 28), Interval(0, 255)), layers, "huge"), tmp_path / "huge.lnn")
+    start = time.perf_counter()
+    assert run("--board", "ulx3s", "--model", str(tmp_path / "huge.lnn"), "--output", str(tmp_path / "out")) == 2
+    assert time.perf_counter() - start < 2 and not (tmp_path / "out").exists()
+    assert capsys.readouterr().err.startswith("error: huge needs about ")
 
 
 def bad_board(folder: Path, text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from logicnn import boards, estimate, gateware, load
 from logicnn.build import MARGIN, divider_for
 from logicnn.mapping import Mapping, Shared
-from logicnn.network import Activations, Interval
+from logicnn.network import Activations, IntConv2d, IntDense, Interval, Network
 from logicnn.resources import DEVICES, Resources
 from sim_tests.helpers import dense_network, lut4_of, synthesise
 
@@ -30,6 +30,13 @@ def test_registers_shorten_the_core(device):
     whole = estimate.core_delay_ns(Mapping.unrolled(network), device)
     cut = estimate.core_delay_ns(Mapping.unrolled(network, [3]), device)
     assert device.register_ns < cut < whole
+
+
+def test_unshared_bits():
+    """By hand: 2 and 1 further weights of bytes at one place; 3 of words of 4 bits at four places."""
+    dense = Network(Activations((3,), Interval(0, 255)), [IntDense([[1, 2, 3], [0, 4, 5], [0, 0, 0]], [0, 0, 0])])
+    conv = Network(Activations((1, 3, 3), Interval(0, 15)), [IntConv2d(np.ones((1, 1, 2, 2)), [0])])
+    assert (estimate.unshared_bits(dense), estimate.unshared_bits(conv)) == (3 * 8, 3 * 4 * 4)
 
 
 def test_registers_count():
