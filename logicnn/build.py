@@ -80,8 +80,8 @@ def _check_may_fit(network: Network, board: Board) -> None:
     needed, there = estimate.unshared_bits(network), board.device.capacity.logic_cells
     if needed > estimate.SEARCHED * there:
         raise TooBig(
-            f"{network.name or 'the network'} needs about {needed} logic cells as additions without sharing, which saves some of them, but not "
-            f"{needed - there} to fit the {there} of the {board.device.name} on {board.name}; prune it or choose a larger board"
+            f"{network.name or 'the network'} needs about {needed} logic cells without sharing, too many for sharing to bring down to the "
+            f"{there} of the {board.device.name} on {board.name}; prune it or choose a larger board"
         )
 
 
