@@ -21,6 +21,7 @@ from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check
 from logicnn.build import SYNTH_OPTIONS
 from logicnn.cli import guarded
+from logicnn.errors import CheckFailed
 from logicnn.gateware.spe import EngineRanges, PatternSelector, ProcessingEngine, SparseProcessingEngine
 from logicnn.netlist import Netlist
 from logicnn.patterns import Selection, by_coverage
@@ -103,7 +104,7 @@ def selector(sets: int, patterns: int, keep: int, width: int, device: Device, fo
 
 
 def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[str, Any]:
-    """A whole engine of 8-bit words and weights; `keep` None is the plain one. Placed where its multipliers fit."""
+    """A whole engine of 8-bit words and weights; `keep` None is the plain one. No clock where it does not fit."""
     ranges = EngineRanges(Interval(0, 255), Interval(-128, 127), Interval(-(1 << 21), (1 << 21) - 1), 8, 15)
     component = ProcessingEngine(SIZE, ranges) if keep is None else SparseProcessingEngine(selection(1, 8, keep), ranges)
     flat = Flat(component)
@@ -118,8 +119,10 @@ def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[st
         "dsp": netlist.cells[DSP[device.family]],
         "latency": component.latency,
     }
-    if row["dsp"] <= device.capacity.dsp and netlist.logic_cells <= device.capacity.logic_cells:
+    try:
         row["fmax_mhz"] = round(place(device, folder, SEED, 100).clock()[0], 2)
+    except CheckFailed:  # more cells than there are, with the registers around it
+        row["fmax_mhz"] = None
     return row
 
 
@@ -136,7 +139,8 @@ def plot(rows: list[dict[str, Any]]) -> None:
         own = [row for row in rows if row["device"] == device]
 
         def drawn(panel: Any, x: str, chosen: list[dict[str, Any]], label: str) -> None:
-            panel.plot([row[x] for row in chosen], [row["lut4"] for row in chosen], marker="o", label=label)
+            points = sorted((row[x], row["lut4"]) for row in chosen)
+            panel.plot(*zip(*points, strict=True), marker="o", label=label)
 
         drawn(panels[0], "sets", [row for row in own if (row["patterns"], row["keep"], row["word_bits"]) == (8, 3, 8)], device)
         for width in WORDS:
