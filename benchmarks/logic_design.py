@@ -268,7 +268,7 @@ def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
             panel.bar(at + 0.16 * (index - 2), [row[f"{key}_{each}"] for row in networks], 0.16, label=what)
         panel.set(yscale="log", ylabel=label, xticks=at)
         panel.set_xticklabels(names, rotation=60)
-    panels[0].legend()
+    panels[1].legend(loc="upper right")
     save(figure, RESULTS / "logic_design_fig9")
 
     figure, panels = plt.subplots(1, len(SWEPT), figsize=(12, 4))
