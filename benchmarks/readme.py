@@ -101,7 +101,26 @@ def words() -> str:
     return _markdown(rows)
 
 
-TABLES = {"results": results, "arithmetic": arithmetic, "words": words}
+def patterns() -> str:
+    """LeNet-5 with kernels pruned to patterns."""
+    lenet = _record("ikr")["lenet5"]
+    published = lenet["published"]
+    stages = (
+        ("float", "error_float", 1.0),
+        ("patterns that follow the weights, by coverage", "error_pruned", lenet["density"]),
+        ("the same, 8-bit weights and activations", "error_int8", lenet["density"]),
+        ("patterns chosen once, by coverage", "error_chosen_once", lenet["density"]),
+        ("patterns chosen once, by summed quality, as in the paper", "error_paper_choice", lenet["density"]),
+        ("fine-grained, no patterns", "error_fine_grained", lenet["density_fine_grained"]),
+    )
+    rows = [("LeNet-5, MNIST, 10,000 test images", "weights kept", "test error")]
+    rows += [(name, f"{density:.1%}", f"{lenet[key]:.2%}") for name, key, density in stages]
+    rows += [("published: float", "100.0%", f"{published['error_float']:.2%}")]
+    rows += [("published: pruned to patterns", f"{published['density']:.1%}", f"{published['error_pruned']:.2%}")]
+    return _markdown(rows)
+
+
+TABLES = {"results": results, "arithmetic": arithmetic, "words": words, "patterns": patterns}
 
 
 def main() -> None:

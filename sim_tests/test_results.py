@@ -131,3 +131,26 @@ def test_logic_design():
     for figure in ("fig8", "fig9", "fig10"):
         for suffix in (".svg", ".png"):
             assert (RESULTS / f"logic_design_{figure}{suffix}").is_file()
+
+
+def test_ikr():
+    """LeNet-5 with patterns: at most a tenth of the weights, and the errors that the issue allows; ours not behind the paper's choice."""
+    kept = result("ikr")
+    lenet = kept["lenet5"]
+    assert lenet["density"] <= 0.1 and lenet["computations"] <= 0.138 and "mnist test (10000)" in lenet["dataset"]
+    assert lenet["error_float"] <= 0.006 and lenet["error_pruned"] <= 0.008 and lenet["error_int8"] <= 0.012
+    assert lenet["error_pruned"] <= lenet["error_paper_choice"] and abs(lenet["density_fine_grained"] / lenet["density"] - 1) < 0.01
+    assert load(NETWORKS / "lenet5-ikr.lnn").digest() == lenet["digest"]
+    assert all(layer["csp"] < layer["csr"] < layer["dense"] for layer in lenet["storage_bits"])
+    assert len(kept["sensitivity"]["layers"]) == len(kept["sensitivity"]["proposed_keep"]) == 4
+
+
+def test_spe():
+    """Fig. 5: every selector checked; engines with patterns are smaller than the plain one, and use a multiplier a kept weight."""
+    kept = result("spe")
+    assert all(row["mismatches"] == 0 and row["vectors"] >= 4096 for row in kept["selector"])
+    assert all(row["inputs"] <= row["inputs_in_order"] for row in kept["selector"])
+    for plain in (row for row in kept["spe_against_pe"] if row["engine"] == "plain 5x5"):
+        for row in kept["spe_against_pe"]:
+            if row["engine"] == "sparse" and all(row[key] == plain[key] for key in ("device", "multipliers")):
+                assert row["lut4"] < plain["lut4"] and row["dsp"] == (row["keep"] if row["multipliers"] == "DSP" else 0)
