@@ -17,7 +17,7 @@ import torch
 from benchmarks.common import NETWORKS, finished, write_result
 from logicnn import datasets, files
 from logicnn.cli import guarded
-from train.logic_design import DESIGNS, density, train
+from train.logic_design import DESIGNS, train
 
 SEEDS = (1, 2, 3)
 SMALLEST = "ofc-a", "jsc-a", "nid-a"
@@ -33,24 +33,8 @@ def trained(name: str, seed: int, folder: Path, data_dir: str | None, counts: tu
     result = train(name, data, seed, design=design, **({"counts": counts} if counts else {}))
     for network in (result.quantised, result.constants, result.proposed):
         files.save(network, folder / f"{network.name}.lnn")
-    return {
-        "name": name,
-        "dataset": data.name,
-        "seed": seed,
-        "float_error": result.float_error,
-        "quantised_error": result.quantised_error,
-        "constants_error": result.constants_error,
-        "selected_weights": result.selected_weights,
-        "proposed_error": result.proposed_error,
-        "untrimmed_error": result.untrimmed_error,
-        "density_quantised": density(result.quantised),
-        "density_constants": density(result.constants),
-        "density_proposed": density(result.proposed),
-        "seconds": round(result.seconds, 1),
-        "digest_quantised": result.quantised.digest(),
-        "digest_constants": result.constants.digest(),
-        "digest_proposed": result.proposed.digest(),
-    }
+    digests = {f"digest_{stage}": getattr(result, stage).digest() for stage in ("quantised", "constants", "proposed")}
+    return {"name": name, "dataset": data.name, "seed": seed} | result.figures | digests
 
 
 def spread(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -73,5 +73,7 @@ def test_recipe_on_a_small_scale():
     assert first.proposed_error == bit_errors(first.proposed.evaluate(small.test.x), small.test.y)
     assert first.constants_error == bit_errors(first.constants.evaluate(small.test.x), small.test.y)
     assert first.selected_weights == 40
+    kept = sum(np.count_nonzero(layer.weights) for layer in first.proposed.layers if isinstance(layer, IntDense))
+    assert first.figures["density_proposed"] == kept / (21 * 8 + 8) and first.figures["proposed_error"] == first.proposed_error
     weights = np.concatenate([layer.weights.ravel() for layer in first.constants.layers if isinstance(layer, IntDense)])
     assert len(np.unique(weights)) <= 40 < len(np.unique(np.concatenate([a.weights.ravel() for a in first.quantised.layers[:-1]])))

@@ -116,6 +116,13 @@ class Trained:
     untrimmed_error: float  # of the proposed network before its sums were trimmed
     seconds: float
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What the stages are worth: errors on the test samples, and shares of the weights that are not 0."""
+        names = "float_error", "quantised_error", "constants_error", "selected_weights", "proposed_error", "untrimmed_error"
+        shares = {f"density_{stage}": density(getattr(self, stage)) for stage in ("quantised", "constants", "proposed")}
+        return {name: getattr(self, name) for name in names} | shares | {"seconds": round(self.seconds, 1)}
+
 
 def float_net(design: Design, inputs: int) -> nn.Sequential:
     """Dense layers, each with batch norm and ReLU, and a last one."""
@@ -143,7 +150,7 @@ def _error(net: QuantNet, design: Design, split: Split) -> float:
 def density(network: Network) -> float:
     """Weights that are not 0 among all."""
     weights = [layer.weights for layer in network.layers if isinstance(layer, IntDense)]
-    return sum(np.count_nonzero(each) for each in weights) / sum(each.size for each in weights)
+    return float(sum(np.count_nonzero(each) for each in weights) / sum(each.size for each in weights))
 
 
 def densities(design: Design) -> list[float]:
@@ -242,22 +249,7 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     for network in (result.quantised, result.constants, result.proposed):
         files.save(network, given.output / f"{network.name}.lnn")
-    print(
-        json.dumps(
-            {
-                "network": given.network,
-                "dataset": data.name,
-                "float_error": result.float_error,
-                "quantised_error": result.quantised_error,
-                "constants_error": result.constants_error,
-                "selected_weights": result.selected_weights,
-                "proposed_error": result.proposed_error,
-                "untrimmed_error": result.untrimmed_error,
-                "densities": [density(each) for each in (result.quantised, result.proposed)],
-                "seconds": round(result.seconds, 1),
-            }
-        )
-    )
+    print(json.dumps({"network": given.network, "dataset": data.name} | result.figures))
 
 
 if __name__ == "__main__":
