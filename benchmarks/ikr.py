@@ -126,29 +126,27 @@ def main() -> None:
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load("mnist", given.data_dir)
 
-    def stage(name: str, measure: Callable[[Path], Any], *of: Any) -> Any:
-        """Finished stages are kept by what they depend on."""
+    def stage(name: str, measure: Callable[[Path], Any], *of: Any) -> tuple[Path, Any]:
+        """The folder of a stage and what it gave; finished ones are kept by what they depend on."""
         folder = given.output / f"{name}-{digest_of(*of)[:12]}"
-        return finished(folder, lambda: measure(folder))
+        return folder, finished(folder, lambda: measure(folder))
 
-    trained = repr((RULES, SEED)), Plan.epochs
-    base = stage("float", lambda folder: float_stage(data, folder), *trained)
-    net = loaded(given.output / f"float-{digest_of(*trained)[:12]}" / "float.pt")
+    where, base = stage("float", lambda folder: float_stage(data, folder), SEED, Plan.epochs)
+    net = loaded(where / "float.pt")
     whole = [each.detach().numpy() for each in net.parameters()]
 
     def after(plan: Plan) -> tuple[Any, ...]:
-        return (*trained, plan.retrained, plan.quantised, plan.learned, CHOICE_NAMES[plan.choose], *whole)
+        return (repr(RULES), SEED, plan.retrained, plan.quantised, plan.learned, CHOICE_NAMES[plan.choose], *whole)
 
-    ours = stage("learned", lambda folder: words_stage(data, net, folder), *after(PLANS["learned"]))
-    sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net), *whole)
-    counted = stage("patterns", lambda _: fig3_stage(data, net), *whole)
+    shipped, ours = stage("learned", lambda folder: words_stage(data, net, folder), *after(PLANS["learned"]))
+    _, sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net), repr(RULES), *whole)
+    _, counted = stage("patterns", lambda _: fig3_stage(data, net), repr(RULES), *whole)
     once, paper = (
-        stage(name, lambda _: pruned(net, data, SEED, plan, by_patterns(plan.choose), name).figures, *after(plan))  # noqa: B023
+        stage(name, lambda _: pruned(net, data, SEED, plan, by_patterns(plan.choose), name).figures, *after(plan))[1]  # noqa: B023
         for name, plan in PLANS.items()
         if name != "learned"
     )
-    fine = stage("fine", lambda _: pruned(net, data, SEED, Plan(), by_strength, "fine").figures, *after(Plan()))
-    shipped = given.output / f"learned-{digest_of(*after(PLANS['learned']))[:12]}"
+    _, fine = stage("fine", lambda _: pruned(net, data, SEED, Plan(), by_strength, "fine").figures, *after(Plan()))
     files.save(files.load(shipped / "lenet5-ikr.lnn"), NETWORKS / "lenet5-ikr.lnn")
     plots(sensitive, counted)
     lenet = {

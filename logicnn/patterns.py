@@ -7,7 +7,7 @@ neighbouring inputs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 
@@ -273,6 +273,10 @@ class Rule:
                 raise LogicnnError(f"Rule.{name} must be positive, not {getattr(self, name)}")
         if self.keep >= self.size:
             raise LogicnnError(f"Rule.keep must be below {self.size}, the size of a kernel, not {self.keep}")
+
+    def keeping(self, keep: int) -> "Rule":
+        """The rule with another number of weights that stay, and no more patterns than there are of these."""
+        return replace(self, keep=keep, patterns=min(self.patterns, comb(self.size, keep)))
 
     def applied(self, weights: np.ndarray, choose: Choice = by_coverage) -> "LayerPatterns":
         """Patterns for a layer (out, in) or (out, in, kh, kw). Raises `LogicnnError` where they cannot be chosen, as `choose` does."""

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from logicnn.errors import LogicnnError
 from logicnn.integers import IntDense, Requantize, Slicer
 from logicnn.network import Activations, Argmax, BinaryDense, Flatten, Interval, Network, Threshold
-from logicnn.nn import Course, Exchange, Scheme, class_loss, exchanged, export_words, fit_words, quantise, restored, score_loss
+from logicnn.nn import Exchange, Scheme, class_loss, exchanged, export_words, quantise, restored, score_loss
 from logicnn.nn.substitution import curvatures
 from logicnn.profiling import trimmed
 from logicnn.sharing import optimise
-from sim_tests.helpers import digits, int_network
+from sim_tests.helpers import int_network
+from sim_tests.torch_helpers import float_digits
 
 PLAN = Exchange(1, prices=(1e-6, 1e-5), samples=1024, steps=50, tries=2)
 
@@ -80,11 +80,7 @@ def test_curvatures():
 @pytest.fixture(scope="module")
 def classifier() -> tuple[Network, np.ndarray, np.ndarray, Exchange]:
     """Digits to better than nine in ten, its training samples, and a plan with the unit of its scores."""
-    data = digits()
-    x, y = data.train.x.reshape(-1, 64), data.train.y
-    torch.manual_seed(1)
-    net = nn.Sequential(nn.Linear(64, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 10))
-    fit_words(net, x / 8, y, class_loss, Course(30, 1e-2, 1, batch=128), "float")
+    net, x, y = float_digits(16)
     words = quantise(net, Activations((64,), Interval(0, 16)), 3, Scheme(), torch.from_numpy(x))
     last = words.layers[-1]
     return export_words(words, "digits"), x, y, replace(PLAN, score_exponent=last.in_exponent + int(last.weight_exponent[0]))

@@ -171,6 +171,10 @@ def test_layers(shape, rule, choose):
     assert np.array_equal(packed, kernels.reshape(-1, rule.size))
 
 
+def test_rule_with_another_count():
+    assert Rule(9, 2, 16, 3).keeping(8) == Rule(9, 2, 9, 8) and Rule(9, 2, 16, 3).keeping(4) == Rule(9, 2, 16, 4)
+
+
 def test_storage_of_a_layer():
     """Two outputs of two kernels of four: a weight each stays; by hand."""
     weights = np.array([[7, 0, 0, 0, 0, 5, 0, 0], [0, 3, 0, 0, 2, 0, 0, 0]])

@@ -29,6 +29,7 @@ from logicnn.nn import (
 )
 from logicnn.profiling import trimmed
 from sim_tests.helpers import digits, int_network
+from sim_tests.torch_helpers import float_digits
 
 BYTES = Activations((6,), Interval(-128, 127))
 
@@ -88,11 +89,7 @@ def test_convolution():
 
 def test_training_prunes_chooses_and_stays_exact():
     """Digits to better than nine in ten, with a third of the weights and forty constants."""
-    data = digits()
-    x, y = data.train.x.reshape(-1, 64), data.train.y
-    torch.manual_seed(1)
-    net = nn.Sequential(nn.Linear(64, 24, bias=False), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 10))
-    fit_words(net, x / 8, y, class_loss, Course(30, 1e-2, 1, batch=128), "float")
+    net, x, y = float_digits(24)
     words = quantise(net, Activations((64,), Interval(0, 16)), 3, Scheme(), torch.from_numpy(x))
     fit_words(words, x, y, class_loss, Course(20, 5e-3, 1, batch=128, density=(0.3, 1.0)), "quantised")
     choices = selected(40)
@@ -100,6 +97,7 @@ def test_training_prunes_chooses_and_stays_exact():
     choose(words, choices)
     fit_words(words, x, y, class_loss, Course(20, 2e-3, 1, batch=128, price=Price(0.05)), "chosen")
     network = export_words(words)
+    data = digits()
     test = data.test.x.reshape(-1, 64)
     layers = [layer for layer in network.layers if isinstance(layer, IntDense)]
     assert np.array_equal(decide(words, test), network.evaluate(test))

@@ -1,8 +1,6 @@
 """Intra-kernel regular pruning of a network that trains (Yang et al. 2018, section II): masks, and the sensitivity of layers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -74,7 +72,7 @@ def falling(rules: Sequence[Rule], progress: float) -> list[Rule]:
     found = []
     for rule in rules:
         keep = min(rule.size - 1, rule.keep + round((rule.size - rule.keep) * left)) if left else rule.keep
-        found.append(replace(rule, keep=keep, patterns=min(rule.patterns, comb(rule.size, keep))))
+        found.append(rule.keeping(keep))
     return found
 
 
@@ -126,8 +124,8 @@ def sensitivity(
         curve = {}
         for keep in counts:
             if keep < rule.size:
-                less = replace(rule, keep=keep, patterns=min(rule.patterns, comb(rule.size, keep)))
-                layer.weight.copy_(whole * torch.from_numpy(less.applied(whole.numpy(), choose).mask(tuple(whole.shape))))
+                patterns = rule.keeping(keep).applied(whole.numpy(), choose)
+                layer.weight.copy_(whole * torch.from_numpy(patterns.mask(tuple(whole.shape))))
             curve[keep] = error(net)
             layer.weight.copy_(whole)
         curves.append(curve)
