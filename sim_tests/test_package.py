@@ -16,7 +16,7 @@ SOURCES = sorted((ROOT / "logicnn").rglob("*.py"))
 # Import order of docs/architecture.md: a module imports from earlier groups only, or from its own.
 GROUPS = [
     ["errors"],
-    ["bits", "resources", "digest"],
+    ["bits", "resources", "digest", "flash"],
     ["values"],
     ["integers"],
     ["network"],
