@@ -6,7 +6,9 @@ The formulas that fill a cost vector before synthesis are in `logicnn.estimate`.
 from dataclasses import dataclass, fields
 from enum import Enum
 
-__all__ = ["DEVICES", "Device", "Family", "Resources"]
+__all__ = ["DEVICES", "SPRAM_DEPTH", "SPRAM_WIDTH", "Device", "Family", "Resources", "device_of"]
+
+SPRAM_DEPTH, SPRAM_WIDTH = 1 << 14, 16  # of a single-port block of iCE40 UltraPlus (FPGA-TN-02022)
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Resources:
     carry: int = 0
     bram: int = 0
     dsp: int = 0
+    spram: int = 0
 
     def __add__(self, other: "Resources") -> "Resources":
         return Resources(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -55,6 +58,11 @@ class Device:
     separate_ff: bool
     bram_bits: int
 
+    @property
+    def multipliers(self) -> int:
+        """Products of 8-bit words a cycle in DSP blocks: two in a block of iCE40 UltraPlus, one in a multiplier of ECP5."""
+        return self.capacity.dsp * (2 if self.family is Family.ICE40 else 1)
+
     def sum_cells(self, bits: int) -> int:
         """Logic cells of a sum of so many bits: a LUT each, or on ECP5 slices of two in a chain that one more slice feeds."""
         if self.family is Family.ICE40 or bits <= self.lut_sum_bits:
@@ -72,7 +80,7 @@ DEVICES = {
         Device(
             "iCE40UP5K",
             Family.ICE40,
-            Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8),
+            Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8, spram=4),
             level_ns=3.0,
             chain_ns=3.9,
             carry_ns=0.3,
@@ -113,3 +121,8 @@ DEVICES = {
         ),
     )
 }
+
+
+def device_of(platform: object) -> Device | None:
+    """The device of an Amaranth platform; None in simulation and for others."""
+    return DEVICES.get(getattr(platform, "device", ""))

@@ -4,7 +4,9 @@ A pattern selector of `keep` multiplexers takes from a window what the kernel's 
 adders and an accumulator follow, and a requantiser for what is complete. One kernel a clock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -15,7 +17,25 @@ from logicnn.gateware.layers import word_shape
 from logicnn.patterns import Selection
 from logicnn.values import Interval
 
-__all__ = ["EngineRanges", "PatternSelector", "ProcessingEngine", "SparseProcessingEngine"]
+__all__ = ["EngineRanges", "PatternSelector", "ProcessingEngine", "SparseProcessingEngine", "choice"]
+
+
+def choice(m: Module, words: Sequence[Value | None], select: Value, name: str) -> Value:
+    """The word of this number, by a tree of two-way choices, a level a bit; one that is None is never asked for."""
+    level = 0
+    while len(words) > 1:
+        chosen = []
+        for place, pair in enumerate(zip_longest(words[::2], words[1::2])):
+            there = [each for each in pair if each is not None]
+            if len(there) < 2:
+                chosen.append(there[0] if there else None)
+                continue
+            either = Signal(there[0].shape(), name=f"{name}_{level}_{place}")
+            m.d.comb += either.eq(Mux(select[level], there[1], there[0]))
+            chosen.append(either)
+        words, level = chosen, level + 1
+    (word,) = words
+    return C(0) if word is None else word
 
 
 class PatternSelector(wiring.Component):
@@ -43,23 +63,8 @@ class PatternSelector(wiring.Component):
                 for number, positions in self._selection.numbers.items():
                     with m.Case(number):
                         m.d.comb += select.eq(inputs.index(positions[slot]))
-            chosen = self._chosen(m, [self.window[position] for position in inputs], select, slot)
-            m.d.comb += self.o[slot].eq(chosen)
+            m.d.comb += self.o[slot].eq(choice(m, [self.window[position] for position in inputs], select, f"slot{slot}"))
         return m
-
-    def _chosen(self, m: Module, words: list, select: Signal, slot: int) -> Value:
-        """A tree of two-way choices, a level a select bit."""
-        for level in range(len(select)):
-            pairs = [words[start : start + 2] for start in range(0, len(words), 2)]
-            words = []
-            for place, pair in enumerate(pairs):
-                if len(pair) == 1:
-                    words.append(pair[0])
-                    continue
-                choice = Signal(self._shape, name=f"slot{slot}_{level}_{place}")
-                m.d.comb += choice.eq(Mux(select[level], pair[1], pair[0]))
-                words.append(choice)
-        return words[0]
 
 
 @dataclass(frozen=True)

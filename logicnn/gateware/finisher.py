@@ -1,0 +1,204 @@
+"""From finished sums to the next layer's words, or to a class: pooling, bias, shift, clip, one output a cycle (`logicnn.sparse`)."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from logicnn.gateware.lanes import Beat
+from logicnn.gateware.layers import word_shape
+from logicnn.gateware.window import Place, by_layer
+from logicnn.sparse import Move, Plan
+from logicnn.values import Interval
+
+__all__ = ["Best", "Finisher", "Writer"]
+
+
+class Writer(wiring.Component):
+    """Where the words of a layer's outputs go. `next`: one is written at `place`, `ends`: it was the last of a block.
+
+    Blocks of a group follow the walk, `leave` after each; after `group`, the last one, the next outputs' first block begins.
+    """
+
+    def __init__(self, plan: Plan):
+        self._plan = plan
+        super().__init__(
+            {
+                "begin": In(1),
+                "layer": In(range(len(plan.layers))),
+                "next": In(1),
+                "ends": In(1),
+                "leave": In(2),
+                "group": In(1),
+                "place": Out(Place(plan)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        layers = self._plan.layers
+        layout = Place(self._plan)
+        maps = [each.gives or each.given for each in layers]  # of scores nothing is written
+        block, following, after = Signal(layout), Signal(layout), Signal(layout)  # of the group's first output; of the next group's
+        first = Signal()  # the first block of a group
+        place = layout.moved(m, self.place, [each.stride for each in maps], self.layer, "output")
+        dense = [each.dense for each in layers]
+        moves = [step for each in maps for step in (1, -1, each.pitch, 0)]
+        by = Signal(range(len(moves)))
+        m.d.comb += by.eq(Cat(self.leave, self.layer))
+        moved = layout.moved(m, block, moves, by, "block")
+        m.d.comb += after.eq(Mux(self.next, place, self.place))
+        with m.If(self.begin):
+            start = by_layer(m, self.layer, [each.base for each in maps], "start")
+            m.d.sync += [self.place.at.eq(start), self.place.bank.eq(0), block.at.eq(start), block.bank.eq(0), first.eq(1)]
+        with m.Elif(self.ends):
+            with m.If(first):
+                m.d.sync += following.eq(after)
+            begins = Signal(layout)
+            m.d.comb += begins.eq(Mux(self.group, Mux(first, after, following), moved))
+            m.d.sync += [self.place.eq(begins), block.eq(begins), first.eq(self.group)]
+        with m.Elif(self.next):
+            m.d.sync += self.place.eq(place)
+        return m
+
+
+class Best(wiring.Component):
+    """The number of the greatest of the values that come with `valid`, counted from `clear`; the first of equal ones. Latency 1 cycle."""
+
+    def __init__(self, value: Shape, count: int):
+        self._value, self._count = value, count
+        super().__init__({"clear": In(1), "valid": In(1), "value": In(value), "o": Out(range(max(2, count)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        best, number = Signal(self._value), Signal(range(self._count + 1))
+        with m.If(self.clear):
+            m.d.sync += number.eq(0)
+        with m.Elif(self.valid):
+            m.d.sync += number.eq(number + 1)
+            with m.If((number == 0) | (self.value > best)):
+                m.d.sync += [best.eq(self.value), self.o.eq(number)]
+        return m
+
+
+class Finisher(wiring.Component):
+    """Takes finished sums with their `beat`: the greatest of a pooled block, plus bias, shifted and clipped, lane by lane.
+
+    A block's first output is at `write` four cycles after its last sums, each further one a cycle later; blocks are as far apart as their
+    layer has outputs at once. Scores go to `best` instead. `missing` lanes of a group have no outputs.
+    """
+
+    def __init__(self, plan: Plan):
+        self._plan = plan
+        biases = biases_of(plan)
+        self._total = word_shape(Interval(plan.total.low + min(0, biases.low), plan.total.high + max(0, biases.high)))
+        self._bias = word_shape(biases)
+        super().__init__(
+            {
+                "restart": In(1),
+                "begin": In(1),
+                "layer": In(range(len(plan.layers))),
+                "beat": In(Beat(plan)),
+                "sums": In(data.ArrayLayout(word_shape(plan.total), plan.tile.lanes)),
+                "missing": In(plan.fields.missing_bits),
+                "write": Out(1),
+                "place": Out(Place(plan)),
+                "word": Out(8),
+                "best": Out(range(max(2, len(plan.layers[-1].kernels)))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        plan, layers, lanes = self._plan, self._plan.layers, self._plan.tile.lanes
+        beat = self.beat
+        pooled = self._pooled(m)
+        waiting = Signal(self.sums.shape())  # of the block that is written
+        left, present = Signal(range(lanes + 1)), Signal(range(lanes + 1))
+        block = Signal(data.StructLayout({"leave": 2, "group": 1}))
+        with m.If(beat.compute & beat.last & beat.ends):
+            size = by_layer(m, beat.layer, [each.group for each in layers], "size")
+            m.d.sync += [waiting.eq(pooled), left.eq(size), present.eq(size - self.missing)]
+            m.d.sync += [block.leave.eq(beat.leave), block.group.eq(beat.group)]
+        with m.Elif(left != 0):
+            m.d.sync += [left.eq(left - 1), present.eq(Mux(present == 0, 0, present - 1))]
+            m.d.sync += [waiting[lane].eq(waiting[lane + 1]) for lane in range(lanes - 1)]
+        m.submodules.writer = writer = Writer(plan)
+        current = Signal.like(self.layer)  # of the outputs that are written, still, when the sequencer is at the next
+        with m.If(self.begin):
+            m.d.sync += current.eq(self.layer)
+        scores = by_layer(m, current, [int(each.gives is None) for each in layers], "scores")
+        valid = Signal()
+        m.d.comb += [
+            valid.eq((left != 0) & (present != 0)),
+            writer.begin.eq(self.begin),
+            writer.layer.eq(Mux(self.begin, self.layer, current)),
+            writer.next.eq(valid),
+            writer.ends.eq(left == 1),
+            writer.leave.eq(block.leave),
+            writer.group.eq(block.group),
+        ]
+        bias, shift = self._constants(m, valid, left == 1, block.group)
+        self._finished(m, waiting[0], bias, shift, valid, scores, writer.place, current)
+        return m
+
+    def _pooled(self, m: Module):
+        """The greatest sums of the block so far, with those that come."""
+        if all(each.pool == 1 for each in self._plan.layers):
+            return self.sums
+        greatest, pooled = Signal(self.sums.shape()), Signal(self.sums.shape())
+        for lane in range(self._plan.tile.lanes):
+            greater = Signal(name=f"greater{lane}")
+            m.d.comb += [
+                greater.eq(self.beat.begins | (self.sums[lane] > greatest[lane])),
+                pooled[lane].eq(Mux(greater, self.sums[lane], greatest[lane])),
+            ]
+        with m.If(self.beat.compute & self.beat.last):
+            m.d.sync += greatest.eq(pooled)
+        return pooled
+
+    def _constants(self, m: Module, valid: Value, ends: Value, group: Value):
+        """Bias and shift of the current output, in the order of the network's outputs, again for every block of a group."""
+        plan = self._plan
+        biases = [value for each in plan.layers for value in each.bias.tolist()]
+        least = min(value for each in plan.layers[:-1] for value in each.shift.tolist()) if plan.layers[1:] else 0
+        shifts = [max(0, value - least) for each in plan.layers for value in each.shift.tolist()]
+        row, base, following = (Signal(range(len(biases) + 1), name=name) for name in ("row", "base_row", "next_row"))
+        after = Signal.like(row)
+        m.d.comb += [after.eq(row + valid), following.eq(after)]
+        with m.If(self.restart):
+            m.d.comb += following.eq(0)
+            m.d.sync += base.eq(0)
+        with m.Elif(ends):
+            m.d.comb += following.eq(Mux(group, after, base))
+            with m.If(group):
+                m.d.sync += base.eq(after)
+        m.d.sync += row.eq(following)
+        read = []
+        for name, shape, values in (("biases", self._bias, biases), ("shifts", Shape.cast(range(max(shifts) + 1)), shifts)):
+            m.submodules[name] = memory = Memory(shape=shape, depth=len(values), init=values, attrs={"ram_style": "block"})
+            port = memory.read_port()
+            m.d.comb += [port.addr.eq(following), port.en.eq(1)]
+            read.append(port.data)
+        self._least = least
+        return read
+
+    def _finished(self, m: Module, value, bias, shift, valid: Value, scores: Value, place, current: Value) -> None:
+        """Three cycles: with its bias; shifted; clipped and written."""
+        b_total, b_valid, b_place, b_shift = Signal(self._total), Signal(), Signal.like(place), Signal.like(shift)
+        s_total, s_valid, s_place = Signal(self._total), Signal(), Signal.like(place)
+        m.d.sync += [b_total.eq(value + bias), b_valid.eq(valid), b_place.eq(place), b_shift.eq(shift)]
+        m.d.sync += [s_total.eq((b_total >> self._least) >> b_shift), s_valid.eq(b_valid & ~scores), s_place.eq(b_place)]
+        most = by_layer(m, current, [each.high or 255 for each in self._plan.layers], "most")
+        m.d.sync += [
+            self.word.eq(Mux(s_total < 0, 0, Mux(s_total > most, most, s_total))),
+            self.write.eq(s_valid),
+            self.place.eq(s_place),
+        ]
+        m.submodules.best = best = Best(self._total, len(self._plan.layers[-1].kernels))
+        m.d.comb += [best.clear.eq(self.restart), best.valid.eq(b_valid & scores), best.value.eq(b_total), self.best.eq(best.o)]
+
+
+def biases_of(plan: Plan) -> Interval:
+    """Of all biases."""
+    return Interval(int(min(each.bias.min() for each in plan.layers)), int(max(each.bias.max() for each in plan.layers)))

@@ -1,0 +1,138 @@
+"""Maps in banks, and the window that slides over them: a row or a column of a window a cycle (`logicnn.sparse`)."""
+
+from collections.abc import Sequence
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from logicnn.sparse import Move, Plan
+
+__all__ = ["BankedMaps", "Place", "Window", "by_layer"]
+
+
+def by_layer(m: Module, layer: Value, values: Sequence[int], name: str) -> Value:
+    """The value of the current layer: of a table with a row for each."""
+    if len(set(values)) == 1:
+        return C(values[0])
+    chosen = Signal(Shape.cast(range(min(values), max(values) + 1)), name=name)
+    with m.Switch(layer):
+        for number, value in enumerate(values):
+            with m.Case(number):
+                m.d.comb += chosen.eq(value)
+    return chosen
+
+
+class Place(data.StructLayout):
+    """An address of a word: `at` in the bank `bank`."""
+
+    def __init__(self, plan: Plan):
+        self.side = plan.side
+        super().__init__({"at": range(plan.depth), "bank": range(plan.side)})
+
+    def constant(self, address: int):
+        return self.const({"at": address // self.side, "bank": address % self.side})
+
+    def moved(self, m: Module, place, distances: Sequence[int], chosen: Value, name: str):
+        """The place so many words on: ``distances[chosen]``, which may be negative."""
+        wholes, parts = [each // self.side for each in distances], [each % self.side for each in distances]
+        bank, carry = Signal(range(2 * self.side), name=f"{name}_sum"), Signal(name=f"{name}_carry")
+        result = Signal(self, name=name)
+        m.d.comb += [
+            bank.eq(place.bank + by_layer(m, chosen, parts, f"{name}_part")),
+            carry.eq(bank >= self.side),
+            result.bank.eq(Mux(carry, bank - self.side, bank)),
+            result.at.eq(place.at + by_layer(m, chosen, wholes, f"{name}_whole") + carry),
+        ]
+        return result
+
+
+class BankedMaps(wiring.Component):
+    """`side` banks of words. From a `place` on, `segment` has the `side` words of a row, or with `column` those of a column, two cycles later.
+
+    Writes one word a cycle. A column goes down by the pitch of the layer's input.
+    """
+
+    def __init__(self, plan: Plan):
+        self._plan = plan
+        self._place = Place(plan)
+        super().__init__(
+            {
+                "layer": In(range(len(plan.layers))),
+                "place": In(self._place),
+                "column": In(1),
+                "segment": Out(data.ArrayLayout(8, plan.side)),
+                "write": In(1),
+                "write_place": In(self._place),
+                "write_word": In(8),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        side, layers = self._plan.side, self._plan.layers
+        jumps = [0 if each.dense else each.given.pitch // side for each in layers]
+        words = Signal(data.ArrayLayout(8, side))
+        first, start = Signal(range(side)), Signal(range(side))  # the bank of the first word, a cycle and two after `place`
+        m.d.sync += [first.eq(self.place.bank), start.eq(first)]
+        for bank in range(side):
+            memory = Memory(shape=8, depth=self._plan.depth, init=[])
+            m.submodules[f"bank{bank}"] = memory
+            read, write = memory.read_port(), memory.write_port()
+            down, offset = (
+                Signal(range(side * (max(jumps) + 1)), name=f"down{bank}"),
+                Signal(range(side * (max(jumps) + 1)), name=f"o{bank}"),
+            )
+            with m.Switch(self.place.bank):
+                for place in range(side):
+                    number = (bank - place) % side  # of the segment's word in this bank
+                    with m.Case(place):
+                        jump = by_layer(m, self.layer, [number * each + (bank < place) for each in jumps], f"jump{bank}_{place}")
+                        m.d.comb += [down.eq(jump), offset.eq(Mux(self.column, down, int(bank < place)))]
+            at = Signal(range(self._plan.depth), name=f"at{bank}")
+            m.d.sync += at.eq(self.place.at + offset)
+            m.d.comb += [
+                read.addr.eq(at),
+                read.en.eq(1),
+                words[bank].eq(read.data),
+                write.addr.eq(self.write_place.at),
+                write.data.eq(self.write_word),
+                write.en.eq(self.write & (self.write_place.bank == bank)),
+            ]
+        for number in range(side):
+            with m.Switch(start):
+                for place in range(side):
+                    with m.Case(place):
+                        m.d.comb += self.segment[number].eq(words[(place + number) % side])
+        return m
+
+
+class Window(wiring.Component):
+    """`side` x `side` words, in C order. With `shift` it moves: to a side by a column, up or down by a row, `segment` comes in there."""
+
+    def __init__(self, side: int):
+        self._side = side
+        super().__init__(
+            {
+                "shift": In(1),
+                "move": In(2),
+                "segment": In(data.ArrayLayout(8, side)),
+                "o": Out(data.ArrayLayout(8, side * side)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        side = self._side
+        steps = {Move.RIGHT: (0, 1), Move.LEFT: (0, -1), Move.DOWN: (1, 0), Move.UP: (-1, 0)}
+        with m.If(self.shift), m.Switch(self.move):
+            for move, (down, right) in steps.items():
+                with m.Case(move):
+                    for y in range(side):
+                        for x in range(side):
+                            y_from, x_from = y + down, x + right
+                            inside = 0 <= y_from < side and 0 <= x_from < side
+                            word = self.o[y_from * side + x_from] if inside else self.segment[y if right else x]
+                            m.d.sync += self.o[y * side + x].eq(word)
+        return m
