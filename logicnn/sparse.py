@@ -27,7 +27,7 @@ __all__ = ["Fields", "Layer", "Map", "Move", "Plan", "SparseError", "Tile", "wal
 
 WEIGHT_BITS = 8
 MOST_PATTERNS = 16  # of a set, as in Tables II and III
-DEPTH = 12  # cycles from the last step of a layer to its last word in memory, for one output
+DEPTH = 11  # cycles from the last step of a layer to its last word in memory, for one output
 
 
 class SparseError(LogicnnError):
@@ -454,6 +454,12 @@ class Plan:
         for layer, sets in zip(self.layers, self.slots, strict=True):
             made += self._layer_words(layer, sets)
         return np.array(made, dtype=object)
+
+    @property
+    def image_words(self) -> np.ndarray:  # (n, word_bits / 8) uint8
+        """The weights' memory in bytes, the lowest of a word first."""
+        width = self.tile.word_bits // 8
+        return np.frombuffer(b"".join(word.to_bytes(width, "little") for word in self.words.tolist()), np.uint8).reshape(-1, width)
 
     def _layer_words(self, layer: Layer, sets: Sequence[np.ndarray]) -> list[int]:
         set_of = {output: place for place, outputs in enumerate(layer.sets) for output in outputs}

@@ -111,11 +111,11 @@ class ConvolutionEngine(wiring.Component):
             m.d.sync += address.eq(0)
         with m.Elif(sequencer.beat.word):
             m.d.sync += address.eq(address + 1)
-        # Of a beat: 0 cycles, its place and word are asked for; 1, the word is there; 3, the window; 6, the sums; 8, those of all channels.
-        beats = delayed(m, sequencer.beat, 8, "beat")
-        missing = delayed(m, lanes.missing, 6, "missing")
+        # Of a beat: 0 cycles, its place and word are asked for; 1, the word is there; 3, the window; 6, the sums; 7, those of all channels.
+        beats = delayed(m, sequencer.beat, 7, "beat")
+        missing = delayed(m, lanes.missing, 5, "missing")
         m.d.comb += [
-            maps.layer.eq(beats[0].layer),
+            maps.layer.eq(sequencer.layer),
             maps.place.eq(sequencer.place),
             maps.column.eq((beats[0].move == 0) | (beats[0].move == 1)),
             weights.read.eq(beats[0].word),
@@ -124,17 +124,19 @@ class ConvolutionEngine(wiring.Component):
             window.shift.eq(beats[2].read),
             window.move.eq(beats[2].move),
             lanes.restart.eq(start),
+            lanes.layer.eq(sequencer.layer),
             lanes.beat.eq(beats[0]),
             lanes.word.eq(weights.word),
             lanes.window.eq(window.o),
-            accumulators.beat.eq(beats[6]),
+            accumulators.layer.eq(sequencer.layer),
+            accumulators.beat.eq(beats[5]),
             accumulators.sums.eq(lanes.sums),
             finisher.restart.eq(start),
             finisher.begin.eq(sequencer.begin),
             finisher.layer.eq(sequencer.layer),
-            finisher.beat.eq(beats[8]),
+            finisher.beat.eq(beats[7]),
             finisher.sums.eq(accumulators.o),
-            finisher.missing.eq(missing[6]),
+            finisher.missing.eq(missing[5]),
             maps.write.eq(Mux(busy, finisher.write, taken)),
             maps.write_place.eq(Mux(busy, finisher.place, intake.place)),
             maps.write_word.eq(Mux(busy, finisher.word, self.i.payload)),

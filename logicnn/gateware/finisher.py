@@ -117,29 +117,26 @@ class Finisher(wiring.Component):
         left, present = Signal(range(lanes + 1)), Signal(range(lanes + 1))
         block = Signal(data.StructLayout({"leave": 2, "group": 1}))
         with m.If(beat.compute & beat.last & beat.ends):
-            size = by_layer(m, beat.layer, [each.group for each in layers], "size")
+            size = by_layer(m, self.layer, [each.group for each in layers], "size")
             m.d.sync += [waiting.eq(pooled), left.eq(size), present.eq(size - self.missing)]
             m.d.sync += [block.leave.eq(beat.leave), block.group.eq(beat.group)]
         with m.Elif(left != 0):
             m.d.sync += [left.eq(left - 1), present.eq(Mux(present == 0, 0, present - 1))]
             m.d.sync += [waiting[lane].eq(waiting[lane + 1]) for lane in range(lanes - 1)]
         m.submodules.writer = writer = Writer(plan)
-        current = Signal.like(self.layer)  # of the outputs that are written, still, when the sequencer is at the next
-        with m.If(self.begin):
-            m.d.sync += current.eq(self.layer)
-        scores = by_layer(m, current, [int(each.gives is None) for each in layers], "scores")
+        scores = by_layer(m, self.layer, [int(each.gives is None) for each in layers], "scores")
         valid = Signal()
         m.d.comb += [
             valid.eq((left != 0) & (present != 0)),
             writer.begin.eq(self.begin),
-            writer.layer.eq(Mux(self.begin, self.layer, current)),
+            writer.layer.eq(self.layer),
             writer.next.eq(valid),
             writer.ends.eq(left == 1),
             writer.leave.eq(block.leave),
             writer.group.eq(block.group),
         ]
         bias, shift = self._constants(m, valid, left == 1, block.group)
-        self._finished(m, waiting[0], bias, shift, valid, scores, writer.place, current)
+        self._finished(m, waiting[0], bias, shift, valid, scores, writer.place)
         return m
 
     def _pooled(self, m: Module):
@@ -183,13 +180,13 @@ class Finisher(wiring.Component):
         self._least = least
         return read
 
-    def _finished(self, m: Module, value, bias, shift, valid: Value, scores: Value, place, current: Value) -> None:
+    def _finished(self, m: Module, value, bias, shift, valid: Value, scores: Value, place) -> None:
         """Three cycles: with its bias; shifted; clipped and written."""
         b_total, b_valid, b_place, b_shift = Signal(self._total), Signal(), Signal.like(place), Signal.like(shift)
         s_total, s_valid, s_place = Signal(self._total), Signal(), Signal.like(place)
         m.d.sync += [b_total.eq(value + bias), b_valid.eq(valid), b_place.eq(place), b_shift.eq(shift)]
         m.d.sync += [s_total.eq((b_total >> self._least) >> b_shift), s_valid.eq(b_valid & ~scores), s_place.eq(b_place)]
-        most = by_layer(m, current, [each.high or 255 for each in self._plan.layers], "most")
+        most = by_layer(m, self.layer, [each.high or 255 for each in self._plan.layers], "most")
         m.d.sync += [
             self.word.eq(Mux(s_total < 0, 0, Mux(s_total > most, most, s_total))),
             self.write.eq(s_valid),

@@ -5,9 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from logicnn.gateware.choice import choice
 from logicnn.gateware.layers import word_shape
 from logicnn.gateware.multipliers import Multipliers
-from logicnn.gateware.spe import choice
 from logicnn.gateware.window import by_layer
 from logicnn.sparse import WEIGHT_BITS, Fields, Layer, Plan
 
@@ -18,7 +18,7 @@ class Beat(data.StructLayout):
     """What happens to one position, or to one word of weights.
 
     `read`: the window moves. `word`: so many words after the first of its pass, a word of weights comes. `compute`: the window's products
-    count, for sum `step`, which begins (`first`), or is complete (`last`). Of complete ones, which end a block of pooled positions (`ends`)
+    count, for the next sum of its pass, or the first one (`starts`); in it the sums begin (`first`), or are complete (`last`). Of complete ones, which end a block of pooled positions (`ends`)
     or begin one; where the block's place moves then; and whether its group of outputs is complete.
     """
 
@@ -26,7 +26,6 @@ class Beat(data.StructLayout):
         layers = plan.layers
         super().__init__(
             {
-                "layer": range(len(layers)),
                 "read": 1,
                 "move": 2,
                 "word": 1,
@@ -34,7 +33,7 @@ class Beat(data.StructLayout):
                 "compute": 1,
                 "first": 1,
                 "last": 1,
-                "step": range(max(1, plan.sums)),
+                "starts": 1,
                 "begins": 1,
                 "ends": 1,
                 "leave": 2,
@@ -120,6 +119,7 @@ class Lanes(wiring.Component):
         super().__init__(
             {
                 "restart": In(1),
+                "layer": In(range(len(plan.layers))),
                 "beat": In(Beat(plan)),
                 "word": In(layout_of(fields)),
                 "window": In(data.ArrayLayout(8, plan.size)),
@@ -133,13 +133,13 @@ class Lanes(wiring.Component):
         plan, tile = self._plan, self._plan.tile
         m.submodules.patterns = patterns = PatternMemory(plan)
         m.submodules.multipliers = multipliers = Multipliers(tile.multipliers)
-        word, number, layer = (delayed(m, self.beat[name], 2, name) for name in ("word", "number", "layer"))
+        word, number = (delayed(m, self.beat[name], 2, name) for name in ("word", "number"))
         held = Signal.like(self.word.weights)
-        m.d.comb += [patterns.restart.eq(self.restart), patterns.read.eq(word[1]), patterns.word.eq(self.word), patterns.layer.eq(layer[1])]
+        m.d.comb += [patterns.restart.eq(self.restart), patterns.read.eq(word[1]), patterns.word.eq(self.word), patterns.layer.eq(self.layer)]
         with m.If(word[1]):
             m.d.sync += [held.eq(self.word.weights), self.missing.eq(self.word.missing)]
         for lane in range(tile.lanes):
-            self._lane(m, lane, held, patterns.codes, word[2], number[2], layer[2], multipliers)
+            self._lane(m, lane, held, patterns.codes, word[2], number[2], multipliers, platform)
         for lane in range(tile.lanes):
             products = [multipliers.o[lane * tile.slots + slot] for slot in range(tile.slots)]
             total = Signal(self.sum_shape, name=f"sum{lane}")
@@ -147,7 +147,7 @@ class Lanes(wiring.Component):
             m.d.comb += self.sums[lane].eq(total)
         return m
 
-    def _lane(self, m: Module, lane: int, held, codes, word, number, layer, multipliers: Multipliers) -> None:
+    def _lane(self, m: Module, lane: int, held, codes, word, number, multipliers: Multipliers, platform) -> None:
         """Registers of a lane's weights and select codes, filled by the word of a pass that has them; and its selector."""
         plan, slots = self._plan, self._plan.tile.slots
         # by layer: which word of a pass, and there which kernel, and which lane of that
@@ -155,7 +155,7 @@ class Lanes(wiring.Component):
         records = [lane // each.joined for _, each in users]
         weights = Signal(data.ArrayLayout(signed(WEIGHT_BITS), slots), name=f"weights{lane}")
         selects = Signal(codes[0].shape(), name=f"selects{lane}")
-        with m.If(word), m.Switch(layer):
+        with m.If(word), m.Switch(self.layer):
             for (index, each), record in zip(users, records, strict=True):
                 with m.Case(index):
                     with m.If(number == record // each.records):
@@ -163,7 +163,7 @@ class Lanes(wiring.Component):
         for slot, (needed, order) in enumerate(zip(plan.inputs[lane], plan.codes, strict=True)):
             words = [self.window[position] if position in needed else None for position in order]
             m.d.comb += [
-                multipliers.words[lane * slots + slot].eq(choice(m, words, selects[slot], f"lane{lane}_{slot}")),
+                multipliers.words[lane * slots + slot].eq(choice(m, words, selects[slot], f"lane{lane}_{slot}", platform)),
                 multipliers.weights[lane * slots + slot].eq(weights[slot]),
             ]
 
@@ -194,10 +194,10 @@ def lane_sum(m: Module, terms: list, name: str) -> Value:
 
 
 class Accumulators(wiring.Component):
-    """Sums over the channels of as many outputs as there are lanes. `beat` comes with `sums`; `o` is the sum with these two cycles later.
+    """Sums over the channels of as many outputs as there are lanes, a cycle after their `sums` of a window: `o`.
 
-    What was there for the beat's step comes from a memory, unless it is the `first`. A layer whose kernels are in two lanes adds these
-    first.
+    `beat` comes a cycle before `sums`: what was there for its place in the pass comes from a memory, whose last row is zeros for the
+    `first` pass. A layer whose kernels are in two lanes adds these first.
     """
 
     def __init__(self, plan: Plan, given: Shape):
@@ -205,6 +205,7 @@ class Accumulators(wiring.Component):
         self._total = word_shape(plan.total)
         super().__init__(
             {
+                "layer": In(range(len(plan.layers))),
                 "beat": In(Beat(plan)),
                 "sums": In(data.ArrayLayout(given, plan.tile.lanes)),
                 "o": Out(data.ArrayLayout(self._total, plan.tile.lanes)),
@@ -214,30 +215,44 @@ class Accumulators(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         plan, lanes = self._plan, self._plan.tile.lanes
-        later = delayed(m, self.beat, 1, "beat")[1]
         before = Signal(data.ArrayLayout(self._total, lanes))
         added = Signal(data.ArrayLayout(self._total, lanes))
         if plan.sums:
-            m.submodules.memory = memory = Memory(shape=self._total.width * lanes, depth=plan.sums, init=[], attrs={"ram_style": "block"})
-            read, write = memory.read_port(), memory.write_port()
-            m.d.comb += [read.addr.eq(self.beat.step), read.en.eq(1), before.as_value().eq(read.data)]
-            m.d.comb += [write.addr.eq(later.step), write.en.eq(later.compute), write.data.eq(added)]
-        two = by_layer(m, self.beat.layer, [each.joined - 1 for each in plan.layers], "two")
+            self._memory(m, before, added)
+        two = by_layer(m, self.layer, [each.joined - 1 for each in plan.layers], "two")
         for output in range(lanes):
-            joined = self._joined(m, output, two)
-            kept = Signal(self._total, name=f"kept{output}")
-            m.d.comb += [kept.eq(Mux(later.first, 0, before[output])), added[output].eq(kept + joined)]
+            m.d.comb += added[output].eq(before[output] + self._joined(m, output, two))
             m.d.sync += self.o[output].eq(added[output])
         return m
 
-    def _joined(self, m: Module, output: int, two: Value) -> Signal:
-        """The sum of an output's lane, or of its two lanes, registered."""
+    def _memory(self, m: Module, before, added) -> None:
+        rows = self._plan.sums
+        m.submodules.memory = memory = Memory(
+            shape=self._total.width * self._plan.tile.lanes, depth=rows + 1, init=[], attrs={"ram_style": "block"}
+        )
+        read, write = memory.read_port(), memory.write_port()
+        step, current, writes = Signal(range(rows + 1)), Signal(range(rows + 1)), Signal()
+        m.d.comb += [
+            step.eq(Mux(self.beat.starts, 0, current + 1)),
+            read.addr.eq(Mux(self.beat.first, rows, step)),
+            read.en.eq(1),
+            before.as_value().eq(read.data),
+            write.addr.eq(current),
+            write.en.eq(writes),
+            write.data.eq(added),
+        ]
+        m.d.sync += writes.eq(self.beat.compute & ~self.beat.last)
+        with m.If(self.beat.compute):
+            m.d.sync += current.eq(step)
+
+    def _joined(self, m: Module, output: int, two: Value) -> Value:
+        """The sum of an output's lane, or of its two lanes."""
         first, second = 2 * output, 2 * output + 1
-        joined = Signal((self.sums[0] + self.sums[0]).shape(), name=f"joined{output}")
-        if second < self._plan.tile.lanes and not (isinstance(two, Const) and not two.value):
-            both = Signal(joined.shape(), name=f"both{output}")
-            m.d.comb += both.eq(self.sums[first] + self.sums[second])
-            m.d.sync += joined.eq(Mux(two, both, self.sums[output]))
+        if second >= self._plan.tile.lanes or (isinstance(two, Const) and not two.value):
+            return self.sums[output]
+        both = Signal((self.sums[0] + self.sums[0]).shape(), name=f"both{output}")
+        if output == 0:
+            m.d.comb += both.eq(self.sums[0] + Mux(two, self.sums[1], 0))
         else:
-            m.d.sync += joined.eq(self.sums[output])
-        return joined
+            m.d.comb += both.eq(Mux(two, self.sums[first] + self.sums[second], self.sums[output]))
+        return both

@@ -15,7 +15,8 @@ __all__ = ["Sequencer"]
 class Sequencer(wiring.Component):
     """After `start` a beat a cycle, with the place from which its row or column of words is read; `done` in the last cycle of all.
 
-    `begin` in the cycle before the first beat of a layer. Beat and place are registered: a cycle after what they say was decided.
+    `begin` in the cycle before the first beat of a layer, and the first of `layer`, which changes when all outputs of the layer before are
+    written. Beat and place are registered: a cycle after what they say was decided.
     """
 
     def __init__(self, plan: Plan):
@@ -71,6 +72,8 @@ class Sequencer(wiring.Component):
             m.d.sync += [running.eq(1), fresh.eq(1), wait.eq(1), self.layer.eq(0)]
         with m.Elif(running & (wait != 0)):
             m.d.sync += wait.eq(wait - 1)
+            with m.If((wait == 2) & fresh):
+                m.d.sync += self.layer.eq(self.layer + 1)
             with m.If((wait == 1) & fresh):
                 m.d.sync += fresh.eq(0)
         with m.If(self.begin | pass_ends):
@@ -91,7 +94,6 @@ class Sequencer(wiring.Component):
         beat = self.beat
         m.d.sync += [
             self.place.eq(place),
-            beat.layer.eq(self.layer),
             beat.read.eq(active & read),
             beat.move.eq(move),
             beat.word.eq(active & word),
@@ -99,7 +101,7 @@ class Sequencer(wiring.Component):
             beat.compute.eq(active & compute),
             beat.first.eq(channel == 0),
             beat.last.eq(last_channel),
-            beat.step.eq(step),
+            beat.starts.eq(step == 0),
             beat.begins.eq(begins),
             beat.ends.eq(ends),
             beat.leave.eq(walk[2:] - 1),
@@ -120,7 +122,7 @@ class Sequencer(wiring.Component):
             with m.If(self.layer == len(layers) - 1):
                 m.d.sync += finished.eq(1)
             with m.Else():
-                m.d.sync += [self.layer.eq(self.layer + 1), fresh.eq(1)]
+                m.d.sync += fresh.eq(1)
         with m.Elif(block):
             m.d.sync += wait.eq(hold)
         with m.If(self.done):

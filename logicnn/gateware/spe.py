@@ -4,38 +4,19 @@ A pattern selector of `keep` multiplexers takes from a window what the kernel's 
 adders and an accumulator follow, and a requantiser for what is complete. One kernel a clock.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from logicnn.errors import LogicnnError
+from logicnn.gateware.choice import choice
 from logicnn.gateware.layers import word_shape
 from logicnn.patterns import Selection
 from logicnn.values import Interval
 
-__all__ = ["EngineRanges", "PatternSelector", "ProcessingEngine", "SparseProcessingEngine", "choice"]
-
-
-def choice(m: Module, words: Sequence[Value | None], select: Value, name: str) -> Value:
-    """The word of this number, by a tree of two-way choices, a level a bit; one that is None is never asked for."""
-    level = 0
-    while len(words) > 1:
-        chosen = []
-        for place, pair in enumerate(zip_longest(words[::2], words[1::2])):
-            there = [each for each in pair if each is not None]
-            if len(there) < 2:
-                chosen.append(there[0] if there else None)
-                continue
-            either = Signal(there[0].shape(), name=f"{name}_{level}_{place}")
-            m.d.comb += either.eq(Mux(select[level], there[1], there[0]))
-            chosen.append(either)
-        words, level = chosen, level + 1
-    (word,) = words
-    return C(0) if word is None else word
+__all__ = ["EngineRanges", "PatternSelector", "ProcessingEngine", "SparseProcessingEngine"]
 
 
 class PatternSelector(wiring.Component):

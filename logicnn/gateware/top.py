@@ -10,13 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.core import Accelerator
 from logicnn.gateware.layers import KEEP, port_shape
-from logicnn.gateware.uart import Receiver, Transmitter
+from logicnn.gateware.uart import Receiver, Silence, Transmitter
 from logicnn.mapping import Mapping
 
 __all__ = ["BoardTop", "InputStore", "SerialClassifier"]
-
-SILENCE = 256  # byte times without a byte after which the next one begins a new image
-
 
 class InputStore(wiring.Component):
     """Collects the bits of one input from bytes and keeps those that the network reads.
@@ -84,15 +81,12 @@ class SerialClassifier(wiring.Component):
         m.submodules.store = store = InputStore(port_shape(network.core_input), network.read_inputs(), network.core_bits)
         m.submodules.accelerator = accelerator = Accelerator(self._mapping)
         m.submodules.transmitter = transmitter = Transmitter(self._divisor)
-        silence = Signal(range(SILENCE * 10 * self._divisor))
+        m.submodules.silence = silence = Silence(self._divisor)
         done = Signal()
-        with m.If(receiver.o.valid):
-            m.d.sync += silence.eq(0)
-        with m.Elif(~store.quiet):
-            m.d.sync += silence.eq(silence + 1)
         m.d.comb += [
             receiver.rx.eq(self.rx),
-            store.quiet.eq(silence == SILENCE * 10 * self._divisor - 1),
+            silence.heard.eq(receiver.o.valid),
+            store.quiet.eq(silence.quiet),
             accelerator.o.ready.eq(~done),
             transmitter.i.payload.eq(self.result),
             transmitter.i.valid.eq(done),

@@ -5,7 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Receiver", "Transmitter"]
+__all__ = ["Receiver", "Silence", "Transmitter"]
+
+SILENCE = 256  # byte times without a byte after which the next one begins a new image
 
 
 class Receiver(wiring.Component):
@@ -61,4 +63,22 @@ class Transmitter(wiring.Component):
                 m.d.sync += [shift.eq(Cat(shift[1:], C(1, 1))), left.eq(left - 1), wait.eq(self._divisor - 1)]
             with m.Else():
                 m.d.sync += wait.eq(wait - 1)
+        return m
+
+
+class Silence(wiring.Component):
+    """`quiet` when no byte was `heard` for `SILENCE` byte times, until the next one."""
+
+    def __init__(self, divisor: int):
+        self._cycles = SILENCE * 10 * divisor
+        super().__init__({"heard": In(1), "quiet": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        passed = Signal(range(self._cycles))
+        m.d.comb += self.quiet.eq(passed == self._cycles - 1)
+        with m.If(self.heard):
+            m.d.sync += passed.eq(0)
+        with m.Elif(~self.quiet):
+            m.d.sync += passed.eq(passed + 1)
         return m

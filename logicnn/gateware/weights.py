@@ -20,7 +20,7 @@ class WeightMemory(wiring.Component):
     def __init__(self, plan: Plan, loaded: bool):
         self._plan, self._loaded = plan, loaded
         width, depth = plan.tile.word_bits, len(plan.words)
-        self.load_layout = data.StructLayout({"word": width, "address": range(depth)})
+        self.load_layout = data.StructLayout({"data": width, "address": range(depth)})
         super().__init__(
             {
                 "read": In(1),
@@ -47,7 +47,7 @@ class WeightMemory(wiring.Component):
             m.d.comb += [
                 write.en.eq(self.load.valid),
                 write.addr.eq(self.load.payload.address),
-                write.data.eq(self.load.payload.word),
+                write.data.eq(self.load.payload.data),
             ]
         return m
 
@@ -59,7 +59,7 @@ class WeightMemory(wiring.Component):
             m.submodules[f"spram{place // SPRAM_WIDTH}"] = Instance(
                 "SB_SPRAM256KA",
                 i_ADDRESS=address,
-                i_DATAIN=self.load.payload.word[place : place + SPRAM_WIDTH],
+                i_DATAIN=self.load.payload.data[place : place + SPRAM_WIDTH],
                 i_MASKWREN=C(0b1111, 4),
                 i_WREN=self.load.valid,
                 i_CHIPSELECT=self.read | self.load.valid,

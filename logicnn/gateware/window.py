@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from logicnn.gateware.choice import choice
 from logicnn.sparse import Move, Plan
 
 __all__ = ["BankedMaps", "Place", "Window", "by_layer"]
@@ -126,13 +127,13 @@ class Window(wiring.Component):
         m = Module()
         side = self._side
         steps = {Move.RIGHT: (0, 1), Move.LEFT: (0, -1), Move.DOWN: (1, 0), Move.UP: (-1, 0)}
-        with m.If(self.shift), m.Switch(self.move):
-            for move, (down, right) in steps.items():
-                with m.Case(move):
-                    for y in range(side):
-                        for x in range(side):
-                            y_from, x_from = y + down, x + right
-                            inside = 0 <= y_from < side and 0 <= x_from < side
-                            word = self.o[y_from * side + x_from] if inside else self.segment[y if right else x]
-                            m.d.sync += self.o[y * side + x].eq(word)
+        for place in range(side * side):
+            y, x = divmod(place, side)
+            neighbours = []
+            for _, (down, right) in sorted(steps.items()):
+                inside = 0 <= y + down < side and 0 <= x + right < side
+                neighbours.append(self.o[(y + down) * side + x + right] if inside else self.segment[y if right else x])
+            word = choice(m, neighbours, self.move, f"word{place}", platform)
+            with m.If(self.shift):
+                m.d.sync += self.o[place].eq(word)
         return m

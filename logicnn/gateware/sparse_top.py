@@ -1,0 +1,167 @@
+"""The convolution engine on a board: images over a serial line, their classes back, weights from the board's flash where they need RAM."""
+
+from collections.abc import Mapping
+
+from amaranth import *
+from amaranth.lib import data, io, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from logicnn.flash import crc_state
+from logicnn.gateware.convolution import ConvolutionEngine
+from logicnn.gateware.flash import FlashLoader
+from logicnn.gateware.layers import KEEP
+from logicnn.gateware.pll import clocked_by_pll, dividers
+from logicnn.gateware.top import leds_of
+from logicnn.gateware.uart import Receiver, Silence, Transmitter
+from logicnn.resources import device_of
+from logicnn.sparse import Plan
+
+__all__ = ["CORRUPT", "SparseBoardTop", "SparseClassifier"]
+
+CORRUPT = 0xFF  # what a board sends, once, when its flash holds other words than this network's; no class has this number
+WAKE_NS = 30_000  # of the flash chip, ten times what it needs
+WAITING = 32  # words that may come while an image is classified, 12 of them at 115,200 baud and 24 MHz
+
+
+def flash_pins() -> data.StructLayout:
+    """What a flash chip reads."""
+    return data.StructLayout({"cs_n": 1, "sck": 1, "copi": 1})
+
+
+class SparseClassifier(wiring.Component):
+    """Images over `rx`, a byte a word in C order, classes over `tx` (one byte each, the class index) and on `leds`, in binary.
+
+    With `loaded` the weights are read from the flash chip on `flash` and `cipo` first, in `loading` cycles from `locked` on; words that
+    come before are dropped. If they are not this network's, `CORRUPT` is sent once, all LEDs light up, and nothing is ever classified. The
+    next image may be sent while one is classified, until `WAITING` of its words wait.
+    """
+
+    def __init__(self, plan: Plan, divisor: int, leds: int, *, loaded: bool, period_ns: float):
+        self._plan, self._divisor, self._loaded = plan, divisor, loaded
+        self._loader = None
+        if loaded:
+            state = crc_state(plan.network.digest())
+            self._loader = FlashLoader(len(plan.words), plan.tile.word_bits, state, round(WAKE_NS / period_ns))
+        self.words = Signal(8, attrs=KEEP)  # of images, with `arrives`
+        self.arrives = Signal(attrs=KEEP)
+        self.result = Signal(8, attrs=KEEP)
+        self.answers = Signal(attrs=KEEP)  # in the cycle in which `result` is taken for the line
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "leds": Out(max(1, leds)),
+                "locked": In(1, init=1),
+                "flash": Out(flash_pins()),
+                "cipo": In(1),
+            }
+        )
+
+    @property
+    def loading(self) -> int:
+        """Cycles from reset until images may come."""
+        return self._loader.cycles if self._loader else 0
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.receiver = receiver = Receiver(self._divisor)
+        m.submodules.transmitter = transmitter = Transmitter(self._divisor)
+        m.submodules.silence = silence = Silence(self._divisor)
+        m.submodules.waiting = waiting = SyncFIFOBuffered(width=8, depth=WAITING)
+        m.submodules.engine = engine = ConvolutionEngine(self._plan, loaded=self._loaded)
+        ready, corrupt = self._weights(m, engine)
+        done, told = Signal(), Signal()  # a result is on its way; so is, or was, that the weights are corrupt
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            silence.heard.eq(receiver.o.valid),
+            self.words.eq(receiver.o.payload),
+            self.arrives.eq(receiver.o.valid & ready),
+            waiting.w_data.eq(self.words),
+            waiting.w_en.eq(self.arrives),
+            engine.i.payload.eq(waiting.r_data),
+            engine.i.valid.eq(waiting.r_rdy),
+            waiting.r_en.eq(engine.i.ready),
+            engine.clear.eq(silence.quiet),
+            engine.o.ready.eq(~done),
+            transmitter.i.payload.eq(self.result),
+            transmitter.i.valid.eq(done),
+            self.answers.eq(engine.o.valid & engine.o.ready),
+            self.tx.eq(transmitter.tx),
+            self.leds.eq(Mux(told, -1, self.result)),
+        ]
+        with m.If(self.answers):
+            m.d.sync += [self.result.eq(engine.o.payload), done.eq(1)]
+        with m.Elif(corrupt & ~told):
+            m.d.sync += [self.result.eq(CORRUPT), done.eq(1), told.eq(1)]
+        with m.Elif(done & transmitter.i.ready):
+            m.d.sync += done.eq(0)
+        return m
+
+    def _weights(self, m: Module, engine: ConvolutionEngine) -> tuple[Value, Value]:
+        """Whether the weights are there, and whether they are corrupt."""
+        if self._loader is None:
+            return C(1), C(0)
+        m.submodules.loader = ResetInserter(~self.locked)(self._loader)
+        loader = self._loader
+        wiring.connect(m, loader.o, engine.load)
+        m.d.comb += [
+            self.flash.cs_n.eq(loader.cs_n),
+            self.flash.sck.eq(loader.sck),
+            self.flash.copi.eq(loader.copi),
+            loader.cipo.eq(self.cipo),
+        ]
+        return loader.done, loader.error
+
+
+class SparseBoardTop(Elaboratable):
+    """`SparseClassifier` on the pins of a platform, with a clock of `frequency` Hz: its default one, or made from that by a PLL of iCE40.
+
+    Weights are in block RAM from the start, or where the device has SPRAM there, from its first SPI flash.
+    """
+
+    def __init__(self, plan: Plan, frequency: float, baud: int):
+        self._plan, self._frequency, self._baud = plan, frequency, baud
+
+    def elaborate(self, platform):
+        m = Module()
+        pin = platform.request(platform.default_clk, dir="-")
+        m.domains.sync = sync = ClockDomain(reset_less=True)
+        locked = Signal(init=1)
+        if self._frequency == platform.default_clk_frequency:
+            m.submodules.clock = clock = io.Buffer("i", pin)
+            m.d.comb += [sync.clk.eq(clock.i), locked.eq(1)]
+        else:
+            made, raw = Signal(attrs=KEEP), Signal()
+            clocked_by_pll(m, pin, dividers(platform.default_clk_frequency, self._frequency), made, raw)
+            m.d.comb += sync.clk.eq(made)
+            m.submodules.locked = FFSynchronizer(raw, locked, init=0)
+            platform.add_clock_constraint(made, self._frequency)
+        device = device_of(platform)
+        loaded = bool(device and device.capacity.spram)
+        leds = leds_of(platform)
+        divisor, period_ns = round(self._frequency / self._baud), 1e9 / self._frequency
+        m.submodules.classifier = classifier = SparseClassifier(self._plan, divisor, len(leds), loaded=loaded, period_ns=period_ns)
+        uart = platform.request("uart", 0, dir="-")
+        self._inputs(m, {"rx": (uart.rx, classifier.rx)})
+        self._outputs(m, {"tx": (uart.tx, classifier.tx)})
+        self._outputs(m, {f"led{index}": (led, classifier.leds[index]) for index, led in enumerate(leds)})
+        m.d.comb += classifier.locked.eq(locked)
+        if loaded:
+            chip = platform.request("spi_flash_1x", 0, dir="-")
+            self._inputs(m, {"cipo": (chip.cipo, classifier.cipo)})
+            flash = classifier.flash  # chip select, write protect and hold of the platform are active when 1
+            pins = {"cs": ~flash.cs_n, "clk": flash.sck, "copi": flash.copi, "wp": C(0), "hold": C(0)}
+            self._outputs(m, {name: (getattr(chip, name), value) for name, value in pins.items()})
+        return m
+
+    def _inputs(self, m: Module, pins: Mapping) -> None:
+        for name, (pin, value) in pins.items():
+            m.submodules[name] = buffer = io.Buffer("i", pin)
+            m.d.comb += value.eq(buffer.i)
+
+    def _outputs(self, m: Module, pins: Mapping) -> None:
+        for name, (pin, value) in pins.items():
+            m.submodules[name] = buffer = io.Buffer("o", pin)
+            m.d.comb += buffer.o.eq(value)
