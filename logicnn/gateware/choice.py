@@ -12,15 +12,26 @@ __all__ = ["choice"]
 LONGEST = 6  # LUTs one after the other: more chains beside each other are faster, and take a LUT more each
 
 
-def choice(m: Module, words: Sequence[Value | None], number: Value, name: str, platform: object = None) -> Value:
-    """The word of this number; one that is None is never asked for.
+def choice(m: Module, words: Sequence[Value | None], number: Value, name: str, platform: object = None, taken: Value | None = None) -> Value:
+    """The word of this number; one that is None is never asked for. With `taken`, that of the number when it was up last.
 
     On iCE40 by chains of LUT4 that take two more words each: a LUT passes on what came so far, or takes it for the choice between its two
     words, so that of all before it the first passes on the lowest bit of the number. Elsewhere by a tree of two-way choices.
     """
+
+    def control(value: Value, purpose: str) -> Signal:
+        bound = Signal(len(value), name=f"{name}_{purpose}")
+        if taken is None:
+            m.d.comb += bound.eq(value)
+        else:
+            with m.If(taken):
+                m.d.sync += bound.eq(value)
+        return bound
+
     device = device_of(platform)
     if device is not None and device.family is Family.ICE40 and sum(word is not None for word in words) > 2:
-        return _by_luts(m, words, number, name)
+        return _by_luts(m, words, number, name, control)
+    number = control(number, "number")
     level = 0
     while len(words) > 1:
         chosen = []
@@ -48,16 +59,15 @@ def _table(function: Callable[[int, int, int, int], int]) -> Const:
 PASS = _table(lambda mine, before, low, high: (high if before else low) if mine else before)
 
 
-def _by_luts(m: Module, words: Sequence[Value | None], number: Value, name: str) -> Value:
+def _by_luts(m: Module, words: Sequence[Value | None], number: Value, name: str, control: Callable[[Value, str], Signal]) -> Value:
     pairs = [(place, pair) for place, pair in enumerate(_pairs(words)) if any(each is not None for each in pair)]
-    chains = -(-len(pairs) // LONGEST)
-    size = -(-len(pairs) // chains)
-    ends = []
+    size = -(-len(pairs) // -(-len(pairs) // LONGEST))
+    low_bit = control(number[0], "low")
+    ends: list[tuple[int, Value]] = []
     for start in range(0, len(pairs), size):
         value = None
         for place, (low, high) in pairs[start : start + size]:
-            mine = Signal(name=f"{name}_is{place}")
-            m.d.comb += mine.eq(number[1:] == place)
+            mine = control(number[1:] == place, f"is{place}")
             shape = next(each for each in (low, high) if each is not None).shape()
             chosen = Signal(shape, name=f"{name}_pair{place}")
             for bit in range(len(chosen)):
@@ -65,7 +75,7 @@ def _by_luts(m: Module, words: Sequence[Value | None], number: Value, name: str)
                     "SB_LUT4",
                     p_LUT_INIT=PASS,
                     i_I0=mine,
-                    i_I1=number[0] if value is None else value[bit],
+                    i_I1=low_bit if value is None else value[bit],
                     i_I2=C(0, 1) if low is None else low[bit],
                     i_I3=C(0, 1) if high is None else high[bit],
                     o_O=chosen[bit],
@@ -74,8 +84,7 @@ def _by_luts(m: Module, words: Sequence[Value | None], number: Value, name: str)
         ends.append((pairs[start][0], value))
     whole = ends[0][1]
     for first, value in ends[1:]:
-        later = Signal(name=f"{name}_from{first}")
         joined = Signal.like(whole, name=f"{name}_to{first}")
-        m.d.comb += [later.eq(number[1:] >= first), joined.eq(Mux(later, value, whole))]
+        m.d.comb += joined.eq(Mux(control(number[1:] >= first, f"from{first}"), value, whole))
         whole = joined
     return whole

@@ -148,31 +148,33 @@ class Lanes(wiring.Component):
         return m
 
     def _lane(self, m: Module, lane: int, held, codes, word, number, multipliers: Multipliers, platform) -> None:
-        """Registers of a lane's weights and select codes, filled by the word of a pass that has them; and its selector."""
+        """A lane's weights and selectors, filled by the word of a pass that has them."""
         plan, slots = self._plan, self._plan.tile.slots
-        # by layer: which word of a pass, and there which kernel, and which lane of that
-        users = [(index, each) for index, each in enumerate(plan.layers) if lane < each.group * each.joined]
-        records = [lane // each.joined for _, each in users]
+        fills = Signal(name=f"fills{lane}")
+        code = Signal(codes[0].shape(), name=f"code{lane}")
+        given = Signal(data.ArrayLayout(signed(WEIGHT_BITS), slots), name=f"given{lane}")
         weights = Signal(data.ArrayLayout(signed(WEIGHT_BITS), slots), name=f"weights{lane}")
-        selects = Signal(codes[0].shape(), name=f"selects{lane}")
-        with m.If(word), m.Switch(self.layer):
-            for (index, each), record in zip(users, records, strict=True):
-                with m.Case(index):
-                    with m.If(number == record // each.records):
-                        m.d.sync += self._filled(each, lane, record % each.records, held, codes, weights, selects)
+        with m.Switch(self.layer):
+            for index, layer in enumerate(plan.layers):
+                if lane < layer.group * layer.joined:
+                    with m.Case(index):
+                        m.d.comb += self._filled(layer, lane, word, number, held, codes, fills, code, given)
+        with m.If(fills):
+            m.d.sync += weights.eq(given)
         for slot, (needed, order) in enumerate(zip(plan.inputs[lane], plan.codes, strict=True)):
             words = [self.window[position] if position in needed else None for position in order]
             m.d.comb += [
-                multipliers.words[lane * slots + slot].eq(choice(m, words, selects[slot], f"lane{lane}_{slot}", platform)),
+                multipliers.words[lane * slots + slot].eq(choice(m, words, code[slot], f"lane{lane}_{slot}", platform, fills)),
                 multipliers.weights[lane * slots + slot].eq(weights[slot]),
             ]
 
-    def _filled(self, layer: Layer, lane: int, record: int, held, codes, weights, selects) -> list:
-        part = lane % layer.joined * self._plan.tile.slots
-        statements = [selects.eq(codes[record * layer.joined + lane % layer.joined])]
+    def _filled(self, layer: Layer, lane: int, word, number, held, codes, fills, code, given) -> list:
+        """Which word of a pass fills a lane, and with which kernel of it, or which half of one."""
+        (at, record), part = divmod(lane // layer.joined, layer.records), lane % layer.joined
+        statements = [fills.eq(word & (number == at)), code.eq(codes[record * layer.joined + part])]
         for slot in range(self._plan.tile.slots):
-            used = part + slot < layer.keep
-            statements.append(weights[slot].eq(held[record * layer.keep + part + slot] if used else 0))
+            weight = part * self._plan.tile.slots + slot
+            statements.append(given[slot].eq(held[record * layer.keep + weight] if weight < layer.keep else 0))
         return statements
 
 

@@ -8,12 +8,13 @@ from logicnn.resources import Family, device_of
 
 __all__ = ["Multipliers"]
 
-# FPGA-TN-02007 (DSP function usage guide), table 4: two 8 x 8 multiplications, A and B registered, products registered, A unsigned.
+# FPGA-TN-02007 (DSP function usage guide), table 4: two 8 x 8 multiplications, A unsigned, products registered. Of the inputs only B is
+# registered in the block: what chooses words is slow, so that its register is a cell beside it, and not behind the long way to a block.
 PAIRED = {
     "MODE_8x8": 1,
     "A_SIGNED": 0,
     "B_SIGNED": 1,
-    "A_REG": 1,
+    "A_REG": 0,
     "B_REG": 1,
     "TOP_8x8_MULT_REG": 1,
     "BOT_8x8_MULT_REG": 1,
@@ -49,14 +50,17 @@ class Multipliers(wiring.Component):
 
     def _pair(self, m: Module, start: int) -> None:
         places = range(start, min(start + 2, self._count))
-        product = Signal(32, name=f"product{start}")
+        product, words = Signal(32, name=f"product{start}"), Signal(16, name=f"words{start}")
+        m.d.sync += words.eq(Cat(self.words[place] for place in places))
+        weights = Signal(16, name=f"weights{start}")
+        m.d.comb += weights.eq(Cat(self.weights[place] for place in places))
         m.submodules[f"mac{start}"] = Instance(
             "SB_MAC16",
             **{f"p_{name}": C(value, 2 if name.endswith("SELECT") else 1) for name, value in PAIRED.items()},
             i_CLK=ClockSignal(),
             i_CE=1,
-            i_A=Cat(self.words[place] for place in places),
-            i_B=Cat(self.weights[place] for place in places),
+            i_A=words,
+            i_B=weights,
             o_O=product,
         )
         m.d.comb += [self.o[place].eq(product.word_select(place - start, 16)) for place in places]
