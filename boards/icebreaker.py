@@ -14,4 +14,4 @@ def platform() -> ICEBreakerPlatform:
     return made
 
 
-board = Board("icebreaker", platform, "iCE40UP5K")
+board = Board("icebreaker", platform, "iCE40UP5K", engine_hz=24e6)

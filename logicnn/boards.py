@@ -21,11 +21,15 @@ class BoardError(LogicnnError):
 
 @dataclass(frozen=True)
 class Board:
-    """A board: how to make its Amaranth platform. The platform has a UART 0 and LEDs 0, 1, ...; `device` names one of `DEVICES`."""
+    """A board: how to make its Amaranth platform. The platform has a UART 0 and LEDs 0, 1, ...; `device` names one of `DEVICES`.
+
+    `engine_hz` is the clock of engines that take many cycles an input, where it is another than the board's own: a PLL of iCE40 makes it.
+    """
 
     name: str
     platform: Callable[[], Any]
     device_name: str
+    engine_hz: float | None = None
 
     def __post_init__(self) -> None:
         if self.device_name not in DEVICES:

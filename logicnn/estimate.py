@@ -10,7 +10,7 @@ from math import log2
 
 import numpy as np
 
-from logicnn.mapping import Embedded, Mapping, Shared, Unrolled
+from logicnn.mapping import Embedded, Mapping, Shared, Sparse, Unrolled
 from logicnn.network import (
     Activations,
     Argmax,
@@ -27,12 +27,16 @@ from logicnn.network import (
     Threshold,
 )
 from logicnn.popcounts import share_popcounts
-from logicnn.resources import DEVICES, Device, Family, Resources
+from logicnn.resources import DEVICES, SPRAM_DEPTH, SPRAM_WIDTH, Device, Family, Resources
+from logicnn.sparse import Plan
 
 __all__ = ["argmax_lut4", "cheapest", "core", "core_delay_ns", "design", "popcount_lut4", "threshold_lut4"]
 
 SMALL_THRESHOLDS = (0, 1, 1, 1, 1, 3, 3)  # LUT4 of a neuron of 0 ... 6 synapses
 SHELL = Resources(lut4=190, logic_cells=190, ff=95, carry=40)  # UART, input store and result, without mask and stored bits
+SPARSE_SHELL = Resources(lut4=330, logic_cells=430, ff=260, carry=110, bram=1)  # UART, words that wait, and loader of the weights
+SPARSE_LEVELS = 8  # of LUT4, to a multiplier's words through the longest chains of a selector
+SPARSE_CONTROL = 1300  # logic cells of a sparse engine that are no window, selector, sum or weight
 
 
 def threshold_lut4(fan_in: int) -> int:
@@ -87,11 +91,33 @@ def _embedded_cost(engine: Embedded, device: Device) -> Resources:
     return Resources(lut4=cells + clipped, logic_cells=cells + clipped, ff=engine.pipeline.register_bits, carry=carry)
 
 
+def _sparse_cost(plan: Plan, device: Device) -> Resources:
+    """Memories, multipliers and logic of a sparse engine. `SPARSE_CONTROL` is that of `lenet5-ikr`; other networks' is not known."""
+    tile = plan.tile
+    words = [len(needed) for lane in plan.inputs for needed in lane]
+    ways = sum(9 * (count // 2) for count in words) if device.family is Family.ICE40 else sum(8 * (count - 1) for count in words)
+    sums = tile.lanes * (plan.tile.slots * 18 + 5 * plan.total.word)  # a lane's; accumulated, compared, the greatest, that waits
+    cells = ways + 16 * plan.size + sums + 8 * tile.multipliers + SPARSE_CONTROL
+    loaded = bool(device.capacity.spram)
+    bram = sum(device.brams(*each) for each in plan.memories.values() if all(each))
+    return Resources(
+        lut4=cells - cells // 8,
+        logic_cells=cells,
+        ff=cells // 3,
+        bram=bram + (0 if loaded else device.brams(len(plan.words), tile.word_bits)),
+        dsp=-(-tile.multipliers * device.capacity.dsp // device.multipliers) if device.multipliers else 0,
+        spram=-(-tile.word_bits // SPRAM_WIDTH) * -(-len(plan.words) // SPRAM_DEPTH) if loaded else 0,
+    )
+
+
 def core(mapping: Mapping, device: Device = DEVICES["iCE40UP5K"]) -> Resources:
     """The network's own logic; only `Embedded` layers depend on the device."""
+    if mapping.plan:
+        return _sparse_cost(mapping.plan, device)
     network = mapping.network
     total = Resources()
     for index, engine in mapping.parts():
+        assert not isinstance(engine, Sparse)
         total += (
             _embedded_cost(engine, device)
             if isinstance(engine, Embedded)
@@ -113,7 +139,7 @@ def cheapest(mapping: Mapping, device: Device, *, tries: int = 60) -> Mapping:
     for place, (index, engine) in enumerate(mapping.parts()):
         layer, given = network.layers[index], network.activations[index]
         if (
-            isinstance(engine, Embedded)
+            isinstance(engine, Embedded | Sparse)
             or device.family is not Family.ICE40
             or not isinstance(layer, BinaryDense)
             or not isinstance(layer.activation, Threshold)
@@ -147,6 +173,8 @@ SEARCHED = 4  # devices that a layer may fill without sharing: what is larger do
 
 def design(mapping: Mapping, device: Device) -> Resources:
     """The whole board design. Each stored input bit is a flip-flop that no LUT precedes, and so a logic cell of its own."""
+    if mapping.plan:
+        return core(mapping, device) + SPARSE_SHELL
     stored = len(mapping.network.read_inputs())
     mask = -(-mapping.network.core_bits // device.bram_bits)
     return core(mapping, device) + SHELL + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored, bram=mask)
@@ -181,9 +209,12 @@ def _levels(layer: Layer, given: Activations) -> float:
 
 def core_delay_ns(mapping: Mapping, device: Device) -> float:
     """Register to register through the longest stage: its logic by the device's delays, plus clock to Q and setup."""
+    if mapping.plan:
+        return device.register_ns + SPARSE_LEVELS * device.level_ns
     network = mapping.network
     longest = stage = 0.0
     for index, engine in mapping.parts():
+        assert not isinstance(engine, Sparse)
         if isinstance(engine, Embedded):
             stage += engine.pipeline.period_ns - device.rank_ns
         else:

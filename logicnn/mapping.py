@@ -13,8 +13,9 @@ from logicnn.popcounts import PopcountLayer, weights_and_thresholds
 from logicnn.resources import Device
 from logicnn.retiming import Pipeline
 from logicnn.sharing import optimise
+from logicnn.sparse import Plan, planned
 
-__all__ = ["Embedded", "Mapping", "MappingError", "Shared", "Unrolled"]
+__all__ = ["Embedded", "Mapping", "MappingError", "Shared", "Sparse", "Unrolled"]
 
 
 class MappingError(LogicnnError):
@@ -60,14 +61,21 @@ class Embedded:
         return self.layers == run_of(network, start) and computes(self.slices.datapath, network, start)
 
 
-Engine = Unrolled | Shared | Embedded
+@dataclass(frozen=True)
+class Sparse:
+    """A whole network of pruned kernels on sparse processing engines, layer after layer, from words of its input to its class."""
+
+    plan: Plan
+
+
+Engine = Unrolled | Shared | Embedded | Sparse
 
 
 @dataclass(frozen=True)
 class Mapping:
     """A network and an engine for each of its layers that are logic (``network.layers[network.core_start:]``), in order.
 
-    An `Embedded` engine is that of several layers; all others are of one.
+    An `Embedded` engine is that of several layers, a `Sparse` one that of all; the others are of one.
     """
 
     network: Network
@@ -84,6 +92,8 @@ class Mapping:
             match engine:
                 case Shared() if not engine.computes(layer, self.network.activations[index]):
                     raise MappingError(f"engines[{place}] must share the popcounts of layer {index}, not of another")
+                case Sparse() if engine.plan.network != self.network:
+                    raise MappingError(f"engines[{place}] must be for the whole network, not for another")
                 case Embedded() if not engine.computes(self.network, index):
                     raise MappingError(f"engines[{place}] must embed layers {index} ... {index + engine.layers - 1}, not others")
                 case Unrolled() | Shared() if isinstance(layer, IntDense | IntConv2d):
@@ -131,16 +141,35 @@ class Mapping:
             index += max(1, count)
         return cls(network, tuple(engines))
 
+    @classmethod
+    def sparse(cls, network: Network, device: Device) -> "Mapping":
+        """A `Sparse` engine with as many multipliers as the device has, at most. Raises `SparseError` where it cannot run the network."""
+        return cls(network, (Sparse(planned(network, max(1, device.multipliers))),))
+
+    @property
+    def plan(self) -> Plan | None:
+        """That of a `Sparse` engine."""
+        return next((engine.plan for engine in self.engines if isinstance(engine, Sparse)), None)
+
     @property
     def latency(self) -> int:
-        """Clock cycles from an input to its output: 0 for combinational logic."""
-        return sum(engine.register + (engine.pipeline.ranks if isinstance(engine, Embedded) else 0) for engine in self.engines)
+        """Clock cycles from an input, or from the last word of one, to its output: 0 for combinational logic."""
+        if self.plan:
+            return self.plan.latency
+        spatial = [engine for engine in self.engines if not isinstance(engine, Sparse)]
+        return sum(engine.register + (engine.pipeline.ranks if isinstance(engine, Embedded) else 0) for engine in spatial)
 
     @property
     def interval(self) -> int:
         """Clock cycles between inputs."""
-        return 1
+        return self.plan.interval if self.plan else 1
 
 
 def _span(engine: Engine) -> int:
-    return engine.layers if isinstance(engine, Embedded) else 1
+    match engine:
+        case Embedded():
+            return engine.layers
+        case Sparse():
+            return len(engine.plan.network.layers)
+        case _:
+            return 1

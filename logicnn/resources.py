@@ -57,11 +57,21 @@ class Device:
     lut_sum_ns: float
     separate_ff: bool
     bram_bits: int
+    bram_shapes: tuple[tuple[int, int], ...]  # (depth, width) of the modes of a block
 
     @property
     def multipliers(self) -> int:
         """Products of 8-bit words a cycle in DSP blocks: two in a block of iCE40 UltraPlus, one in a multiplier of ECP5."""
         return self.capacity.dsp * (2 if self.family is Family.ICE40 else 1)
+
+    def brams(self, depth: int, width: int) -> int:
+        """Block RAMs of a memory, in the mode that takes the fewest."""
+        return min(-(-depth // deep) * -(-width // wide) for deep, wide in self.bram_shapes)
+
+    @property
+    def memory_bits(self) -> int:
+        """Of all RAM blocks."""
+        return self.capacity.bram * self.bram_bits + self.capacity.spram * SPRAM_DEPTH * SPRAM_WIDTH
 
     def sum_cells(self, bits: int) -> int:
         """Logic cells of a sum of so many bits: a LUT each, or on ECP5 slices of two in a chain that one more slice feeds."""
@@ -90,6 +100,7 @@ DEVICES = {
             lut_sum_ns=3.0,
             separate_ff=False,
             bram_bits=4096,
+            bram_shapes=((256, 16), (512, 8), (1024, 4), (2048, 2)),
         ),
         Device(
             "iCE40HX8K",
@@ -104,6 +115,7 @@ DEVICES = {
             lut_sum_ns=1.3,
             separate_ff=False,
             bram_bits=4096,
+            bram_shapes=((256, 16), (512, 8), (1024, 4), (2048, 2)),
         ),
         Device(
             "LFE5U-85F",
@@ -118,6 +130,7 @@ DEVICES = {
             lut_sum_ns=0.5,
             separate_ff=True,
             bram_bits=16384,
+            bram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
         ),
     )
 }

@@ -12,7 +12,8 @@ Maps lie in as many banks as a window has rows, word `a` of a map in bank ``a mo
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from math import isqrt
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -23,9 +24,10 @@ from logicnn.network import Argmax, Flatten, MaxPool2d, Network
 from logicnn.patterns import kernels_of
 from logicnn.values import Activations, Interval
 
-__all__ = ["Fields", "Layer", "Map", "Move", "Plan", "SparseError", "Tile", "walk"]
+__all__ = ["Fields", "Layer", "Map", "Move", "Plan", "SparseError", "Tile", "planned", "walk"]
 
 WEIGHT_BITS = 8
+WORD_BITS = 8  # of activations
 MOST_PATTERNS = 16  # of a set, as in Tables II and III
 DEPTH = 11  # cycles from the last step of a layer to its last word in memory, for one output
 
@@ -231,6 +233,35 @@ def _sets_of(kernels: np.ndarray, keep: int, index: int) -> tuple[tuple[tuple[in
     raise SparseError(f"layer {index} has {worst} patterns in the kernels of one output, at most {MOST_PATTERNS}; prune it to patterns")
 
 
+@dataclass(frozen=True, eq=False)
+class _Weights:
+    """A layer with its pooling, its kernels (out, n, size), how many weights these keep, and their patterns by set of outputs."""
+
+    index: int
+    layer: IntConv2d | IntDense
+    pool: int
+    kernels: np.ndarray
+    keep: int
+    sets: tuple[tuple[int, ...], ...]
+    patterns: tuple[tuple[tuple[int, ...], ...], ...]
+
+
+@lru_cache(maxsize=8)
+def _analysed(network: Network) -> tuple[_Weights, ...]:
+    """The layers with weights, whatever the tile."""
+    parsed = _parsed(network)
+    side, found = _side(parsed), []
+    for index, layer, pool in parsed:
+        kernels = kernels_of(layer.weights, side**2).astype(np.int64)
+        keep = max(1, int(np.count_nonzero(kernels, axis=2).max()))
+        found.append(_Weights(index, layer, pool, kernels, keep, *_sets_of(kernels, keep, index)))
+    return tuple(found)
+
+
+def _index_bits(found: Sequence[_Weights]) -> int:
+    return max(1, (max(len(patterns) for each in found for patterns in each.patterns) - 1).bit_length())
+
+
 def _map_of(shape: tuple[int, ...], conv: bool, side: int, base: int) -> Map:
     """Where activations of a shape lie for a convolution, or in order for a dense layer."""
     channels, height, width = shape if len(shape) == 3 else (shape[0], 1, 1)
@@ -275,73 +306,77 @@ class Plan:
         if needed > self.tile.word_bits:
             raise SparseError(f"a word needs {needed} bits, but Tile.word_bits is {self.tile.word_bits}")
 
-    @cached_property
+    @property
     def side(self) -> int:
-        return _side(_parsed(self.network))
+        """Rows of a window."""
+        return isqrt(self.size)
 
     @property
     def size(self) -> int:
         """Words of a window."""
-        return self.side**2
+        return _analysed(self.network)[0].kernels.shape[2]
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        found, side = _parsed(self.network), self.side
-        flattened = [index > 0 and isinstance(self.network.layers[index - 1], Flatten) for index, _, _ in found]
-        shapes = [self.network.activations[index - flat].shape for (index, _, _), flat in zip(found, flattened, strict=True)]
-        sizes = [_map_of(shape, isinstance(each, IntConv2d), side, 0).words for shape, (_, each, _) in zip(shapes, found, strict=True)]
+        found, network = _analysed(self.network), self.network
+        flattened = [each.index > 0 and isinstance(network.layers[each.index - 1], Flatten) for each in found]
+        shapes = [network.activations[each.index - flat].shape for each, flat in zip(found, flattened, strict=True)]
+        convolves = [isinstance(each.layer, IntConv2d) for each in found]
+        sizes = [_map_of(shape, conv, self.side, 0).words for shape, conv in zip(shapes, convolves, strict=True)]
         depth = max(a + b for a, b in zip(sizes, [*sizes[1:], 0], strict=True))
-        maps = [
-            _map_of(shape, isinstance(each, IntConv2d), side, depth - words if place % 2 else 0)
-            for place, (shape, words, (_, each, _)) in enumerate(zip(shapes, sizes, found, strict=True))
+        maps = [  # from both ends in turn, so that a layer's input and output are apart
+            _map_of(shape, conv, self.side, depth - words if place % 2 else 0)
+            for place, (shape, conv, words) in enumerate(zip(shapes, convolves, sizes, strict=True))
         ]
-        keeps = [max(1, int(np.count_nonzero(kernels_of(each.weights, self.size), axis=2).max())) for _, each, _ in found]
-        records = self._records([each for _, each, _ in found], keeps)
         return tuple(
-            self._layer(each, pool, self.network.activations[index], maps[place : place + 2], keeps[place], records[place], index)
-            for place, (index, each, pool) in enumerate(found)
+            self._layer(each, network.activations[each.index], maps[place : place + 2], records)
+            for place, (each, records) in enumerate(zip(found, self._records(found), strict=True))
         )
 
-    def _records(self, layers: Sequence[IntConv2d | IntDense], keeps: Sequence[int]) -> list[int]:
+    def _records(self, found: Sequence[_Weights]) -> list[int]:
         """Kernels that a word holds of every layer: those for which all words are the fewest, weights and indices side by side."""
         lanes, slots = self.tile.lanes, self.tile.slots
-        for keep in keeps:
-            if -(-keep // slots) > min(2, lanes):
-                raise SparseError(f"a kernel keeps {keep} weights, but two lanes of the tile have {2 * slots}, and the tile {lanes} lanes")
-        joined = [-(-keep // slots) for keep in keeps]
-        counts = [kernels_of(each.weights, self.size)[..., 0].size for each in layers]
-        flags, index_bits = 2 + (lanes - 1).bit_length(), (MOST_PATTERNS - 1).bit_length()
+        joined = [-(-each.keep // slots) for each in found]
+        most = max(each.keep for each in found)
+        if max(joined) > min(2, lanes):
+            raise SparseError(f"a kernel keeps {most} weights, but Tile has {slots} slots a lane, and {min(2, lanes)} lanes for a kernel")
+        index_bits = _index_bits(found)
         best = None
         for indices in range(max(joined), lanes + 1):
-            weights = (self.tile.word_bits - flags - indices * index_bits) // WEIGHT_BITS
-            found = [min(lanes // j, weights // keep, indices // j) for keep, j in zip(keeps, joined, strict=True)]
-            if min(found) >= 1:
-                words = sum(-(-count // records) for count, records in zip(counts, found, strict=True))
-                best = min(best or (words, found), (words, found))
+            for weights in range(most, self.tile.multipliers + 1):
+                records = [min(lanes // j, weights // each.keep, indices // j) for each, j in zip(found, joined, strict=True)]
+                if min(records) < 1:
+                    continue
+                groups = [self._group(each, count) for each, count in zip(found, records, strict=True)]
+                missing = max(-len(outputs) % group for each, group in zip(found, groups, strict=True) for outputs in each.sets)
+                words = sum(-(-each.kernels[..., 0].size // count) for each, count in zip(found, records, strict=True))
+                if Fields(weights, indices, index_bits, missing.bit_length()).bits <= self.tile.word_bits:
+                    best = min(best or (words, records), (words, records))
         if best is None:
-            raise SparseError(f"Tile.word_bits must hold the {max(keeps)} weights of a kernel and its index, not {self.tile.word_bits}")
+            raise SparseError(f"Tile.word_bits must hold the {most} weights of a kernel and its index, not {self.tile.word_bits}")
         return best[1]
 
-    def _layer(
-        self, layer: IntConv2d | IntDense, pool: int, given: Activations, maps: Sequence[Map], keep: int, records: int, index: int
-    ) -> Layer:
-        dense = isinstance(layer, IntDense)
-        kernels = kernels_of(layer.weights, self.size).astype(np.int64)
-        joined = -(-keep // self.tile.slots)
-        group = min(len(kernels), records if dense else self.tile.lanes // joined)
-        outputs, patterns = _sets_of(kernels, keep, index)
-        groups = sum(-(-len(each) // group) for each in outputs)
+    def _group(self, found: _Weights, records: int) -> int:
+        """Outputs at once of a layer with so many kernels a word."""
+        at_once = records if isinstance(found.layer, IntDense) else self.tile.lanes // -(-found.keep // self.tile.slots)
+        return min(len(found.kernels), at_once)
+
+    def _layer(self, found: _Weights, given: Activations, maps: Sequence[Map], records: int) -> Layer:
+        layer, kernels, pool, dense = found.layer, found.kernels, found.pool, isinstance(found.layer, IntDense)
+        joined = -(-found.keep // self.tile.slots)
+        group = self._group(found, records)
+        groups = sum(-(-len(each) // group) for each in found.sets)
         _, rows, columns = (1, 1, groups) if dense else layer.infer(given).shape
         words = 1 if dense else -(-group // records)
         flat = layer.weights.reshape(len(layer.weights), -1).astype(np.int64) * given.interval.high
         rounding = 0 if layer.activation is None else layer.activation.rounding
         return Layer(
             dense=dense,
-            keep=keep,
+            keep=found.keep,
             joined=joined,
             records=records,
             group=group,
-            steps=groups if dense else rows // pool * pool * (columns // pool) * pool,
+            steps=rows // pool * pool * (columns // pool) * pool,
             channels=kernels.shape[1],
             groups=1 if dense else groups,
             lead=max(self.side, words),
@@ -352,8 +387,8 @@ class Plan:
             given=maps[0],
             gives=maps[1] if len(maps) > 1 else None,
             kernels=kernels,
-            sets=outputs,
-            patterns=patterns,
+            sets=found.sets,
+            patterns=found.patterns,
             bias=layer.bias + rounding,
             shift=np.zeros(len(kernels), np.int64) if layer.activation is None else layer.activation.shift.astype(np.int64),
             high=0 if layer.activation is None else layer.activation.high,
@@ -362,12 +397,11 @@ class Plan:
 
     @cached_property
     def fields(self) -> Fields:
-        missing = max(each.group - len(outputs) for each in self.layers for outputs in each.output_groups)
-        patterns = max(len(each) for layer in self.layers for each in layer.patterns)
+        missing = max(-len(outputs) % each.group for each in self.layers for outputs in each.sets)
         return Fields(
             weights=max(each.keep * each.records for each in self.layers),
             indices=max(each.records * each.joined for each in self.layers),
-            index_bits=max(1, (patterns - 1).bit_length()),
+            index_bits=_index_bits(_analysed(self.network)),
             missing_bits=missing.bit_length(),
         )
 
@@ -526,3 +560,37 @@ class Plan:
     def products(self) -> int:
         """Multiplications by weights that are not 0, of one image."""
         return sum(int(np.count_nonzero(each.kernels)) * (1 if each.dense else each.steps) for each in self.layers)
+
+    @property
+    def memories(self) -> dict[str, tuple[int, int]]:
+        """(depth, width) of all memories but the weights'."""
+        shifts = max(int(each.shift.max()) for each in self.layers).bit_length()
+        biases = Interval(int(min(each.bias.min() for each in self.layers)), int(max(each.bias.max() for each in self.layers)))
+        outputs = sum(len(each.kernels) for each in self.layers)
+        return {
+            **{f"bank{bank}": (self.depth, WORD_BITS) for bank in range(self.side)},
+            **{f"table{place}": (len(rows), self.code_bits * self.tile.slots) for place, rows in enumerate(self.tables)},
+            "sums": (self.sums + 1 if self.sums else 0, self.total.word * self.tile.lanes),
+            "biases": (outputs, biases.word),
+            "shifts": (outputs, shifts),
+            "walk": (len(self.walks[1]), 5),
+        }
+
+
+MOST_MULTIPLIERS = 16  # of a tile: beyond, the memory of the weights is what holds dense layers up
+
+
+def planned(network: Network, multipliers: int) -> Plan:
+    """The plan with the least latency of all tiles with up to so many multipliers. Raises `SparseError` where there is none."""
+    found, reason = [], None
+    for slots in range(1, max(each.keep for each in _analysed(network)) + 1):
+        for lanes in range(1, min(multipliers, MOST_MULTIPLIERS) // slots + 1):
+            try:
+                plan = Plan(network, Tile(lanes, slots))
+            except SparseError as error:
+                reason = error
+                continue
+            found.append((plan.latency, plan.tile.multipliers, slots, plan))
+    if not found:
+        raise reason or SparseError(f"multipliers must be at least 1, not {multipliers}")
+    return min(found, key=lambda each: each[:3])[3]

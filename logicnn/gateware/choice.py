@@ -12,7 +12,9 @@ __all__ = ["choice"]
 LONGEST = 6  # LUTs one after the other: more chains beside each other are faster, and take a LUT more each
 
 
-def choice(m: Module, words: Sequence[Value | None], number: Value, name: str, platform: object = None, taken: Value | None = None) -> Value:
+def choice(
+    m: Module, words: Sequence[Value | None], number: Value, name: str, platform: object = None, taken: Value | None = None
+) -> Value:
     """The word of this number; one that is None is never asked for. With `taken`, that of the number when it was up last.
 
     On iCE40 by chains of LUT4 that take two more words each: a LUT passes on what came so far, or takes it for the choice between its two

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from logicnn.gateware.layers import KEEP, layer_component, port_shape, word_shape
 from logicnn.gateware.pipelines import PipelinedDatapath
 from logicnn.gateware.popcounts import SharedThresholds
-from logicnn.mapping import Embedded, Mapping, Shared, Unrolled
+from logicnn.mapping import Embedded, Mapping, MappingError, Shared, Sparse, Unrolled
 from logicnn.network import Activations
 
 __all__ = ["Accelerator", "Core"]
@@ -20,6 +20,8 @@ class Core(wiring.Component):
     """
 
     def __init__(self, mapping: Mapping):
+        if mapping.plan:
+            raise MappingError("mapping has a Sparse engine, which takes words one by one: use logicnn.gateware.ConvolutionEngine")
         self.mapping = mapping
         super().__init__({"i": In(port_shape(mapping.network.core_input)), "o": Out(port_shape(mapping.network.output))})
 
@@ -32,6 +34,7 @@ class Core(wiring.Component):
         network = self.mapping.network
         value = self.i
         for index, engine in self.mapping.parts():
+            assert not isinstance(engine, Sparse)
             layer, given = network.layers[index], network.activations[index]
             match engine:
                 case Embedded():

@@ -135,7 +135,12 @@ class Lanes(wiring.Component):
         m.submodules.multipliers = multipliers = Multipliers(tile.multipliers)
         word, number = (delayed(m, self.beat[name], 2, name) for name in ("word", "number"))
         held = Signal.like(self.word.weights)
-        m.d.comb += [patterns.restart.eq(self.restart), patterns.read.eq(word[1]), patterns.word.eq(self.word), patterns.layer.eq(self.layer)]
+        m.d.comb += [
+            patterns.restart.eq(self.restart),
+            patterns.read.eq(word[1]),
+            patterns.word.eq(self.word),
+            patterns.layer.eq(self.layer),
+        ]
         with m.If(word[1]):
             m.d.sync += [held.eq(self.word.weights), self.missing.eq(self.word.missing)]
         for lane in range(tile.lanes):

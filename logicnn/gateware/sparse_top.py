@@ -1,5 +1,6 @@
 """The convolution engine on a board: images over a serial line, their classes back, weights from the board's flash where they need RAM."""
 
+import math
 from collections.abc import Mapping
 
 from amaranth import *
@@ -15,6 +16,7 @@ from logicnn.gateware.layers import KEEP
 from logicnn.gateware.pll import clocked_by_pll, dividers
 from logicnn.gateware.top import leds_of
 from logicnn.gateware.uart import Receiver, Silence, Transmitter
+from logicnn.gateware.weights import PIECE
 from logicnn.resources import device_of
 from logicnn.sparse import Plan
 
@@ -43,7 +45,7 @@ class SparseClassifier(wiring.Component):
         self._loader = None
         if loaded:
             state = crc_state(plan.network.digest())
-            self._loader = FlashLoader(len(plan.words), plan.tile.word_bits, state, round(WAKE_NS / period_ns))
+            self._loader = FlashLoader(plan.image_words.size * 8 // PIECE, PIECE, state, math.ceil(WAKE_NS / period_ns))
         self.words = Signal(8, attrs=KEEP)  # of images, with `arrives`
         self.arrives = Signal(attrs=KEEP)
         self.result = Signal(8, attrs=KEEP)

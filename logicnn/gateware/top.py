@@ -15,6 +15,7 @@ from logicnn.mapping import Mapping
 
 __all__ = ["BoardTop", "InputStore", "SerialClassifier"]
 
+
 class InputStore(wiring.Component):
     """Collects the bits of one input from bytes and keeps those that the network reads.
 
