@@ -153,26 +153,40 @@ class Circuit:
         level = self.bit(outside)
         self.drive(pin, level ^ (enable & (level ^ value)))
 
+    def origin(self, net: Net) -> Net:
+        """The net that a clock comes from, through buffers."""
+        while net in self.buffers and net not in self.cut:
+            net = self.buffers[net]
+        return net
+
     def check_clock(self) -> None:
-        """Traces all clocks to one net, whose value is then nowhere known; more than one raises `NetlistError`."""
+        """Traces all clocks to one net, whose level is then nowhere known; more than one raises `NetlistError`."""
         origins: dict[Net, str] = {}
-        for clock, cell in self.clocks.items():
-            net = clock
-            path = [net]
-            while net in self.buffers and net not in self.cut:
-                net = self.buffers[net]
-                path.append(net)
-            origins.setdefault(net, cell)
-            for each in path:
-                self.logic.pop(each, None)
-                self.inputs.discard(each)
-                self.sources.setdefault(each, "the clock")
+        for net, cell in self.clocks.items():
+            origins.setdefault(self.origin(net), cell)
         if len(origins) > 1:
-            named = ", ".join(
-                f"net {net} of {cell}" if (source := self.sources[net]) == "the clock" else f"{source} of {cell}"
-                for net, cell in origins.items()
-            )
+            named = " and ".join(f"{self.sources.get(net, f'net {net}')} (of {cell})" for net, cell in origins.items())
             raise NetlistError(f"the netlist has {len(origins)} clocks: {named}")
+        for net in [*self.buffers, *origins]:
+            if self.origin(net) in origins:
+                self.logic.pop(net, None)
+                self.inputs.discard(net)
+                self.sources.setdefault(net, "the clock")
+
+    def unknown(self) -> set[Net]:
+        """The nets whose value depends, within a cycle, on one without a known source."""
+        readers: dict[Net, list[Net]] = {}
+        for net, bit in self.logic.items():
+            for each in _nets_of(bit):
+                readers.setdefault(each, []).append(net)
+        found: set[Net] = set()
+        stack = [net for net in readers if not self.is_known(net)]
+        while stack:
+            net = stack.pop()
+            if net not in found:
+                found.add(net)
+                stack.extend(readers.get(net, ()))
+        return found
 
     def is_known(self, net: Net) -> bool:
         return net in self.logic or net in self.registers or net in self.inputs
@@ -229,3 +243,14 @@ class Circuit:
             return ()
         driver = self.sources.get(bit.net, "nothing")
         raise NetlistError(f"net {bit.net} ({names.get(bit.net, 'unnamed')}) is read but driven by {driver}, whose value is not known")
+
+
+def _nets_of(bit: Bit) -> set[Net]:
+    found: dict[int, Bit] = {}
+    stack = [bit]
+    while stack:
+        each = stack.pop()
+        if id(each) not in found:
+            found[id(each)] = each
+            stack.extend(each.operands)
+    return {each.net for each in found.values() if each.operator == "net"}

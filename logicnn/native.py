@@ -24,7 +24,7 @@ Builder = Any  # llvmlite has no types
 Value = Any
 WORD, BOOL, POINTER, VOID = ir.IntType(64), ir.IntType(1), ir.PointerType(), ir.VoidType()
 ONES = (1 << 64) - 1
-PIECE = 2000  # bits in one function: the time of LLVM's register allocation is not linear
+PIECE = 500  # bits in one function: the time of LLVM is not linear in it; 250 to 2000 run equally fast
 HEADER = 4  # of a row of the table of ports: memory, enable, address bits, data bits; then (row, weight)s and (place, row, mask)s
 
 
@@ -43,11 +43,15 @@ class Layout:
 
     @classmethod
     def of(cls, circuit: Circuit, nets: Iterable[Net], names: Mapping[Net, str]) -> "Layout":
-        """Rows for what `nets` and the memories need; raises `NetlistError` for a loop or a bit without a known source."""
+        """Rows for memories and for those of `nets` whose value is known.
+
+        Raises `NetlistError` for a loop, and for a register or a memory that depends on a bit without a known source.
+        """
         ports = [port for memory in circuit.memories.values() for port in (*memory.reads, *memory.writes)]
         outputs = [circuit.bit(net) for memory in circuit.memories.values() for read in memory.reads for net in read.outputs]
         at_edge = {id(bit): bit for port in ports for bit in _bits_of(port) if bit not in (ZERO, ONE)}
-        roots = [*at_edge.values(), *outputs, *(circuit.bit(net) for net in nets if circuit.is_known(net))]
+        unknown = circuit.unknown()
+        roots = [*at_edge.values(), *outputs, *(circuit.bit(net) for net in nets if circuit.is_known(net) and net not in unknown)]
         registers = circuit.needed(roots)
         order = circuit.order([*(circuit.registers[net].next for net in registers), *roots], names)
         rows = {net: 2 + index for index, net in enumerate([*registers, *sorted(circuit.inputs, key=str)])}

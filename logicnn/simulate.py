@@ -63,18 +63,20 @@ class Simulation:
     """A netlist (JSON, as synth_ice40 and synth_ecp5 write it) with `lanes` (a multiple of 64) copies of its state.
 
     `forced` signals are cut from what drives them and set by the caller, as the ports that are inputs. All of these are 0 at first.
-    What a device leaves unknown is random in every lane, from `seed`.
+    What a device leaves unknown is random in every lane, from `seed`. A netlist of several clocks needs the name of one, `clock`; the
+    rest, such as the divider that makes it, is left out and not known.
 
     Raises `NetlistError` for a netlist that it cannot simulate faithfully.
     """
 
-    def __init__(self, netlist: str | Path, lanes: int = 64, forced: Iterable[str] = (), seed: int = 0):
+    def __init__(self, netlist: str | Path, lanes: int = 64, forced: Iterable[str] = (), clock: str | None = None, seed: int = 0):
         if lanes < 64 or lanes % 64:
             raise ValueError(f"lanes must be a positive multiple of 64, not {lanes}")
         self.lanes = lanes
         self.cycle = 0  # edges so far
         self._module = Module.read(netlist)
-        self._circuit = circuit(self._module, [net for name in forced for net in self._module.nets(name) if not isinstance(net, str)])
+        cut = [net for name in forced for net in self._module.nets(name) if not isinstance(net, str)]
+        self._circuit = circuit(self._module, cut, clock and self._module.nets(clock)[0])
         names = {net: name for name, nets in self._module.names.items() for net in nets}
         layout = Layout.of(self._circuit, names, names)
         self._rows = layout.rows
@@ -88,8 +90,13 @@ class Simulation:
         return self._circuit.memories
 
     def set(self, name: str, values: int | np.ndarray | Sequence[int]) -> None:
-        """Sets an input or forced signal in every lane, or in each lane to its own value (lanes,); it stays until it is set again."""
-        self._machine.values[self._drives(name)] = self._packed(name, np.atleast_1d(np.asarray(values))[None])[0]
+        """Sets an input or forced signal in every lane, or in each lane to its own value (lanes,); it stays until it is set again.
+
+        Signals of more than 63 bits take bits, (lanes, width) bool, the lowest first.
+        """
+        given = np.atleast_1d(np.asarray(values))
+        packed = self._pack(name, list(given.T[:, None])) if given.dtype == bool and given.ndim == 2 else self._packed(name, given[None])
+        self._machine.values[self._drives(name)] = packed[0]
 
     def get(self, name: str) -> np.ndarray:  # (lanes,) int64
         """A signal of at most 63 bits after the last edge, unsigned, with the inputs of now."""
@@ -244,7 +251,8 @@ class Simulation:
         if isinstance(net, str):
             return int(net == "1")
         if net not in self._rows:
-            raise NetlistError(f"signal {name} is driven by {self._circuit.sources.get(net, 'nothing')}, whose value is not known")
+            driver = self._circuit.sources.get(net, "something")
+            raise NetlistError(f"signal {name} depends on {driver}, whose value is not known")
         return self._rows[net]
 
     def _records(self, name: str) -> list[int]:
@@ -256,13 +264,17 @@ class Simulation:
             raise ValueError(f"values of {name} must be one or {self.lanes} in each cycle, not of shape {values.shape}")
         if values.size and (values.min() < 0 or int(values.max()).bit_length() > len(nets)):
             raise ValueError(f"values of {name} must be of {len(nets)} bits, not from {values.min()} to {values.max()}")
-        packed = np.zeros((len(values), len(nets), self.lanes // 64), np.uint64)
-        for place, net in enumerate(nets):
-            bits = (values >> place & 1).astype(bool)
-            if isinstance(net, str) and (bits != (net == "1")).any():
+        return self._pack(name, [(values >> place & 1).astype(bool) for place in range(len(nets))])
+
+    def _pack(self, name: str, bits: Sequence[np.ndarray]) -> np.ndarray:  # each (cycles, lanes or 1) -> (cycles, bits, words)
+        packed = []
+        for place, (net, each) in enumerate(zip(self._module.nets(name), bits, strict=True)):
+            if not isinstance(net, str):
+                every = np.broadcast_to(each, (len(each), self.lanes))
+                packed.append(np.packbits(every, axis=1, bitorder="little").view("<u8"))
+            elif (each != (net == "1")).any():
                 raise ValueError(f"bit {place} of {name} is the constant {net}")
-            packed[:, place] = np.packbits(np.broadcast_to(bits, (len(values), self.lanes)), axis=1, bitorder="little").view("<u8")
-        return packed[:, [not isinstance(net, str) for net in nets]]
+        return np.stack(packed, axis=1) if packed else np.zeros((len(bits[0]), 0, self.lanes // 64), np.uint64)
 
     def _integers(self, name: str, words: np.ndarray) -> np.ndarray:  # (cycles, bits, words) -> (cycles, lanes) int64
         if words.shape[1] > 63:

@@ -4,11 +4,13 @@ Sources: memory usage guide (FPGA-TN-02204), DP16KD; sysDSP usage guide (FPGA-TN
 Diamond 3.12). At power-up registers have the level of their reset (GSR), and memory is INITVAL.
 """
 
+import numpy as np
+
 from logicnn.bits import mux
 from logicnn.cells.cell import Cell, product
-from logicnn.circuit import ONE, ZERO, Bit
+from logicnn.circuit import ONE, ZERO, Bit, Memory, Read, Write
 
-__all__ = ["clock_buffer", "distributed_memory", "flip_flop", "multiplier", "pin", "pll"]
+__all__ = ["block_memory", "clock_buffer", "distributed_memory", "flip_flop", "multiplier", "pin", "pll"]
 
 
 def flip_flop(cell: Cell) -> None:
@@ -95,3 +97,58 @@ def multiplier(cell: Cell) -> None:
     result = product(words[0], words[1], (signs[0] is ONE, signs[1] is ONE), 36)
     for place, bit in enumerate(result):
         cell.circuit.drive(cell.outputs(f"P{place}")[0], bit)
+
+
+UNUSED = {1: 0, 2: 1, 4: 2, 9: 3, 18: 4, 36: 5}  # low address bits that a port of so many bits does not use
+
+
+def block_memory(cell: Cell) -> None:
+    """DP16KD without output registers: 1,024 words of 18 bits, two ports of 1, 2, 4, 9 or 18 bits, or A writes and B reads and one takes 36.
+
+    Ports of 1, 2 and 4 bits leave out the ninth bit of each byte. Ports of 18 and 36 bits take a write enable for each nine bits in place
+    of the lowest address bits, and 36 bits are the pins of A, then those of B. WRITEMODE says what a port reads while it writes; where one
+    port reads what the other writes, it is the old content.
+    """
+    cell.require("INIT_DATA", "STATIC")
+    widths = {port: cell.number(f"DATA_WIDTH_{port}", 18) for port in "AB"}
+    if not {*widths.values()} <= {*UNUSED}:
+        raise cell.fail(f"DATA_WIDTH_A {widths['A']} and DATA_WIDTH_B {widths['B']} are not supported")
+    simple = 36 in widths.values()
+    if simple:
+        cell.require_constant("WEB", ZERO)
+    outputs = {port: [cell.outputs(f"DO{port}{place}")[0] for place in range(18)] for port in "AB"}
+    reads, writes = [], []
+    for port, width in widths.items():
+        enable, write, address = _port(cell, port, width)
+        places = range(width)
+        if not (simple and port == "B"):
+            data = [cell.bit(f"DI{bank}{place}") for bank in "AB" for place in range(18)][18 * (port == "B") :][:width]
+            lines = {18: 2, 36: 4}.get(width, 0)
+            masks = [cell.bit(f"AD{port}{place // 9}") if lines else ONE for place in places]
+            writes.append(Write(write, address, places, data, masks))
+        mode = cell.require(f"WRITEMODE_{port}", "NORMAL", "WRITETHROUGH", "READBEFOREWRITE")
+        if not (simple and port == "A"):
+            nets = [*outputs["A"], *outputs["B"]] if width == 36 else outputs[port][:width]
+            seen = enable & ~write if mode == "NORMAL" else enable
+            reads.append(Read(seen, address, places, nets, late=mode == "WRITETHROUGH"))
+    read = [net for port in reads for net in port.outputs]
+    for net in read:
+        cell.circuit.register(net, cell.circuit.bit(net))
+    for net in {*outputs["A"], *outputs["B"]} - {*read}:
+        cell.circuit.sources[net] = f"{cell.name}, whose output is unused in this width"
+    rows = [cell.number(f"INITVAL_{row:02X}") >> 20 * word & 0x3FFFF for row in range(64) for word in range(16)]
+    initial = (np.array(rows)[:, None] >> np.arange(18) & 1).astype(bool)
+    cell.circuit.memories[cell.name] = Memory(cell.kind, 1024, 18, initial, reads, writes)
+
+
+def _port(cell: Cell, port: str, width: int) -> tuple[Bit, Bit, list[tuple[Bit, int]]]:
+    """(enabled, writes, address) of a port, its clock and resets checked."""
+    cell.require(f"REGMODE_{port}", "NOREG")
+    cell.require(f"CLK{port}MUX", f"CLK{port}")
+    cell.require(f"CSDECODE_{port}", "0b000")
+    for pin in (f"RST{port}", f"CS{port}0", f"CS{port}1", f"CS{port}2"):
+        cell.require_constant(pin, ZERO)
+    weights = [1, 2, 4, *(9 << place for place in range(11))]
+    address = [(cell.bit(f"AD{port}{place}"), weights[place]) for place in range(UNUSED[width], 14)]
+    enable = cell.bit(f"CE{port}") if cell.clocked(f"CLK{port}") else ZERO
+    return enable, enable & cell.bit(f"WE{port}"), address

@@ -48,7 +48,8 @@ def _held(cell: Cell, name: str, word: Sequence[Bit], enable: Bit, parameter: st
     """The word, through registers where the parameter is 1."""
     if not cell.number(parameter):
         return list(word)
-    return [cell.circuit.register((cell.name, (name, place)), bit, enable) for place, bit in enumerate(word)]
+    initial = None if enable is ZERO else 0  # a register that nothing ever loads must not be relied on
+    return [cell.circuit.register((cell.name, (name, place)), bit, enable, initial) for place, bit in enumerate(word)]
 
 
 def _products(cell: Cell, a: Word, b: Word, enable: Bit) -> tuple[Word, Word, Word]:
