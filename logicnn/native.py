@@ -127,6 +127,7 @@ class _Code:
     def __init__(self, layout: Layout, words: int):
         self.layout = layout
         self.vector = ir.VectorType(WORD, words)
+        self.row = ir.ArrayType(WORD, words)  # an array of vectors would be padded to powers of two
         self.words = words
         self.module = ir.Module()
         pieces = [self.piece(start) for start in range(0, len(layout.order), PIECE)]
@@ -140,7 +141,7 @@ class _Code:
 
     def at(self, builder: Builder, base: Value, row: Value | int) -> Value:
         """The address of a vector in an array of them."""
-        return builder.gep(base, [WORD(row) if isinstance(row, int) else row], source_etype=self.vector)
+        return builder.gep(base, [WORD(row) if isinstance(row, int) else row], source_etype=self.row)
 
     def load(self, builder: Builder, base: Value, row: Value | int = 0) -> Value:
         return builder.load(self.at(builder, base, row), align=8, typ=self.vector)  # numpy aligns to words only

@@ -152,14 +152,16 @@ class Simulation:
         Returns after how many edges it first was 1 in each lane (0: it already is), or -1; the number of edges taken is the greatest, or
         `limit` where a lane is -1.
         """
-        (row,) = self._records(name)
+        rows = self._records(name)
+        if len(rows) != 1:
+            raise ValueError(f"{name} has {len(rows)} bits, not one")
         words = self.lanes // 64
         first = np.full(self.lanes, -1)
         stop, start = np.zeros(words, np.uint64), self.cycle
         nothing = np.zeros((min(limit, BLOCK), 0, words), np.uint64)
 
         def go(done: int, count: int) -> int:
-            edges, taken = self._machine.run([], nothing[:count], [row], stop)
+            edges, taken = self._machine.run([], nothing[:count], rows, stop)
             if taken.any():
                 seen = _unpack(taken[:, 0], self.lanes)  # (cycles, lanes)
                 first[(first < 0) & seen.any(axis=0)] = (done + seen.argmax(axis=0))[(first < 0) & seen.any(axis=0)]

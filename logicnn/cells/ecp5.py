@@ -103,7 +103,7 @@ UNUSED = {1: 0, 2: 1, 4: 2, 9: 3, 18: 4, 36: 5}  # low address bits that a port 
 
 
 def block_memory(cell: Cell) -> None:
-    """DP16KD without output registers: 1,024 words of 18 bits, two ports of 1, 2, 4, 9 or 18 bits, or A writes and B reads and one takes 36.
+    """DP16KD without output registers: 1,024 words of 18 bits, two ports of 1, 2, 4, 9 or 18 bits, or A writes, B reads and one has 36.
 
     Ports of 1, 2 and 4 bits leave out the ninth bit of each byte. Ports of 18 and 36 bits take a write enable for each nine bits in place
     of the lowest address bits, and 36 bits are the pins of A, then those of B. WRITEMODE says what a port reads while it writes; where one
