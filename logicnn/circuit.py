@@ -139,9 +139,10 @@ class Circuit:
         return output
 
     def buffer(self, net: Net, source: Net) -> None:
-        """Makes a net the same as another, for data and clocks."""
-        self.drive(net, self.bit(source))
-        self.buffers[net] = source
+        """Makes a net, where it is connected, the same as another, for data and clocks."""
+        if not isinstance(net, str):
+            self.drive(net, self.bit(source))
+            self.buffers[net] = source
 
     def share_pin(self, pin: Net, value: Bit, enable: Bit) -> None:
         """A pin that the circuit drives while `enable`; else it is the input ``("outside", pin)``."""

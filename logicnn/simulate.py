@@ -187,7 +187,7 @@ class Simulation:
         return Pin(self._pins, self._record(name, net) * words, places)
 
     def load(self, name: str, words: np.ndarray | Sequence[int]) -> None:
-        """Sets the content of a memory in every lane, (depth,) integers of its width."""
+        """Sets the content of a memory in every lane, (depth,) integers of its width; synthesis may have permuted bits and addresses."""
         memory = self._memory(name)
         values = np.asarray(words)
         if values.shape != (memory.depth,) or values.min() < 0 or values.max() >> memory.width:
@@ -265,7 +265,7 @@ class Simulation:
         if values.ndim != 2 or values.shape[1] not in (1, self.lanes):
             raise ValueError(f"values of {name} must be one or {self.lanes} in each cycle, not of shape {values.shape}")
         if values.size and (values.min() < 0 or int(values.max()).bit_length() > len(nets)):
-            raise ValueError(f"values of {name} must be of {len(nets)} bits, not from {values.min()} to {values.max()}")
+            raise ValueError(f"values of {name} must fit into {len(nets)} bits, but go from {values.min()} to {values.max()}")
         return self._pack(name, [(values >> place & 1).astype(bool) for place in range(len(nets))])
 
     def _pack(self, name: str, bits: Sequence[np.ndarray]) -> np.ndarray:  # each (cycles, lanes or 1) -> (cycles, bits, words)
