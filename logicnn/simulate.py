@@ -62,9 +62,9 @@ class Pin:
 class Simulation:
     """A netlist (JSON, as synth_ice40 and synth_ecp5 write it) with `lanes` (a multiple of 64) copies of its state.
 
-    `forced` signals are cut from what drives them and set by the caller, as the ports that are inputs. All of these are 0 at first.
-    What a device leaves unknown is random in every lane, from `seed`. A netlist of several clocks needs the name of one, `clock`; the
-    rest, such as the divider that makes it, is left out and not known.
+    128 or 256 lanes take hardly more time than 64. `forced` signals are cut from what drives them and set by the caller, as the ports
+    that are inputs; all of these are 0 at first. What a device leaves unknown is random in every lane, from `seed`. A netlist of several
+    clocks needs the name of one, `clock`; the rest, such as the divider that makes it, is left out and not known.
 
     Raises `NetlistError` for a netlist that it cannot simulate faithfully.
     """

@@ -274,13 +274,15 @@ def test_pins_of_ecp5(tmp_path):
     assert simulation.get("o").tolist() == [0, 1] * 32
 
 
+@pytest.mark.parametrize("port", ["A", "B"])
 @pytest.mark.parametrize("mode", ["NORMAL", "WRITETHROUGH", "READBEFOREWRITE"])
-def test_ecp5_port_that_reads_and_writes(tmp_path, mode):
+def test_ecp5_port_that_reads_and_writes(tmp_path, mode, port):
     """18 bits with two write enables; what is read at a write is held, new or old."""
     places = range(18)
-    ports = {f"DIA{place}": [100 + place] for place in places} | {f"ADA{4 + place}": [130 + place] for place in range(3)}
-    ports |= {"ADA0": [140], "ADA1": [141], "WEA": [142], "CEA": [143], "CLKA": [2]} | {f"DOA{place}": [200 + place] for place in places}
-    memory = cell("DP16KD", "DOA", {"WRITEMODE_A": mode, "INITVAL_00": "1" * 320}, **ports)
+    ports = {f"DI{port}{place}": [100 + place] for place in places} | {f"AD{port}{4 + place}": [130 + place] for place in range(3)}
+    ports |= {f"AD{port}0": [140], f"AD{port}1": [141], f"WE{port}": [142], f"CE{port}": [143], f"CLK{port}": [2]}
+    ports |= {f"DO{port}{place}": [200 + place] for place in places}
+    memory = cell("DP16KD", "", {f"WRITEMODE_{port}": mode, "INITVAL_00": "1" * 320}, **ports)
     inputs = {"data": 18 * [0], "address": 3 * [0], "enables": 2 * [0], "write": [0], "clocked": [0]}
     nets = {"data": 100, "address": 130, "enables": 140, "write": 142, "clocked": 143}
     given = {name: ("input", [nets[name] + place for place in range(len(bits))]) for name, bits in inputs.items()}
