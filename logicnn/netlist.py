@@ -17,7 +17,7 @@ import numpy as np
 
 from logicnn.errors import LogicnnError
 
-__all__ = ["Net", "Netlist", "NetlistError"]
+__all__ = ["Gate", "Module", "Net", "Netlist", "NetlistError", "gates", "lookup"]
 
 # Yosys numbers nets from 2; "0", "1" and "x" are constants. ("next", net) is the next value of a register, ("carry", n) inside a cell.
 Net = int | str | tuple[str, Any]
@@ -30,17 +30,46 @@ class NetlistError(LogicnnError):
 
 
 @dataclass(frozen=True)
+class Module:
+    """The top module of a flat netlist as Yosys writes it: cells by name, nets of signals and ports by name, first bit first."""
+
+    cells: dict[str, dict]
+    names: dict[str, list[Net]]
+    ports: dict[str, dict]
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Module":
+        """Raises `NetlistError` for a file that is not such a netlist."""
+        try:
+            modules = json.loads(Path(path).read_text())["modules"]
+            (top,) = [module for module in modules.values() if int(str(module.get("attributes", {}).get("top", "0")), 2)]
+            return cls(top["cells"], {name: net["bits"] for name, net in top["netnames"].items()}, top.get("ports", {}))
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NetlistError(f"cannot read the netlist {path}: {error}") from None
+
+    def nets(self, name: str) -> list[Net]:
+        """The nets of a signal, first bit first; its name is the path in the design, joined by dots."""
+        if name not in self.names:
+            raise NetlistError(f"the netlist has no signal {name!r}")
+        return self.names[name]
+
+
+# A reading of a netlist's bits: anything with & | ^ ~, such as words of 64 samples.
+Bits = Any
+
+
+@dataclass(frozen=True)
 class Gate:
     """One output of a combinational cell: `function` of the values of `inputs`."""
 
     inputs: tuple[Net, ...]
-    function: Callable[..., np.ndarray]
+    function: Callable[..., Bits]
 
 
 CONSTANTS = "0", "1", "x"
 
 
-def lookup(table: int, inputs: Sequence[np.ndarray]) -> np.ndarray | int:
+def lookup(table: int, inputs: Sequence[Bits]) -> Bits | int:
     """Packed evaluation of a truth table whose bit ``i`` is the output for input word ``i`` (input 0 lowest); 0 and -1 are constants."""
     size = 1 << len(inputs)
     full = (1 << size) - 1
@@ -68,10 +97,13 @@ def lookup(table: int, inputs: Sequence[np.ndarray]) -> np.ndarray | int:
     return when_low ^ (x & (when_low ^ lookup(high, rest)))
 
 
-def _lut(table: int) -> Callable[..., np.ndarray]:
-    def function(*inputs: np.ndarray) -> np.ndarray:
+def _lut(table: int) -> Callable[..., Bits]:
+    def function(*inputs: Bits) -> Bits:
         result = lookup(table, inputs)
-        return result if isinstance(result, np.ndarray) else np.full_like(inputs[0], np.uint64(result % (1 << 64)))
+        if not isinstance(result, int):
+            return result
+        zero = inputs[0] ^ inputs[0]
+        return ~zero if result else zero
 
     return function
 
@@ -83,13 +115,13 @@ def _number(parameter: str | int) -> int:
     return parameter if isinstance(parameter, int) else int(parameter, 2)
 
 
-def _select(low: np.ndarray, high: np.ndarray, select: np.ndarray) -> np.ndarray:
+def _select(low: Bits, high: Bits, select: Bits) -> Bits:
     return low ^ (select & (low ^ high))
 
 
 def _ccu2c(cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate]:
     """Two 4-input LUTs and their carries; ``INJECT1 = "YES"`` breaks the carry, which the flow never does."""
-    gates = {}
+    logic = {}
     carry = net("CIN")
     parameters = cell["parameters"]
     for half in "01":
@@ -98,15 +130,15 @@ def _ccu2c(cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate]:
         table = _number(parameters[f"INIT{half}"])
         inputs = tuple(net(f"{name}{half}") for name in "ABCD")
         # S = LUT4 xor CIN; COUT = CIN where the LUT4 is 1, else the LUT2 of its low four entries with A and B
-        gates[net(f"S{half}")] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _lut(t)(a, b, c, d) ^ cin)
+        logic[net(f"S{half}")] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _lut(t)(a, b, c, d) ^ cin)
         after: Net = net("COUT") if half == "1" else ("carry", id(cell))
-        gates[after] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _select(_lut(t & 0xF)(a, b), cin, _lut(t)(a, b, c, d)))
+        logic[after] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _select(_lut(t & 0xF)(a, b), cin, _lut(t)(a, b, c, d)))
         carry = after
-    return gates
+    return logic
 
 
-def _gates(kind: str, cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate] | None:
-    """The combinational functions of a cell by output net, or None for a cell of another kind."""
+def gates(kind: str, cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate] | None:
+    """The combinational functions of a cell by output net, or None for a cell of another kind; `net` gives the net of a port."""
     match kind:
         case "SB_LUT4":
             return {net("O"): Gate(tuple(net(f"I{i}") for i in range(4)), _lut(_number(cell["parameters"]["LUT_INIT"])))}
@@ -185,16 +217,12 @@ class Netlist:
     """
 
     def __init__(self, path: str | Path):
-        try:
-            modules = json.loads(Path(path).read_text())["modules"]
-            tops = [module for module in modules.values() if int(str(module.get("attributes", {}).get("top", "0")), 2)]
-            (module,) = tops
-            cells, names = module["cells"], module["netnames"]
-        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise NetlistError(f"cannot read the netlist {path}: {error}") from None
+        module = Module.read(path)
+        cells = module.cells
         self.cells = Counter(cell["type"] for cell in cells.values())
         self._carry_cells = _carry_cells(cells.values()) + _feed_ins(cells.values())
-        self._names = {name: net["bits"] for name, net in names.items()}
+        self._names = module.names
+        self.nets = module.nets
         self._gates: dict[Net, Gate] = {}
         self._registers: dict[Net, Net] = {}
         self._others: dict[Net, str] = {}
@@ -207,11 +235,11 @@ class Netlist:
             bits = cell["connections"].get(port, ["0"])
             return bits[0] if bits else "x"
 
-        gates = _gates(cell["type"], cell, net)
+        logic = gates(cell["type"], cell, net)
         register = _next_value(cell["type"], cell, net)
-        if gates is not None:
-            self._gates |= gates
-            self._drivers |= dict.fromkeys(gates, name)
+        if logic is not None:
+            self._gates |= logic
+            self._drivers |= dict.fromkeys(logic, name)
         elif register is not None:
             self._gates["next", register[0]] = register[1]
             self._registers[register[0]] = "next", register[0]
@@ -228,12 +256,6 @@ class Netlist:
         On iCE40 a carry shares a cell with a LUT that reads the same, on ECP5 a CCU2C takes two.
         """
         return self.cells["SB_LUT4"] + self.cells["LUT4"] + 2 * self.cells["CCU2C"] + self._carry_cells
-
-    def nets(self, name: str) -> list[Net]:
-        """The nets of a signal, first bit first; its name is the path in the design, joined by dots."""
-        if name not in self._names:
-            raise NetlistError(f"the netlist has no signal {name!r}")
-        return self._names[name]
 
     def registers_below(self, prefix: str) -> list[str]:
         """Names of the signals in a component, by its path, that are registers."""
