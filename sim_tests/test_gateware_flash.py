@@ -16,7 +16,7 @@ from logicnn import tools
 from logicnn.errors import LogicnnError
 from logicnn.flash import OFFSET, crc_state, image
 from logicnn.gateware.flash import FlashLoader
-from sim_tests.flash_model import FlashChip, Transfer
+from logicnn.flash_chip import FlashChip, Transfer
 
 DIGEST = "00112233445566778899aabbccddeeff" * 2
 OTHER = "00112233445566778899aabbccddeefe" * 2

@@ -9,7 +9,7 @@ from logicnn.resources import Family, device_of
 
 __all__ = ["choice"]
 
-LONGEST = 6  # LUTs one after the other: more chains beside each other are faster, and take a LUT more each
+LONGEST = 8  # LUTs one after the other: more chains beside each other are faster, and take a LUT more each
 
 
 def choice(

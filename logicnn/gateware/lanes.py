@@ -132,9 +132,9 @@ class Lanes(wiring.Component):
         m = Module()
         plan, tile = self._plan, self._plan.tile
         m.submodules.patterns = patterns = PatternMemory(plan)
-        m.submodules.multipliers = multipliers = Multipliers(tile.multipliers)
+        m.submodules.multipliers = multipliers = Multipliers([group for group in self._together() for _ in range(tile.slots)])
         word, number = (delayed(m, self.beat[name], 2, name) for name in ("word", "number"))
-        held = Signal.like(self.word.weights)
+        held, weights = Signal.like(self.word.weights), Signal.like(self.word.weights)
         m.d.comb += [
             patterns.restart.eq(self.restart),
             patterns.read.eq(word[1]),
@@ -143,8 +143,9 @@ class Lanes(wiring.Component):
         ]
         with m.If(word[1]):
             m.d.sync += [held.eq(self.word.weights), self.missing.eq(self.word.missing)]
+        m.d.sync += weights.eq(held)
         for lane in range(tile.lanes):
-            self._lane(m, lane, held, patterns.codes, word[2], number[2], multipliers, platform)
+            self._lane(m, lane, weights, patterns.codes, word[2], number[2], multipliers, platform)
         for lane in range(tile.lanes):
             products = [multipliers.o[lane * tile.slots + slot] for slot in range(tile.slots)]
             total = Signal(self.sum_shape, name=f"sum{lane}")
@@ -155,27 +156,38 @@ class Lanes(wiring.Component):
     def _lane(self, m: Module, lane: int, held, codes, word, number, multipliers: Multipliers, platform) -> None:
         """A lane's weights and selectors, filled by the word of a pass that has them."""
         plan, slots = self._plan, self._plan.tile.slots
-        fills = Signal(name=f"fills{lane}")
+        fills, take = Signal(name=f"fills{lane}"), Signal(name=f"take{lane}")
         code = Signal(codes[0].shape(), name=f"code{lane}")
         given = Signal(data.ArrayLayout(signed(WEIGHT_BITS), slots), name=f"given{lane}")
-        weights = Signal(data.ArrayLayout(signed(WEIGHT_BITS), slots), name=f"weights{lane}")
         with m.Switch(self.layer):
             for index, layer in enumerate(plan.layers):
                 if lane < layer.group * layer.joined:
                     with m.Case(index):
                         m.d.comb += self._filled(layer, lane, word, number, held, codes, fills, code, given)
-        with m.If(fills):
-            m.d.sync += weights.eq(given)
+        m.d.sync += take.eq(fills)
         for slot, (needed, order) in enumerate(zip(plan.inputs[lane], plan.codes, strict=True)):
             words = [self.window[position] if position in needed else None for position in order]
+            place = lane * slots + slot
             m.d.comb += [
-                multipliers.words[lane * slots + slot].eq(choice(m, words, code[slot], f"lane{lane}_{slot}", platform, fills)),
-                multipliers.weights[lane * slots + slot].eq(weights[slot]),
+                multipliers.words[place].eq(choice(m, words, code[slot], f"lane{lane}_{slot}", platform, fills)),
+                multipliers.weights[place].eq(given[slot]),
+                multipliers.take[place].eq(take),
             ]
 
+    def _place(self, layer: Layer, lane: int) -> tuple[int, int, int]:
+        """Of a lane: which word of a pass fills it, with which kernel of the word, and with which part of that."""
+        return *divmod(lane // layer.joined, layer.records), lane % layer.joined
+
+    def _together(self) -> list[int]:
+        """Numbers for the lanes: the same for two that the same words fill."""
+        words = [
+            tuple(self._place(layer, lane)[0] if lane < layer.group * layer.joined else -1 for layer in self._plan.layers)
+            for lane in range(self._plan.tile.lanes)
+        ]
+        return [words.index(each) for each in words]
+
     def _filled(self, layer: Layer, lane: int, word, number, held, codes, fills, code, given) -> list:
-        """Which word of a pass fills a lane, and with which kernel of it, or which half of one."""
-        (at, record), part = divmod(lane // layer.joined, layer.records), lane % layer.joined
+        at, record, part = self._place(layer, lane)
         statements = [fills.eq(word & (number == at)), code.eq(codes[record * layer.joined + part])]
         for slot in range(self._plan.tile.slots):
             weight = part * self._plan.tile.slots + slot
