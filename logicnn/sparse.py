@@ -9,8 +9,7 @@ Maps lie in as many banks as a window has rows, word `a` of a map in bank ``a mo
 `side`, the words of a row or of a column of a window are in different banks.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import isqrt
@@ -109,12 +108,27 @@ class Fields:
         return self.weights * WEIGHT_BITS + self.indices * self.index_bits + 2 + self.missing_bits
 
 
+Patterns = tuple[tuple[int, ...], ...]  # positions that each keeps
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Groups ``start ... stop - 1`` of a layer, in which every place of a group has few patterns."""
+
+    start: int
+    stop: int
+    patterns: tuple[Patterns, ...]  # by place
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One convolution or dense layer with its pooling, as the engine runs it.
 
     `keep` weights of a kernel in `joined` lanes; `records` kernels a word; `group` outputs at once. `steps` positions (dense: words) a
     pass, `channels` passes for a group, `groups` of them. Before its first position a pass takes ``lead - 1`` cycles.
+
+    Place o of group g has the output ``o * apart + g * onward``, or none: a lane works for neighbouring outputs, which share patterns, so
+    that its selector reads few positions ("each individual SPE block is designed to operate uniquely on one set of kernels").
     """
 
     dense: bool
@@ -133,8 +147,10 @@ class Layer:
     given: Map
     gives: Map | None  # None: scores
     kernels: np.ndarray  # (out, kernels of an output, size)
-    sets: tuple[tuple[int, ...], ...]  # outputs of every set
-    patterns: tuple[tuple[tuple[int, ...], ...], ...]  # of every set: positions
+    outputs: tuple[tuple[int, ...], ...]  # of every group
+    apart: int
+    onward: int
+    segments: tuple[Segment, ...]
     bias: np.ndarray  # (out,), the rounding with it
     shift: np.ndarray  # (out,)
     high: int
@@ -155,9 +171,14 @@ class Layer:
         return self.groups * (self.channels * (self.lead - 1 + self.steps) + self.hold * self.blocks) + DEPTH + self.group
 
     @property
-    def output_groups(self) -> list[tuple[int, ...]]:
-        """The outputs that are computed at once; none are of two sets."""
-        return [each[start : start + self.group] for each in self.sets for start in range(0, len(each), self.group)]
+    def order(self) -> list[int]:
+        """Outputs in the order in which they are written."""
+        return [output for group in self.outputs for output in group]
+
+    @property
+    def sets(self) -> int:
+        """Sets of the patterns' memory: one a segment, and of a convolution one a word of its passes."""
+        return len(self.segments) * self.words
 
 
 def _parsed(network: Network) -> list[tuple[int, IntConv2d | IntDense, int]]:
@@ -202,11 +223,10 @@ def _side(found: Sequence[tuple[int, IntConv2d | IntDense, int]]) -> int:
     return next(iter(shapes))[0]
 
 
-def _covered(kernels: np.ndarray, keep: int) -> tuple[tuple[int, ...], ...]:
-    """The fewest found sets of up to `keep` positions of which every kernel (n, size) needs only one: those that are in no other."""
-    supports = sorted({tuple(np.flatnonzero(row).tolist()) for row in np.unique(kernels != 0, axis=0)}, key=lambda each: (-len(each), each))
+def _covered(supports: Iterable[tuple[int, ...]], keep: int) -> Patterns:
+    """Few sets of up to `keep` positions one of which each support is part of: those that are in no other, small ones joined."""
     patterns: list[set[int]] = []
-    for support in map(set, supports):
+    for support in map(set, sorted(set(supports), key=lambda each: (-len(each), each))):
         if any(support <= each for each in patterns):
             continue
         room = next((each for each in patterns if len(each | support) <= keep), None)
@@ -217,33 +237,41 @@ def _covered(kernels: np.ndarray, keep: int) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(sorted(each)) for each in patterns)
 
 
-def _sets_of(kernels: np.ndarray, keep: int, index: int) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[tuple[int, ...], ...], ...]]:
-    """The fewest sets of neighbouring outputs of `kernels` (out, n, size) with few patterns each: (outputs, patterns) by set."""
-    worst = 0
-    for count in range(1, len(kernels) + 1):
-        outputs = [tuple(each.tolist()) for each in np.array_split(np.arange(len(kernels)), count)]
-        patterns = []
-        for each in outputs:
-            patterns.append(_covered(kernels[list(each)].reshape(-1, kernels.shape[2]), keep))
-            if len(patterns[-1]) > MOST_PATTERNS:
-                worst = len(patterns[-1])
+def _segments(found: "_Weights", outputs: Sequence[tuple[int, ...]], places: int) -> tuple[Segment, ...]:
+    """Runs of groups, as long as every place of them has few patterns. Raises `SparseError` where one group has too many."""
+    segments: list[Segment] = []
+    start = 0
+    while start < len(outputs):
+        seen: list[set[tuple[int, ...]]] = [set() for _ in range(places)]
+        patterns: tuple[Patterns, ...] = ()
+        stop = start
+        while stop < len(outputs):
+            for place, output in enumerate(outputs[stop]):
+                seen[place].update(found.supports[output])
+            more = tuple(_covered(each, found.keep) for each in seen)
+            most = max(len(each) for each in more)
+            if most > MOST_PATTERNS:
                 break
-        else:
-            return tuple(outputs), tuple(patterns)
-    raise SparseError(f"layer {index} has {worst} patterns in the kernels of one output, at most {MOST_PATTERNS}; prune it to patterns")
+            patterns, stop = more, stop + 1
+        if stop == start:
+            raise SparseError(
+                f"layer {found.index} has more than {MOST_PATTERNS} patterns in the kernels of one output; prune it to patterns"
+            )
+        segments.append(Segment(start, stop, patterns))
+        start = stop
+    return tuple(segments)
 
 
 @dataclass(frozen=True, eq=False)
 class _Weights:
-    """A layer with its pooling, its kernels (out, n, size), how many weights these keep, and their patterns by set of outputs."""
+    """A layer with its pooling, its kernels (out, n, size), how many weights these keep, and every output's positions of such."""
 
     index: int
     layer: IntConv2d | IntDense
     pool: int
     kernels: np.ndarray
     keep: int
-    sets: tuple[tuple[int, ...], ...]
-    patterns: tuple[tuple[tuple[int, ...], ...], ...]
+    supports: tuple[frozenset[tuple[int, ...]], ...]
 
 
 @lru_cache(maxsize=8)
@@ -254,12 +282,9 @@ def _analysed(network: Network) -> tuple[_Weights, ...]:
     for index, layer, pool in parsed:
         kernels = kernels_of(layer.weights, side**2).astype(np.int64)
         keep = max(1, int(np.count_nonzero(kernels, axis=2).max()))
-        found.append(_Weights(index, layer, pool, kernels, keep, *_sets_of(kernels, keep, index)))
+        supports = tuple(frozenset(tuple(np.flatnonzero(row).tolist()) for row in np.unique(each != 0, axis=0)) for each in kernels)
+        found.append(_Weights(index, layer, pool, kernels, keep, supports))
     return tuple(found)
-
-
-def _index_bits(found: Sequence[_Weights]) -> int:
-    return max(1, (max(len(patterns) for each in found for patterns in each.patterns) - 1).bit_length())
 
 
 def _map_of(shape: tuple[int, ...], conv: bool, side: int, base: int) -> Map:
@@ -270,25 +295,32 @@ def _map_of(shape: tuple[int, ...], conv: bool, side: int, base: int) -> Map:
     return Map(base, pitch, stride, -(-channels * stride // side))
 
 
-def _assigned(rows: Sequence[tuple[int, ...]], keeps: Sequence[int], size: int) -> np.ndarray:  # (rows, slots), -1: none
-    """Positions to the first `keep` slots of each row so that slots read few different positions: the cheapest assignment, row by row."""
-    slots = max(keeps)
-    users, chosen = np.zeros((slots, size), np.int64), np.full((len(rows), slots), -1)
-    best, kept = None, chosen.copy()
+@dataclass(frozen=True)
+class _Row:
+    """A pattern at a place of a layer's groups: its positions, and the slots of the tile that they may go to."""
+
+    positions: tuple[int, ...]
+    slots: tuple[int, ...]
+
+
+def _assigned(rows: Sequence[_Row], slots: int, size: int) -> list[dict[int, int]]:
+    """For every row which slot reads which position, so that slots read few: the cheapest assignment, row by row, while that helps."""
+    users = np.zeros((slots, size), np.int64)
+    chosen: list[dict[int, int]] = [{} for _ in rows]
+    best, kept = None, chosen
     while True:
-        for place, (row, keep) in enumerate(zip(rows, keeps, strict=True)):
-            old = chosen[place]
-            users[np.flatnonzero(old >= 0), old[old >= 0]] -= 1
-            given = np.array(row, np.int64)
-            cost = np.where(users[:keep, given] > 0, -users[:keep, given] / len(rows), 1.0)
-            slot, at = linear_sum_assignment(cost)
-            chosen[place] = -1
-            chosen[place, slot] = given[at]
-            users[slot, given[at]] += 1
+        for place, row in enumerate(rows):
+            for slot, position in chosen[place].items():
+                users[slot, position] -= 1
+            there = users[np.ix_(row.slots, row.positions)]
+            at, of = linear_sum_assignment(np.where(there > 0, -there / len(rows), 1.0))
+            chosen[place] = {row.slots[a]: row.positions[b] for a, b in zip(at.tolist(), of.tolist(), strict=True)}
+            for slot, position in chosen[place].items():
+                users[slot, position] += 1
         inputs = np.count_nonzero(users)
         if best is not None and inputs >= best:
             return kept
-        best, kept = inputs, chosen.copy()
+        best, kept = inputs, list(chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,7 +372,7 @@ class Plan:
         most = max(each.keep for each in found)
         if max(joined) > min(2, lanes):
             raise SparseError(f"a kernel keeps {most} weights, but Tile has {slots} slots a lane, and {min(2, lanes)} lanes for a kernel")
-        index_bits = _index_bits(found)
+        index_bits = (MOST_PATTERNS - 1).bit_length()
         best = None
         for indices in range(max(joined), lanes + 1):
             for weights in range(most, self.tile.multipliers + 1):
@@ -348,7 +380,7 @@ class Plan:
                 if min(records) < 1:
                     continue
                 groups = [self._group(each, count) for each, count in zip(found, records, strict=True)]
-                missing = max(-len(outputs) % group for each, group in zip(found, groups, strict=True) for outputs in each.sets)
+                missing = max(-len(each.kernels) % group for each, group in zip(found, groups, strict=True))
                 words = sum(-(-each.kernels[..., 0].size // count) for each, count in zip(found, records, strict=True))
                 if Fields(weights, indices, index_bits, missing.bit_length()).bits <= self.tile.word_bits:
                     best = min(best or (words, records), (words, records))
@@ -365,7 +397,13 @@ class Plan:
         layer, kernels, pool, dense = found.layer, found.kernels, found.pool, isinstance(found.layer, IntDense)
         joined = -(-found.keep // self.tile.slots)
         group = self._group(found, records)
-        groups = sum(-(-len(each) // group) for each in found.sets)
+        groups = -(-len(kernels) // group)
+        # Scores come in order, so that the first of equal ones is found.
+        apart, onward = (1, group) if layer.activation is None else (groups, 1)
+        ends = [min(len(kernels), (place + 1) * groups) if apart > 1 else len(kernels) for place in range(group)]
+        outputs = tuple(
+            tuple(output for place in range(group) if (output := place * apart + step * onward) < ends[place]) for step in range(groups)
+        )
         _, rows, columns = (1, 1, groups) if dense else layer.infer(given).shape
         words = 1 if dense else -(-group // records)
         flat = layer.weights.reshape(len(layer.weights), -1).astype(np.int64) * given.interval.high
@@ -387,8 +425,10 @@ class Plan:
             given=maps[0],
             gives=maps[1] if len(maps) > 1 else None,
             kernels=kernels,
-            sets=found.sets,
-            patterns=found.patterns,
+            outputs=outputs,
+            apart=apart,
+            onward=onward,
+            segments=_segments(found, outputs, group),
             bias=layer.bias + rounding,
             shift=np.zeros(len(kernels), np.int64) if layer.activation is None else layer.activation.shift.astype(np.int64),
             high=0 if layer.activation is None else layer.activation.high,
@@ -397,11 +437,12 @@ class Plan:
 
     @cached_property
     def fields(self) -> Fields:
-        missing = max(-len(outputs) % each.group for each in self.layers for outputs in each.sets)
+        missing = max(each.group - len(outputs) for each in self.layers for outputs in each.outputs)
+        patterns = max(len(place) for each in self.layers for segment in each.segments for place in segment.patterns)
         return Fields(
             weights=max(each.keep * each.records for each in self.layers),
             indices=max(each.records * each.joined for each in self.layers),
-            index_bits=_index_bits(_analysed(self.network)),
+            index_bits=max(1, (patterns - 1).bit_length()),
             missing_bits=missing.bit_length(),
         )
 
@@ -421,72 +462,66 @@ class Plan:
         return max((each.steps for each in self.layers if each.channels > 1), default=0)
 
     @cached_property
-    def slots(self) -> tuple[tuple[np.ndarray, ...], ...]:
-        """Of every layer and set the position that each slot of a kernel's lanes reads: (patterns, joined * slots), -1 for none."""
-        rows = [row for layer in self.layers for patterns in layer.patterns for row in patterns]
-        keeps = [layer.keep for layer in self.layers for patterns in layer.patterns for _ in patterns]
-        all_rows = iter(_assigned(rows, keeps, self.size))
-        found = []
-        for layer in self.layers:
-            width = layer.joined * self.tile.slots
-            sets = []
-            for patterns in layer.patterns:
-                each = np.full((len(patterns), width), -1)
-                for place in range(len(patterns)):
-                    row = next(all_rows)[:width]
-                    each[place, : len(row)] = row
-                sets.append(each)
-            found.append(tuple(sets))
-        return tuple(found)
-
-    @cached_property
-    def inputs(self) -> tuple[tuple[frozenset[int], ...], ...]:
-        """Of every lane and slot the positions that some pattern needs there."""
-        tile = self.tile
-        found = [[set[int]() for _ in range(tile.slots)] for _ in range(tile.lanes)]
-        for layer, sets in zip(self.layers, self.slots, strict=True):
-            for lane in range(layer.group * layer.joined):
-                part = lane % layer.joined * tile.slots
-                for rows in sets:
-                    for slot, column in enumerate(rows[:, part : part + tile.slots].T.tolist()):
-                        found[lane][slot] |= {position for position in column if position >= 0}
-        return tuple(tuple(map(frozenset, each)) for each in found)
+    def reads(self) -> tuple[dict[tuple[int, int, tuple[int, ...]], dict[int, int]], ...]:
+        """Of every layer, by segment, place and pattern: which slot (``lane * slots + slot``) reads which position."""
+        slots, keys, rows = self.tile.slots, [], []
+        for index, layer in enumerate(self.layers):
+            for number, segment in enumerate(layer.segments):
+                for place, patterns in enumerate(segment.patterns):
+                    first = place * layer.joined * slots
+                    for pattern in patterns:
+                        keys.append((index, number, place, pattern))
+                        rows.append(_Row(pattern, tuple(range(first, first + layer.keep))))
+        found: tuple[dict, ...] = tuple({} for _ in self.layers)
+        for (index, *key), chosen in zip(keys, _assigned(rows, self.tile.multipliers, self.size), strict=True):
+            found[index][tuple(key)] = chosen
+        return found
 
     @cached_property
     def codes(self) -> tuple[tuple[int, ...], ...]:
-        """Of every slot its positions in the order of their codes, the same in all lanes: what most lanes need comes first."""
-        counts = [Counter(position for lane in self.inputs for position in lane[slot]) for slot in range(self.tile.slots)]
-        return tuple(tuple(sorted(each, key=lambda position: (-each[position], position))) or (0,) for each in counts)  # noqa: B023
+        """Of every multiplier the positions that its selector chooses from, in the order of their codes."""
+        found: list[set[int]] = [set() for _ in range(self.tile.multipliers)]
+        for layer in self.reads:
+            for chosen in layer.values():
+                for slot, position in chosen.items():
+                    found[slot].add(position)
+        return tuple(tuple(sorted(each)) or (0,) for each in found)
 
     @property
     def code_bits(self) -> int:
         """Bits of a slot's code."""
         return max(1, max((len(each) - 1).bit_length() for each in self.codes))
 
+    def lane_of(self, layer: Layer, word: int, table: int) -> int:
+        """The lane that gets its codes from a table, by a word of a pass."""
+        return (word * layer.records + table // layer.joined) * layer.joined + table % layer.joined
+
     @cached_property
     def tables(self) -> np.ndarray:  # (tables, rows) int64
         """The patterns' memory: by set and index the codes of a lane's slots, `code_bits` each; a table for every lane that a word fills."""
-        indexed = 1 << self.fields.index_bits
-        count = sum(len(each.sets) for each in self.layers)
-        found = np.zeros((self.fields.indices, count * indexed), np.int64)
+        indexed, slots = 1 << self.fields.index_bits, self.tile.slots
+        found = np.zeros((self.fields.indices, sum(each.sets for each in self.layers) * indexed), np.int64)
         first = 0
-        for layer, sets in zip(self.layers, self.slots, strict=True):
-            for rows in sets:
-                for table in range(self.fields.indices):
-                    part = table % layer.joined * self.tile.slots
-                    for index, row in enumerate(rows[:, part : part + self.tile.slots].tolist()):
-                        codes = [order.index(position) if position >= 0 else 0 for order, position in zip(self.codes, row, strict=True)]
-                        packed = sum(code << self.code_bits * slot for slot, code in enumerate(codes))
-                        found[table, first * indexed + index] = packed
-                first += 1
+        for layer, reads in zip(self.layers, self.reads, strict=True):
+            for number, segment in enumerate(layer.segments):
+                for word in range(layer.words):
+                    for table in range(layer.records * layer.joined):
+                        lane = self.lane_of(layer, word, table)
+                        if lane >= layer.group * layer.joined:
+                            continue
+                        place = lane // layer.joined
+                        for index, pattern in enumerate(segment.patterns[place]):
+                            chosen = reads[number, place, pattern]
+                            mine = {slot - lane * slots: position for slot, position in chosen.items() if slot // slots == lane}
+                            packed = sum(self.codes[lane * slots + slot].index(position) << self.code_bits * slot for slot, position in mine.items())
+                            found[table, first * indexed + index] = packed
+                    first += 1
         return found
 
     @cached_property
     def words(self) -> np.ndarray:  # (n,) of Python integers
         """The weights' memory, in the order in which it is read."""
-        made: list[int] = []
-        for layer, sets in zip(self.layers, self.slots, strict=True):
-            made += self._layer_words(layer, sets)
+        made = [word for layer, reads in zip(self.layers, self.reads, strict=True) for word in self._layer_words(layer, reads)]
         return np.array(made, dtype=object)
 
     @property
@@ -495,38 +530,37 @@ class Plan:
         width = self.tile.word_bits // 8
         return np.frombuffer(b"".join(word.to_bytes(width, "little") for word in self.words.tolist()), np.uint8).reshape(-1, width)
 
-    def _layer_words(self, layer: Layer, sets: Sequence[np.ndarray]) -> list[int]:
-        set_of = {output: place for place, outputs in enumerate(layer.sets) for output in outputs}
-        groups = layer.output_groups
+    def _layer_words(self, layer: Layer, reads: Mapping) -> Iterator[int]:
+        segment_of = [number for number, each in enumerate(layer.segments) for _ in range(each.start, each.stop)]
+        groups, channels = range(len(layer.outputs)), range(layer.channels)
         order = (
-            [(group, channel) for channel in range(layer.channels) for group in range(len(groups))]
+            [(group, channel) for channel in channels for group in groups]
             if layer.dense
-            else [(group, channel) for group in range(len(groups)) for channel in range(layer.channels)]
+            else [(group, channel) for group in groups for channel in channels]
         )
-        made = []
         for group, channel in order:
-            outputs = groups[group]
-            place = set_of[outputs[0]]
-            ends = group == len(groups) - 1 or set_of[groups[group + 1][0]] != place
-            whole = channel == layer.channels - 1
+            outputs, number = layer.outputs[group], segment_of[group]
+            last_group, last_channel = group == groups[-1], channel == channels[-1]
+            ends = last_group or segment_of[group + 1] != number
             for word in range(layer.words):
-                records = [
-                    self._record(layer, sets[place], layer.patterns[place], layer.kernels[output, channel])
-                    for output in outputs[word * layer.records : (word + 1) * layer.records]
-                ]
-                last = word == layer.words - 1
-                goes_back = layer.dense and group == len(groups) - 1 and not whole
-                moves_on = last and ends and not goes_back and (layer.dense or whole)
-                made.append(self._packed(records, layer, moves_on, goes_back, layer.group - len(outputs)))
-        return made
+                places = range(word * layer.records, min((word + 1) * layer.records, len(outputs)))
+                records = [self._record(layer, reads, number, place, layer.kernels[outputs[place], channel]) for place in places]
+                if word < layer.words - 1:
+                    onward, back = True, False
+                elif layer.dense:
+                    onward, back = ends and not (last_group and not last_channel), last_group and not last_channel
+                else:
+                    onward, back = ends and last_channel, not (ends and last_channel)
+                yield self._packed(records, layer, onward, back, layer.group - len(outputs))
 
-    def _record(self, layer: Layer, slots: np.ndarray, patterns: Sequence[tuple[int, ...]], kernel: np.ndarray) -> tuple[int, list[int]]:
-        """(index of its pattern, weights by slot) of a kernel."""
+    def _record(self, layer: Layer, reads: Mapping, number: int, place: int, kernel: np.ndarray) -> tuple[int, list[int]]:
+        """(index of its pattern, weights by slot) of a kernel at a place of a group."""
         support = set(np.flatnonzero(kernel).tolist())
-        index = next(place for place, each in enumerate(patterns) if support <= set(each))
-        return index, [int(kernel[position]) if position >= 0 else 0 for position in slots[index][: layer.keep]]
+        index, pattern = next((i, each) for i, each in enumerate(layer.segments[number].patterns[place]) if support <= set(each))
+        chosen, first = reads[number, place, pattern], place * layer.joined * self.tile.slots
+        return index, [int(kernel[chosen[first + slot]]) if first + slot in chosen else 0 for slot in range(layer.keep)]
 
-    def _packed(self, records: Sequence[tuple[int, list[int]]], layer: Layer, moves_on: bool, goes_back: bool, missing: int) -> int:
+    def _packed(self, records: Sequence[tuple[int, list[int]]], layer: Layer, onward: bool, back: bool, missing: int) -> int:
         fields, word, at = self.fields, 0, 0
         weights = [weight for _, each in records for weight in each]
         indices = [index for index, _ in records for _ in range(layer.joined)]
@@ -534,7 +568,7 @@ class Plan:
             for place, each in enumerate(value):
                 word |= (each & (1 << bits) - 1) << at + place * bits
             at += bits * count
-        return word | moves_on << at | goes_back << at + 1 | missing << at + 2
+        return word | onward << at | back << at + 1 | missing << at + 2
 
     @cached_property
     def walks(self) -> tuple[tuple[int, ...], np.ndarray]:

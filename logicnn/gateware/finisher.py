@@ -39,24 +39,23 @@ class Writer(wiring.Component):
         layers = self._plan.layers
         layout = Place(self._plan)
         maps = [each.gives or each.given for each in layers]  # of scores nothing is written
-        block, following, after = Signal(layout), Signal(layout), Signal(layout)  # of the group's first output; of the next group's
-        first = Signal()  # the first block of a group
-        place = layout.moved(m, self.place, [each.stride for each in maps], self.layer, "output")
-        dense = [each.dense for each in layers]
-        moves = [step for each in maps for step in (1, -1, each.pitch, 0)]
-        by = Signal(range(len(moves)))
+        group, block = Signal(layout), Signal(layout)  # the first output of a group and of a block of its positions
+        place = layout.moved(m, self.place, [each.stride * layer.apart for each, layer in zip(maps, layers, strict=True)], self.layer, "next_place")
+        onward = [each.stride * layer.onward for each, layer in zip(maps, layers, strict=True)]
+        following = layout.moved(m, group, onward, self.layer, "next_group")
+        steps = [step for each in maps for step in (1, -1, each.pitch, 0)]
+        by, begins = Signal(range(len(steps))), Signal(layout)
         m.d.comb += by.eq(Cat(self.leave, self.layer))
-        moved = layout.moved(m, block, moves, by, "block")
-        m.d.comb += after.eq(Mux(self.next, place, self.place))
+        moved = layout.moved(m, block, steps, by, "next_block")
+        start = by_layer(m, self.layer, [each.base for each in maps], "start")
         with m.If(self.begin):
-            start = by_layer(m, self.layer, [each.base for each in maps], "start")
-            m.d.sync += [self.place.at.eq(start), self.place.bank.eq(0), block.at.eq(start), block.bank.eq(0), first.eq(1)]
-        with m.Elif(self.ends):
-            with m.If(first):
-                m.d.sync += following.eq(after)
-            begins = Signal(layout)
-            m.d.comb += begins.eq(Mux(self.group, Mux(first, after, following), moved))
-            m.d.sync += [self.place.eq(begins), block.eq(begins), first.eq(self.group)]
+            m.d.comb += begins.at.eq(start)
+        with m.Else():
+            m.d.comb += begins.eq(Mux(self.group, following, moved))
+        with m.If(self.begin | self.ends):
+            m.d.sync += [self.place.eq(begins), block.eq(begins)]
+            with m.If(self.begin | self.group):
+                m.d.sync += group.eq(begins)
         with m.Elif(self.next):
             m.d.sync += self.place.eq(place)
         return m
@@ -157,9 +156,9 @@ class Finisher(wiring.Component):
     def _constants(self, m: Module, valid: Value, ends: Value, group: Value):
         """Bias and shift of the current output, in the order of the network's outputs, again for every block of a group."""
         plan = self._plan
-        biases = [value for each in plan.layers for value in each.bias.tolist()]
+        biases = [value for each in plan.layers for value in each.bias[each.order].tolist()]
         least = min(value for each in plan.layers[:-1] for value in each.shift.tolist()) if plan.layers[1:] else 0
-        shifts = [max(0, value - least) for each in plan.layers for value in each.shift.tolist()]
+        shifts = [max(0, value - least) for each in plan.layers for value in each.shift[each.order].tolist()]
         row, base, following = (Signal(range(len(biases) + 1), name=name) for name in ("row", "base_row", "next_row"))
         after = Signal.like(row)
         m.d.comb += [after.eq(row + valid), following.eq(after)]

@@ -66,7 +66,7 @@ def layout_of(fields: Fields) -> data.StructLayout:
 
 
 class PatternMemory(wiring.Component):
-    """Select codes of lanes by the indices of a word: those of the current set, which the word's flags move on. Latency 1 cycle."""
+    """Select codes of lanes by the indices of a word: those of the current set, which the word's flags move on or back. Latency 1 cycle."""
 
     def __init__(self, plan: Plan):
         self._plan = plan
@@ -84,12 +84,12 @@ class PatternMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layers = self._plan.layers
-        starts = [sum(len(each.sets) for each in layers[:place]) for place in range(len(layers))]
-        current = Signal(range(sum(len(each.sets) for each in layers) + 1))
+        current = Signal(range(sum(each.sets for each in layers) + 1))
+        backs = [len(each.segments) - 1 if each.dense else each.words - 1 for each in layers]
         with m.If(self.restart):
             m.d.sync += current.eq(0)
         with m.Elif(self.read & self.word.back):
-            m.d.sync += current.eq(by_layer(m, self.layer, starts, "first_set"))
+            m.d.sync += current.eq(current - by_layer(m, self.layer, backs, "of_back"))
         with m.Elif(self.read & self.word.next):
             m.d.sync += current.eq(current + 1)
         for number, rows in enumerate(self._plan.tables):
@@ -165,9 +165,9 @@ class Lanes(wiring.Component):
                     with m.Case(index):
                         m.d.comb += self._filled(layer, lane, word, number, held, codes, fills, code, given)
         m.d.sync += take.eq(fills)
-        for slot, (needed, order) in enumerate(zip(plan.inputs[lane], plan.codes, strict=True)):
-            words = [self.window[position] if position in needed else None for position in order]
+        for slot in range(slots):
             place = lane * slots + slot
+            words = [self.window[position] for position in plan.codes[place]]
             m.d.comb += [
                 multipliers.words[place].eq(choice(m, words, code[slot], f"lane{lane}_{slot}", platform, fills)),
                 multipliers.weights[place].eq(given[slot]),
