@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from logicnn import boards, estimate, tools
+from logicnn import boards, estimate, flash, tools
 from logicnn.boards import Board
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.files import load, replace_file
@@ -25,15 +25,17 @@ from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
 from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Slicer, Threshold
 from logicnn.progress import Steps
-from logicnn.report import Bitstream, Report, Timing
+from logicnn.report import Bitstream, FlashImage, Report, Timing
 from logicnn.resources import Family, Resources
+from logicnn.sparse import EngineTimes, SparseError
 from logicnn.timing import Placed
-from logicnn.verify import Probe, vectors_for, verify_netlist
+from logicnn.verify import Probe, Vectors, Verification, vectors_for, verify_netlist
 
 __all__ = ["Options", "TooBig", "build", "main"]
 
 PROBE = Probe(inputs="classifier.store.bits", output="classifier.result")
 CORE = "classifier.accelerator.core"
+FLASH_SUFFIX = ".flash.bin"  # what goes to a board's flash beside the bitstream
 TOP = "top"
 BAUD = 115_200
 FIRST_RUN = "the first run of a tool compiles it, up to a minute"
@@ -44,6 +46,8 @@ SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
 # ABC's restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they share: 1.3 against
 # 1.8 LUT4 a synapse.
 COVER_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
+# No word of a convolution engine's memories is read while it is written; where Yosys does not know, it adds a register a bit on iCE40.
+NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
 # The default router of nextpnr-ice40 needs 340 s for a sparse network on 85 % of a UP5K, router2 17 s for 10 % more delay.
 PLACE_OPTIONS = {Family.ICE40: "--router router2", Family.ECP5: ""}
@@ -75,13 +79,34 @@ def divider_for(mapping: Mapping, board: Board, frequency: float) -> int:
     return 1 if needed <= 1 else 2 * math.ceil(needed / 2)
 
 
-def _check_may_fit(network: Network, board: Board) -> None:
-    """Refuses integer layers whose additions it would take long to share in vain."""
+def mapped(network: Network, board: Board) -> Mapping:
+    """As logic, or where that is far too big, with memories: on sparse processing engines. Raises `TooBig` where neither will do."""
     needed, there = estimate.unshared_bits(network), board.device.capacity.logic_cells
-    if needed > estimate.SEARCHED * there:
+    if needed <= estimate.SEARCHED * there:
+        period_ns = 1e9 / board.make_platform().default_clk_frequency / MARGIN
+        return estimate.cheapest(Mapping.embedded(network, board.device, period=period_ns), board.device)
+    try:
+        mapping = Mapping.sparse(network, board.device)
+    except SparseError as error:
         raise TooBig(
             f"{network.name or 'the network'} needs about {needed} logic cells without sharing, too many for sharing to bring down to the "
-            f"{there} of the {board.device.name} on {board.name}; prune it or choose a larger board"
+            f"{there} of the {board.device.name} on {board.name}, and has no sparse engine: {error}"
+        ) from None
+    _check_memory(mapping, board)
+    return mapping
+
+
+def _check_memory(mapping: Mapping, board: Board) -> None:
+    """Refuses a sparse engine whose memories the device has no room for."""
+    plan, device = mapping.plan, board.device
+    assert plan is not None
+    weights = len(plan.words) * plan.tile.word_bits
+    needed = weights + sum(depth * width for depth, width in plan.memories.values())
+    cost = estimate.core(mapping, device)
+    if cost.bram > device.capacity.bram or cost.spram > device.capacity.spram:
+        raise TooBig(
+            f"{_name(mapping)} needs {needed} bits of memory, {weights} of them for weights, but the {device.name} on {board.name} "
+            f"has {device.memory_bits}; prune it to fewer weights or choose a larger board"
         )
 
 
@@ -141,6 +166,8 @@ class _Plan:
 
     files: dict[str, bytes]
     commands: list[list[str]]
+    engine: EngineTimes | None  # of a convolution engine
+    flash: bytes | None  # what its weights' flash holds
 
 
 def synthesis_script(network: Network) -> str:
@@ -154,23 +181,35 @@ def synthesis_script(network: Network) -> str:
     return "" if wide else COVER_AS_IS
 
 
+def clock_hz(mapping: Mapping, board: Board) -> float:
+    """The clock of a board's design before any divider."""
+    default = board.make_platform().default_clk_frequency
+    return board.engine_hz or default if mapping.plan else default
+
+
 def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Plan:
+    from logicnn.gateware.sparse_top import SparseBoardTop
     from logicnn.gateware.top import BoardTop
 
     platform = board.make_platform()
+    top = SparseBoardTop(mapping.plan, clock_hz(mapping, board), BAUD) if mapping.plan else BoardTop(mapping, divider, BAUD)
     plan = platform.prepare(
-        BoardTop(mapping, divider, BAUD),
+        top,
         TOP,
         debug_verilog=False,
         emit_src=False,  # paths and line numbers would make stages run again that read nothing new
         synth_opts=SYNTH_OPTIONS[board.device.family],
-        script_after_read=synthesis_script(mapping.network),
+        script_after_read=NO_COLLISIONS if mapping.plan else synthesis_script(mapping.network),
         nextpnr_opts=f"{PLACE_OPTIONS[board.device.family]} --report timing.json --detailed-timing-report "
         f"--timing-allow-fail --seed {options.seed}",
     )
     files = {name: data if isinstance(data, bytes) else data.encode() for name, data in plan.files.items()}
     commands = json.loads(files[f"build_{TOP}.json"])["commands"]
-    return _Plan({name: data for name, data in files.items() if not name.startswith("build_")}, commands)
+    files = {name: data for name, data in files.items() if not name.startswith("build_")}
+    if not isinstance(top, SparseBoardTop) or mapping.plan is None:
+        return _Plan(files, commands, None, None)
+    image = flash.image(mapping.plan.image_words, mapping.network.digest()) if top.times.loading else None
+    return _Plan(files, commands, top.times, image)
 
 
 def _resources(netlist: Netlist, placed: Placed, family: Family) -> Resources:
@@ -190,6 +229,8 @@ def _timing(placed: Placed, netlist: Netlist, mapping: Mapping) -> Timing:
     achieved, required = placed.clock()
     if achieved < required:
         raise CheckFailed(f"the placed design reaches {achieved:.2f} MHz but its clock is {required:.2f} MHz; try another --seed")
+    if mapping.plan:
+        return Timing(achieved, required, 1e3 / achieved, mapping.latency, mapping.interval)
     inside = netlist.registers_below(CORE) if mapping.latency else []
     delay = placed.delay_into({place for name in [*inside, PROBE.output] for place in netlist.places_of_registers(name)})
     return Timing(achieved, required, delay, mapping.latency, mapping.interval)
@@ -258,7 +299,7 @@ def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, 
             remark(cached)
     with steps.step("verify", "verify the netlist") as remark:
         netlist = Netlist(folder / f"{TOP}.json")
-        checked = vectors and verify_netlist(netlist, PROBE, network, vectors)
+        checked = vectors and _verified(netlist, folder / f"{TOP}.json", mapping, plan, vectors)
         if checked:
             remark(f"{checked.vectors} vectors equal")
     with steps.step("place_route", "place and route", FIRST_RUN) as remark:
@@ -267,10 +308,11 @@ def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, 
             remark(cached)
         placed = Placed.read(folder / "timing.json")
         timing = _timing(placed, netlist, mapping)
-        remark(f"core {timing.core_delay_ns:.1f} ns")
+        remark(f"core {timing.core_delay_ns:.1f} ns" if mapping.plan is None else f"{timing.fmax_mhz:.1f} MHz")
     with steps.step("pack", "pack the bitstream"):
         tools.run(pack, folder, "pack.log")
         data = (folder / f"{TOP}{SUFFIXES[family][0]}").read_bytes()
+    image = folder / f"{name}{FLASH_SUFFIX}"
     report = Report(
         name=name,
         digest=network.digest(),
@@ -281,15 +323,27 @@ def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, 
         timing=timing,
         verification=checked,
         bitstream=Bitstream(str(bitstream), hashlib.sha256(data).hexdigest(), len(data)),
+        flash=plan.flash and FlashImage(str(image), hashlib.sha256(plan.flash).hexdigest(), len(plan.flash), flash.OFFSET),
         estimate=predicted,
         tools=versions | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"},
         seconds=steps.seconds | {"total": sum(steps.seconds.values())},
     )
     replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
     replace_file(folder / "report.txt", report.as_text().encode())
+    if plan.flash:
+        replace_file(image, plan.flash)
     for suffix in SUFFIXES[family]:
         (folder / f"{TOP}{suffix}").rename(folder / f"{name}{suffix}")
     return report
+
+
+def _verified(netlist: Netlist, path: Path, mapping: Mapping, plan: _Plan, vectors: Vectors) -> Verification:
+    """The netlist compared with the network, on every vector; that of an engine simulated cycle by cycle, from reset."""
+    if mapping.plan is None or plan.engine is None:
+        return verify_netlist(netlist, PROBE, mapping.network, vectors)
+    from logicnn.verify_engine import engine_outputs, verify_engine
+
+    return verify_engine(engine_outputs(path, mapping.plan, vectors.x, plan.flash, plan.engine), mapping.plan, plan.engine, vectors)
 
 
 def _seed(text: str) -> int:
@@ -316,10 +370,8 @@ def run(arguments: argparse.Namespace) -> None:
     network = load(arguments.model)
     options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
     steps = Steps(quiet=False)
-    _check_may_fit(network, board)
     with steps.step("map", "map layers to engines", silent_s=1):
-        period_ns = 1e9 / board.make_platform().default_clk_frequency / MARGIN
-        mapping = estimate.cheapest(Mapping.embedded(network, board.device, period=period_ns), board.device)
+        mapping = mapped(network, board)
     report = build(mapping, board, options, steps)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
 

@@ -94,7 +94,7 @@ def _embedded_cost(engine: Embedded, device: Device) -> Resources:
 def _sparse_cost(plan: Plan, device: Device) -> Resources:
     """Memories, multipliers and logic of a sparse engine. `SPARSE_CONTROL` is that of `lenet5-ikr`; other networks' is not known."""
     tile = plan.tile
-    words = [len(needed) for lane in plan.inputs for needed in lane]
+    words = [len(each) for each in plan.codes]
     ways = sum(9 * (count // 2) for count in words) if device.family is Family.ICE40 else sum(8 * (count - 1) for count in words)
     sums = tile.lanes * (plan.tile.slots * 18 + 5 * plan.total.word)  # a lane's; accumulated, compared, the greatest, that waits
     cells = ways + 16 * plan.size + sums + 8 * tile.multipliers + SPARSE_CONTROL

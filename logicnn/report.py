@@ -6,7 +6,7 @@ from typing import Any
 from logicnn.resources import Resources
 from logicnn.verify import Verification
 
-__all__ = ["Bitstream", "Report", "Timing"]
+__all__ = ["Bitstream", "FlashImage", "Report", "Timing"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,16 @@ class Bitstream:
 
 
 @dataclass(frozen=True)
+class FlashImage:
+    """What goes to byte `offset` of the board's flash: the weights."""
+
+    path: str
+    sha256: str
+    bytes: int
+    offset: int
+
+
+@dataclass(frozen=True)
 class Report:
     """One build. `verification` is None where it was not asked for."""
 
@@ -42,6 +52,7 @@ class Report:
     timing: Timing
     verification: Verification | None
     bitstream: Bitstream
+    flash: FlashImage | None
     estimate: Resources
     tools: dict[str, str]
     seconds: dict[str, float]
@@ -58,6 +69,7 @@ class Report:
             if self.verification
             else {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None},
             "bitstream": asdict(self.bitstream),
+            **({"flash": asdict(self.flash)} if self.flash else {}),
             "estimate": asdict(self.estimate),
             "tools": self.tools,
             "seconds": {key: round(value, 3) for key, value in self.seconds.items()},
@@ -92,6 +104,7 @@ class Report:
             ("netlist check", verdict),
             ("accuracy", accuracy),
             ("bitstream", f"{self.bitstream.path} ({self.bitstream.bytes} bytes)"),
+            *([("flash image", f"{self.flash.path} ({self.flash.bytes} bytes, to {self.flash.offset:#x})")] if self.flash else []),
             ("time", ", ".join(f"{key.replace('_', ' ')} {value:.1f} s" for key, value in self.seconds.items())),
             ("tools", ", ".join(self.tools.values())),
         ]

@@ -172,12 +172,14 @@ class Simulation:
             first[(first < 0) & self.bits(name)[:, 0]] = limit
         return first
 
-    def attach(self, callback: Callback, every: int = 1) -> None:
+    def attach(self, callback: Callback, every: int = 1) -> Callable[[], None]:
         """Calls ``callback(cycle)`` after every `every` edges, the logic settled: a peripheral that reads and sets pins (`pin`).
 
-        It costs some microseconds a call; without callbacks nothing but machine code runs between edges.
+        It costs some microseconds a call; without callbacks nothing but machine code runs between edges. Returns what takes it away.
         """
-        self._callbacks.append((callback, every))
+        entry = (callback, every)
+        self._callbacks.append(entry)
+        return lambda: self._callbacks.remove(entry)
 
     def pin(self, name: str, place: int = 0) -> Pin:
         """Bit `place` of a signal, for callbacks; to be set it must be an input or forced."""
@@ -273,7 +275,7 @@ class Simulation:
         for place, (net, each) in enumerate(zip(self._module.nets(name), bits, strict=True)):
             if not isinstance(net, str):
                 every = np.broadcast_to(each, (len(each), self.lanes))
-                packed.append(np.packbits(every, axis=1, bitorder="little").view("<u8"))
+                packed.append(np.ascontiguousarray(np.packbits(every, axis=1, bitorder="little")).view("<u8"))
             elif (each != (net == "1")).any():
                 raise ValueError(f"bit {place} of {name} is the constant {net}")
         return np.stack(packed, axis=1) if packed else np.zeros((len(bits[0]), 0, self.lanes // 64), np.uint64)

@@ -23,7 +23,7 @@ from logicnn.network import Argmax, Flatten, MaxPool2d, Network
 from logicnn.patterns import kernels_of
 from logicnn.values import Activations, Interval
 
-__all__ = ["Fields", "Layer", "Map", "Move", "Plan", "SparseError", "Tile", "planned", "walk"]
+__all__ = ["EngineTimes", "Fields", "Layer", "Map", "Move", "Plan", "SparseError", "Tile", "planned", "walk"]
 
 WEIGHT_BITS = 8
 WORD_BITS = 8  # of activations
@@ -498,7 +498,7 @@ class Plan:
 
     @cached_property
     def tables(self) -> np.ndarray:  # (tables, rows) int64
-        """The patterns' memory: by set and index the codes of a lane's slots, `code_bits` each; a table for every lane that a word fills."""
+        """The patterns' memory: by set and index the codes of a lane's slots, `code_bits` each; a table for each lane of a word."""
         indexed, slots = 1 << self.fields.index_bits, self.tile.slots
         found = np.zeros((self.fields.indices, sum(each.sets for each in self.layers) * indexed), np.int64)
         first = 0
@@ -513,7 +513,9 @@ class Plan:
                         for index, pattern in enumerate(segment.patterns[place]):
                             chosen = reads[number, place, pattern]
                             mine = {slot - lane * slots: position for slot, position in chosen.items() if slot // slots == lane}
-                            packed = sum(self.codes[lane * slots + slot].index(position) << self.code_bits * slot for slot, position in mine.items())
+                            packed = sum(
+                                self.codes[lane * slots + slot].index(position) << self.code_bits * slot for slot, position in mine.items()
+                            )
                             found[table, first * indexed + index] = packed
                     first += 1
         return found
@@ -609,6 +611,17 @@ class Plan:
             "shifts": (outputs, shifts),
             "walk": (len(self.walks[1]), 5),
         }
+
+
+@dataclass(frozen=True)
+class EngineTimes:
+    """Of an engine on a board, in cycles: from reset until its weights are there (0 where they always are), and from an input's last word
+    to its class; and the cycle in ns.
+    """
+
+    loading: int
+    latency: int
+    period_ns: float
 
 
 MOST_MULTIPLIERS = 16  # of a tile: beyond, the memory of the weights is what holds dense layers up

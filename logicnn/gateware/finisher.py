@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from logicnn.gateware.lanes import Beat
 from logicnn.gateware.layers import word_shape
 from logicnn.gateware.window import Place, by_layer
-from logicnn.sparse import Move, Plan
+from logicnn.sparse import Plan
 from logicnn.values import Interval
 
 __all__ = ["Best", "Finisher", "Writer"]
@@ -40,7 +40,9 @@ class Writer(wiring.Component):
         layout = Place(self._plan)
         maps = [each.gives or each.given for each in layers]  # of scores nothing is written
         group, block = Signal(layout), Signal(layout)  # the first output of a group and of a block of its positions
-        place = layout.moved(m, self.place, [each.stride * layer.apart for each, layer in zip(maps, layers, strict=True)], self.layer, "next_place")
+        place = layout.moved(
+            m, self.place, [each.stride * layer.apart for each, layer in zip(maps, layers, strict=True)], self.layer, "next_place"
+        )
         onward = [each.stride * layer.onward for each, layer in zip(maps, layers, strict=True)]
         following = layout.moved(m, group, onward, self.layer, "next_group")
         steps = [step for each in maps for step in (1, -1, each.pitch, 0)]

@@ -1,6 +1,7 @@
 """A faster clock from a board's own on iCE40.
 
-Ref: Lattice FPGA-TN-02052 (iCE40 sysCLOCK PLL design and user guide): simple feedback, output = input * (DIVF + 1) / ((DIVR + 1) * 2 ** DIVQ).
+Ref: Lattice FPGA-TN-02052 (iCE40 sysCLOCK PLL design and user guide): with simple feedback the output is
+``input * (DIVF + 1) / ((DIVR + 1) * 2 ** DIVQ)``.
 """
 
 from dataclasses import dataclass

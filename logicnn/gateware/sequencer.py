@@ -34,7 +34,7 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        plan, layers, side = self._plan, self._plan.layers, self._plan.side
+        layers, side = self._plan.layers, self._plan.side
         waits = [each.hold for each in layers], [DEPTH + each.group for each in layers]
         running, fresh = Signal(), Signal()  # fresh: the layer has not begun
         wait = Signal(range(max(waits[0]) + max(waits[1]) + 1))

@@ -18,12 +18,13 @@ from logicnn.gateware.top import leds_of
 from logicnn.gateware.uart import Receiver, Silence, Transmitter
 from logicnn.gateware.weights import PIECE
 from logicnn.resources import device_of
-from logicnn.sparse import Plan
+from logicnn.sparse import EngineTimes, Plan
 
 __all__ = ["CORRUPT", "SparseBoardTop", "SparseClassifier"]
 
 CORRUPT = 0xFF  # what a board sends, once, when its flash holds other words than this network's; no class has this number
 WAKE_NS = 30_000  # of the flash chip, ten times what it needs
+WAITS = 2  # cycles that a word takes through an empty queue
 WAITING = 32  # words that may come while an image is classified, 12 of them at 115,200 baud and 24 MHz
 
 
@@ -35,13 +36,13 @@ def flash_pins() -> data.StructLayout:
 class SparseClassifier(wiring.Component):
     """Images over `rx`, a byte a word in C order, classes over `tx` (one byte each, the class index) and on `leds`, in binary.
 
-    With `loaded` the weights are read from the flash chip on `flash` and `cipo` first, in `loading` cycles from `locked` on; words that
+    With `loaded` the weights are read from the flash chip on `flash` and `cipo` first, as long as `times` says from `locked` on; words that
     come before are dropped. If they are not this network's, `CORRUPT` is sent once, all LEDs light up, and nothing is ever classified. The
     next image may be sent while one is classified, until `WAITING` of its words wait.
     """
 
     def __init__(self, plan: Plan, divisor: int, leds: int, *, loaded: bool, period_ns: float):
-        self._plan, self._divisor, self._loaded = plan, divisor, loaded
+        self._plan, self._divisor, self._loaded, self._period_ns = plan, divisor, loaded, period_ns
         self._loader = None
         if loaded:
             state = crc_state(plan.network.digest())
@@ -49,7 +50,9 @@ class SparseClassifier(wiring.Component):
         self.words = Signal(8, attrs=KEEP)  # of images, with `arrives`
         self.arrives = Signal(attrs=KEEP)
         self.result = Signal(8, attrs=KEEP)
-        self.answers = Signal(attrs=KEEP)  # in the cycle in which `result` is taken for the line
+        self.answers = Signal(attrs=KEEP)  # in the cycle before `result` is the next class
+        self.loaded = Signal(attrs=KEEP)
+        self.corrupt = Signal(attrs=KEEP)
         super().__init__(
             {
                 "rx": In(1, init=1),
@@ -62,9 +65,9 @@ class SparseClassifier(wiring.Component):
         )
 
     @property
-    def loading(self) -> int:
-        """Cycles from reset until images may come."""
-        return self._loader.cycles if self._loader else 0
+    def times(self) -> EngineTimes:
+        """Of an image that comes while none is classified."""
+        return EngineTimes(self._loader.cycles + 1 if self._loader else 0, self._plan.latency + WAITS, self._period_ns)
 
     def elaborate(self, platform):
         m = Module()
@@ -73,13 +76,13 @@ class SparseClassifier(wiring.Component):
         m.submodules.silence = silence = Silence(self._divisor)
         m.submodules.waiting = waiting = SyncFIFOBuffered(width=8, depth=WAITING)
         m.submodules.engine = engine = ConvolutionEngine(self._plan, loaded=self._loaded)
-        ready, corrupt = self._weights(m, engine)
+        self._weights(m, engine)
         done, told = Signal(), Signal()  # a result is on its way; so is, or was, that the weights are corrupt
         m.d.comb += [
             receiver.rx.eq(self.rx),
             silence.heard.eq(receiver.o.valid),
             self.words.eq(receiver.o.payload),
-            self.arrives.eq(receiver.o.valid & ready),
+            self.arrives.eq(receiver.o.valid & self.loaded),
             waiting.w_data.eq(self.words),
             waiting.w_en.eq(self.arrives),
             engine.i.payload.eq(waiting.r_data),
@@ -95,16 +98,16 @@ class SparseClassifier(wiring.Component):
         ]
         with m.If(self.answers):
             m.d.sync += [self.result.eq(engine.o.payload), done.eq(1)]
-        with m.Elif(corrupt & ~told):
+        with m.Elif(self.corrupt & ~told):
             m.d.sync += [self.result.eq(CORRUPT), done.eq(1), told.eq(1)]
         with m.Elif(done & transmitter.i.ready):
             m.d.sync += done.eq(0)
         return m
 
-    def _weights(self, m: Module, engine: ConvolutionEngine) -> tuple[Value, Value]:
-        """Whether the weights are there, and whether they are corrupt."""
+    def _weights(self, m: Module, engine: ConvolutionEngine) -> None:
         if self._loader is None:
-            return C(1), C(0)
+            m.d.comb += self.loaded.eq(1)
+            return
         m.submodules.loader = ResetInserter(~self.locked)(self._loader)
         loader = self._loader
         wiring.connect(m, loader.o, engine.load)
@@ -114,7 +117,7 @@ class SparseClassifier(wiring.Component):
             self.flash.copi.eq(loader.copi),
             loader.cipo.eq(self.cipo),
         ]
-        return loader.done, loader.error
+        m.d.sync += [self.loaded.eq(loader.done), self.corrupt.eq(loader.error)]
 
 
 class SparseBoardTop(Elaboratable):
@@ -125,6 +128,7 @@ class SparseBoardTop(Elaboratable):
 
     def __init__(self, plan: Plan, frequency: float, baud: int):
         self._plan, self._frequency, self._baud = plan, frequency, baud
+        self.times: EngineTimes | None = None  # known when elaborated
 
     def elaborate(self, platform):
         m = Module()
@@ -135,16 +139,17 @@ class SparseBoardTop(Elaboratable):
             m.submodules.clock = clock = io.Buffer("i", pin)
             m.d.comb += [sync.clk.eq(clock.i), locked.eq(1)]
         else:
-            made, raw = Signal(attrs=KEEP), Signal()
-            clocked_by_pll(m, pin, dividers(platform.default_clk_frequency, self._frequency), made, raw)
+            made, locks = Signal(name="pll_clock", attrs=KEEP), Signal(name="pll_locks", attrs=KEEP)
+            clocked_by_pll(m, pin, dividers(platform.default_clk_frequency, self._frequency), made, locks)
             m.d.comb += sync.clk.eq(made)
-            m.submodules.locked = FFSynchronizer(raw, locked, init=0)
+            m.submodules.locked = FFSynchronizer(locks, locked, init=0)
             platform.add_clock_constraint(made, self._frequency)
         device = device_of(platform)
         loaded = bool(device and device.capacity.spram)
         leds = leds_of(platform)
         divisor, period_ns = round(self._frequency / self._baud), 1e9 / self._frequency
         m.submodules.classifier = classifier = SparseClassifier(self._plan, divisor, len(leds), loaded=loaded, period_ns=period_ns)
+        self.times = classifier.times
         uart = platform.request("uart", 0, dir="-")
         self._inputs(m, {"rx": (uart.rx, classifier.rx)})
         self._outputs(m, {"tx": (uart.tx, classifier.tx)})

@@ -50,7 +50,7 @@ class Place(data.StructLayout):
 
 
 class BankedMaps(wiring.Component):
-    """`side` banks of words. From a `place` on, `segment` has the `side` words of a row, or with `column` those of a column, two cycles later.
+    """`side` banks of words. Two cycles after a `place`, `segment` has the words of a window's row from there on, or with `column` of a column.
 
     Writes one word a cycle. A column goes down by the pitch of the layer's input.
     """
