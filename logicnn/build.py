@@ -51,6 +51,10 @@ NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 r:COLLI
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
 # The default router of nextpnr-ice40 needs 340 s for a sparse network on 85 % of a UP5K, router2 17 s for 10 % more delay.
 PLACE_OPTIONS = {Family.ICE40: "--router router2", Family.ECP5: ""}
+# By whether there is a convolution engine. Of 1, 2 and 3 the one that routes `mnist-bnn` on a UP5K soonest: 54 s, against 90 s and 65 s.
+SEEDS = {False: 3, True: 5}
+# The words of a window go to many selectors on full routes; without this some of them take detours of 25 ns on a UP5K.
+ENGINE_OPTIONS = {Family.ICE40: " --tmg-ripup", Family.ECP5: ""}
 SUFFIXES = {Family.ICE40: (".bin",), Family.ECP5: (".bit", ".svf")}  # what can be flashed; the first is the one that is reported
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
     Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
@@ -64,10 +68,10 @@ class TooBig(LogicnnError):
 
 @dataclass(frozen=True)
 class Options:
-    """How to build: the seed of place and route, how much to verify, where to find data, and the folder that holds all builds."""
+    """How to build: the folder that holds all builds, the seed of place and route (None: `SEEDS`), how much to verify, where data are."""
 
     output: Path = Path("build")
-    seed: int = 3  # of 1, 2 and 3 the one that routes `mnist-bnn` on a UP5K soonest: 54 s, against 90 s and 65 s
+    seed: int | None = None
     verify: Literal["full", "quick", "none"] = "full"
     data_dir: str | None = None
 
@@ -187,29 +191,36 @@ def clock_hz(mapping: Mapping, board: Board) -> float:
     return board.engine_hz or default if mapping.plan else default
 
 
+def _place_options(mapping: Mapping, family: Family, options: Options) -> str:
+    engine = ENGINE_OPTIONS[family] if mapping.plan else ""
+    seed = SEEDS[mapping.plan is not None] if options.seed is None else options.seed
+    return f"{PLACE_OPTIONS[family]}{engine} --report timing.json --detailed-timing-report --timing-allow-fail --seed {seed}"
+
+
 def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Plan:
     from logicnn.gateware.sparse_top import SparseBoardTop
     from logicnn.gateware.top import BoardTop
 
-    platform = board.make_platform()
+    platform, family = board.make_platform(), board.device.family
     top = SparseBoardTop(mapping.plan, clock_hz(mapping, board), BAUD) if mapping.plan else BoardTop(mapping, divider, BAUD)
     plan = platform.prepare(
         top,
         TOP,
         debug_verilog=False,
         emit_src=False,  # paths and line numbers would make stages run again that read nothing new
-        synth_opts=SYNTH_OPTIONS[board.device.family],
+        synth_opts=SYNTH_OPTIONS[family],
         script_after_read=NO_COLLISIONS if mapping.plan else synthesis_script(mapping.network),
-        nextpnr_opts=f"{PLACE_OPTIONS[board.device.family]} --report timing.json --detailed-timing-report "
-        f"--timing-allow-fail --seed {options.seed}",
+        nextpnr_opts=_place_options(mapping, family, options),
     )
     files = {name: data if isinstance(data, bytes) else data.encode() for name, data in plan.files.items()}
     commands = json.loads(files[f"build_{TOP}.json"])["commands"]
     files = {name: data for name, data in files.items() if not name.startswith("build_")}
     if not isinstance(top, SparseBoardTop) or mapping.plan is None:
         return _Plan(files, commands, None, None)
-    image = flash.image(mapping.plan.image_words, mapping.network.digest()) if top.times.loading else None
-    return _Plan(files, commands, top.times, image)
+    times = top.times
+    assert times is not None  # the top is elaborated
+    image = flash.image(mapping.plan.image_words, mapping.network.digest()) if times.loading else None
+    return _Plan(files, commands, times, image)
 
 
 def _resources(netlist: Netlist, placed: Placed, family: Family) -> Resources:
@@ -323,7 +334,7 @@ def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, 
         timing=timing,
         verification=checked,
         bitstream=Bitstream(str(bitstream), hashlib.sha256(data).hexdigest(), len(data)),
-        flash=plan.flash and FlashImage(str(image), hashlib.sha256(plan.flash).hexdigest(), len(plan.flash), flash.OFFSET),
+        flash=None if plan.flash is None else FlashImage(str(image), hashlib.sha256(plan.flash).hexdigest(), len(plan.flash), flash.OFFSET),
         estimate=predicted,
         tools=versions | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"},
         seconds=steps.seconds | {"total": sum(steps.seconds.values())},
@@ -356,7 +367,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", required=True, help=f"a board ({', '.join(boards.names())}) or the path of a board file")
     parser.add_argument("--model", default="mnist-bnn", help="a shipped network or a .lnn file (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Options.output, metavar="DIR", help="folder for builds (default: %(default)s)")
-    parser.add_argument("--seed", type=_seed, default=Options.seed, help="of place and route (default: %(default)s)")
+    parser.add_argument("--seed", type=_seed, default=Options.seed, help="of place and route (default: one that suits the design)")
     parser.add_argument(
         "--verify", choices=("full", "quick", "none"), default=Options.verify, help="vectors to compare (default: %(default)s)"
     )

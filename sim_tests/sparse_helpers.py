@@ -49,6 +49,8 @@ def network(
     for out, keep in dense:
         add(IntDense(pruned(rng, (out, given.size), side**2, keep, patterns), rng.integers(-3000, 3000, out), activation(out)))
     scores = pruned(rng, (classes, given.size), side**2, 2, patterns)
-    add(IntDense(scores, rng.integers(-30000, 30000, classes)))
+    samples = rng.integers(0, 256, (64, *image))
+    means = Network(Activations(image, BYTE), [*layers, IntDense(scores, np.zeros(classes))]).evaluate(samples).mean(0)
+    add(IntDense(scores, -means.astype(np.int64)))  # so that no class always wins
     add(Argmax())
     return Network(Activations(image, BYTE), layers)

@@ -15,8 +15,8 @@ from amaranth.sim import Simulator
 from logicnn import tools
 from logicnn.errors import LogicnnError
 from logicnn.flash import OFFSET, crc_state, image
-from logicnn.gateware.flash import FlashLoader
 from logicnn.flash_chip import FlashChip, Transfer
+from logicnn.gateware.flash import FlashLoader
 
 DIGEST = "00112233445566778899aabbccddeeff" * 2
 OTHER = "00112233445566778899aabbccddeefe" * 2

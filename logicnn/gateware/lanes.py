@@ -17,10 +17,10 @@ __all__ = ["Accumulators", "Beat", "Lanes", "delayed", "lane_sum"]
 class Beat(data.StructLayout):
     """What happens to one position, or to one word of weights.
 
-    `read`: the window moves. `word`: a word of weights comes, the one with this `number` in its pass. `compute`: the window's products count,
-    for the next sum of the pass, or for the first one (`starts`); the sums of this pass begin (`first`) or are complete (`last`). Of complete
-    ones: whether they begin or end (`begins`, `ends`) a block of pooled positions, where the block's place moves then (`leave`), and whether
-    the group of outputs is complete with them.
+    `read`: the window moves. `word`: a word of weights comes, the one with this `number` in its pass. `compute`: the window's products
+    count, for the next sum of the pass, or for the first one (`starts`); the sums of this pass begin (`first`) or are complete (`last`).
+    Of complete ones: whether they begin or end (`begins`, `ends`) a block of pooled positions, where the block's place moves then
+    (`leave`), and whether the group of outputs is complete with them.
     """
 
     def __init__(self, plan: Plan):

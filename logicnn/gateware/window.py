@@ -50,7 +50,7 @@ class Place(data.StructLayout):
 
 
 class BankedMaps(wiring.Component):
-    """`side` banks of words. Two cycles after a `place`, `segment` has the words of a window's row from there on, or with `column` of a column.
+    """`side` banks of words: two cycles after a `place`, a window's row of words from there on, or with `column` its column, on `segment`.
 
     Writes one word a cycle. A column goes down by the pitch of the layer's input.
     """
