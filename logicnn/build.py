@@ -31,7 +31,7 @@ from logicnn.sparse import EngineTimes, SparseError
 from logicnn.timing import Placed
 from logicnn.verify import Probe, Vectors, Verification, vectors_for, verify_netlist
 
-__all__ = ["Options", "TooBig", "build", "main"]
+__all__ = ["Options", "TooBig", "build", "built_engine", "main", "mapped"]
 
 PROBE = Probe(inputs="classifier.store.bits", output="classifier.result")
 CORE = "classifier.accelerator.core"
@@ -234,6 +234,7 @@ def _resources(netlist: Netlist, placed: Placed, family: Family) -> Resources:
         carry=cells["SB_CARRY"] + 2 * cells["CCU2C"],
         bram=placed.used(bram),
         dsp=placed.used(dsp),
+        spram=cells["SB_SPRAM256KA"],
     )
 
 
@@ -356,6 +357,14 @@ def _verified(netlist: Netlist, path: Path, mapping: Mapping, plan: _Plan, vecto
     from logicnn.verify_engine import engine_outputs, verify_engine
 
     return verify_engine(engine_outputs(path, mapping.plan, vectors.x, plan.flash, plan.engine), mapping.plan, plan.engine, vectors)
+
+
+def built_engine(mapping: Mapping, board: Board, options: Options) -> tuple[Path, bytes | None, EngineTimes]:
+    """The netlist of a built convolution engine, its flash image where it has one, and its predicted times."""
+    plan = _plan(mapping, board, options, 1)
+    if plan.engine is None:
+        raise LogicnnError(f"{_name(mapping)} on {board.name} has no convolution engine")
+    return build_folder(mapping, board, options) / f"{TOP}.json", plan.flash, plan.engine
 
 
 def _seed(text: str) -> int:

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Receiver", "Silence", "Transmitter"]
+__all__ = ["SILENCE", "Receiver", "Silence", "Transmitter"]
 
 SILENCE = 256  # byte times without a byte after which the next one begins a new image
 

@@ -1,0 +1,84 @@
+"""LeNet-5, pruned to patterns, on boards: cycles against their prediction, time an image, and the netlists on all MNIST test images.
+
+On the icebreaker weights come from the flash image through the netlist's own loader into SPRAM; on the ulx3s they are in block RAM. A
+netlist is what Yosys wrote for the board, clock cycle by clock cycle, with models of SPRAM, block RAM and DSP blocks (`logicnn.cells`); only
+the serial receiver is passed over. Multiplications by weights that are 0 do not count. About ten minutes on one core.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import write_result
+from logicnn import boards, datasets
+from logicnn.build import Options, build, built_engine, mapped
+from logicnn.cli import guarded
+from logicnn.files import load
+from logicnn.flash import OFFSET
+from logicnn.mapping import Mapping
+from logicnn.progress import Steps
+from logicnn.samples import Split
+from logicnn.verify_engine import engine_outputs
+
+MODEL = "lenet5-ikr"
+BOARDS = ("icebreaker", "ulx3s")
+
+
+def measured(mapping: Mapping, board: boards.Board, test: Split, options: Options) -> dict[str, Any]:
+    """A board's build, and its netlist on the test images."""
+    plan, network = mapping.plan, mapping.network
+    assert plan is not None
+    report = build(mapping, board, options, Steps(quiet=False))
+    netlist, image, times = built_engine(mapping, board, options)
+    run = engine_outputs(netlist, plan, test.x, image, times)
+    expected = network.evaluate(test.x)
+    clock_mhz = report.timing.clock_mhz
+    return {
+        "device": board.device.name,
+        "cycles": run.cycles,
+        "predicted_cycles": times.latency,
+        "interval_cycles": plan.interval,
+        "clock_mhz": clock_mhz,
+        "fmax_mhz": round(report.timing.fmax_mhz, 2),
+        "ms_per_image": round(plan.interval / clock_mhz / 1e3, 4),
+        "products": plan.products,
+        "multipliers": plan.tile.multipliers,
+        "products_per_cycle_peak": min(board.device.multipliers, 16),
+        "fraction_of_peak": round(plan.products / run.cycles / min(board.device.multipliers, 16), 4),
+        "simulated_images": len(test.x),
+        "mismatches": int(np.count_nonzero(run.classes != expected)),
+        "error_netlist": float(np.mean(run.classes != test.y)),
+        "error_evaluate": float(np.mean(expected != test.y)),
+        "logic_cells": report.resources.logic_cells,
+        "lut4": report.resources.lut4,
+        "bram": report.resources.bram,
+        "dsp": report.resources.dsp,
+        "spram": report.resources.spram,
+        "estimated_logic_cells": report.estimate.logic_cells,
+        "loading_cycles": run.loading,
+        "flash_bytes": len(image or b""),
+        "flash_offset": OFFSET if image else None,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/lenet5"), help="folder of builds (default: %(default)s)")
+    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
+    given = parser.parse_args()
+    network, test = load(MODEL), datasets.load("mnist", given.data_dir).test
+    options = Options(given.output, verify="none", data_dir=given.data_dir)
+    rows = {}
+    for name in BOARDS:
+        board = boards.find(name)
+        rows[name] = measured(mapped(network, board), board, test, options)
+    first, *others = BOARDS
+    figures = {"dataset": "mnist test (10000)", "digest": network.digest(), **rows[first]}
+    write_result("lenet5_icebreaker", 1, figures | {other: rows[other] for other in others})
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))

@@ -1,0 +1,171 @@
+"""The convolution engine on a board: images over the serial line, weights from flash, and what happens when these are wrong."""
+
+import json
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from logicnn import boards, flash, tools
+from logicnn.errors import CheckFailed
+from logicnn.flash_chip import FlashChip
+from logicnn.gateware.pll import dividers
+from logicnn.gateware.sparse_top import CORRUPT, SparseBoardTop, SparseClassifier
+from logicnn.gateware.uart import SILENCE
+from logicnn.sparse import Plan, Tile
+from logicnn.verify import Vectors
+from logicnn.verify_engine import engine_outputs, verify_engine
+from sim_tests.sparse_helpers import network
+from sim_tests.test_top import DIVISOR, receive, send
+
+WHOLE = network(8, image=(1, 6, 6), convolutions=((3, 2, 2),), dense=())
+PLAN = Plan(WHOLE, Tile(2, 2))
+PERIOD_NS = 1000.0
+
+
+def images(count: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (count, 1, 6, 6))
+
+
+def answers_over_the_line(
+    frames: list[bytes], expected: int, *, contents: bytes | None = None, silence_after: int | None = None, idle: int = 0
+) -> tuple[list[int], int]:
+    """What the design answers to bytes, and the LEDs in the end; `contents` of its flash, if it has one, `idle` cycles more at the end."""
+    dut = SparseClassifier(PLAN, DIVISOR, 3, loaded=contents is not None, period_ns=PERIOD_NS)
+    answers: list[int] = []
+    leds = 0
+
+    async def chip(ctx):
+        model = FlashChip(contents or b"", flash.OFFSET, 3)
+        while True:
+            pins = ctx.get(dut.flash)
+            ctx.set(dut.cipo, model.step(pins.cs_n, pins.sck, pins.copi))
+            await ctx.tick()
+
+    async def sender(ctx):
+        await ctx.tick().repeat(dut.times.loading + 4)
+        for index, frame in enumerate(frames):
+            await send(ctx, dut.rx, frame)
+            if silence_after == index:
+                await ctx.tick().repeat((SILENCE + 1) * 10 * DIVISOR)
+
+    async def receiver(ctx):
+        nonlocal leds
+        while len(answers) < expected:
+            answers.append(await receive(ctx, dut.tx))
+        leds = ctx.get(dut.leds)
+        for _ in range(idle):
+            assert ctx.get(dut.tx) == 1
+            await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(PERIOD_NS * 1e-9)
+    if contents is not None:
+        simulator.add_testbench(chip, background=True)
+    simulator.add_testbench(sender)
+    simulator.add_testbench(receiver)
+    simulator.run()
+    return answers, leds
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_classes(loaded):
+    x = images(6)
+    contents = flash.image(PLAN.image_words, WHOLE.digest()) if loaded else None
+    answers, leds = answers_over_the_line([each.astype(np.uint8).tobytes() for each in x], len(x), contents=contents)
+    assert answers == WHOLE.evaluate(x).tolist()
+    assert len(set(answers)) > 1
+    assert leds == answers[-1]
+
+
+def test_silence_starts_over():
+    x = images(3)
+    first, second, third = (each.astype(np.uint8).tobytes() for each in x)
+    answers, _ = answers_over_the_line([first, second[:7], third], 2, silence_after=1)
+    assert answers == WHOLE.evaluate(x[[0, 2]]).tolist()
+
+
+def flipped(image: bytes, bit: int) -> bytes:
+    return bytes(byte ^ (1 << bit % 8) * (place == bit // 8) for place, byte in enumerate(image))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        flipped(flash.image(PLAN.image_words, WHOLE.digest()), 77),
+        flash.image(PLAN.image_words, network(9).digest()),
+        b"",
+    ],
+    ids=["corrupt", "another network's", "erased"],
+)
+def test_corrupt_weights(contents):
+    """Said once, shown on all LEDs; images are not classified."""
+    x = images(2)
+    answers, leds = answers_over_the_line(
+        [each.astype(np.uint8).tobytes() for each in x], 1, contents=contents, idle=2 * 36 * 10 * DIVISOR + 3 * PLAN.latency
+    )
+    assert answers == [CORRUPT]
+    assert leds == 0b111
+
+
+@pytest.mark.parametrize(("given", "wanted"), [(12e6, 24e6), (12e6, 48e6), (16e6, 30e6), (100e6, 20e6)])
+def test_dividers(given, wanted):
+    """Within the ranges of the guide: phase detector 10 to 133 MHz, oscillator 533 to 1066 MHz."""
+    found = dividers(given, wanted)
+    detector = given / (found.reference + 1)
+    oscillator = detector * (found.feedback + 1)
+    assert 10e6 <= detector <= 133e6 and 533e6 <= oscillator <= 1066e6
+    assert found.frequency == oscillator / 2**found.output == pytest.approx(wanted, rel=0.01)
+
+
+def test_dividers_known():
+    """`icepll -i 12 -o 24` (Project IceStorm): DIVR 0, DIVF 63, DIVQ 5, FILTER_RANGE 1."""
+    found = dividers(12e6, 24e6)
+    assert (found.reference, found.feedback, found.output, found.filter) == (0, 63, 5, 1)
+
+
+@pytest.fixture(scope="module")
+def synthesised(tmp_path_factory):
+    """The design of a small network for the icebreaker, as Yosys writes it."""
+    folder = tmp_path_factory.mktemp("icebreaker")
+    top, platform = SparseBoardTop(PLAN, 24e6, 115_200), boards.find("icebreaker").make_platform()
+    plan = platform.prepare(top, "top", debug_verilog=False, emit_src=False)
+    for name, data in plan.files.items():
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    tools.run(json.loads((folder / "build_top.json").read_text())["commands"][0], folder, "synthesis.log")
+    return folder / "top.json", top.times
+
+
+def test_netlist(synthesised):
+    """From flash image to class, memories and multipliers as cells: equal, and in the cycles of the prediction."""
+    netlist, times = synthesised
+    x = images(300)
+    image = flash.image(PLAN.image_words, WHOLE.digest())
+    run = engine_outputs(netlist, PLAN, x, image, times)
+    checked = verify_engine(run, PLAN, times, Vectors(x, np.zeros(0, np.int64), "random"))
+    assert checked.vectors == 300 and checked.mismatches == 0
+    assert run.loading == times.loading + 2  # until the lock of the PLL is seen
+    wrong = x.copy()
+    wrong[5] = 255 - wrong[5]
+    different = (
+        int(np.flatnonzero(WHOLE.evaluate(wrong) != WHOLE.evaluate(x))[0]) if (WHOLE.evaluate(wrong) != WHOLE.evaluate(x)).any() else None
+    )
+    if different is not None:
+        with pytest.raises(CheckFailed, match=rf"^the netlist differs from the network on 1 of 300 vectors: vector {different} "):
+            verify_engine(run, PLAN, times, Vectors(wrong, np.zeros(0, np.int64), "random"))
+
+
+def test_netlist_of_corrupt_flash(synthesised):
+    netlist, times = synthesised
+    with pytest.raises(CheckFailed, match=r"^the netlist finds its flash image corrupt$"):
+        engine_outputs(netlist, PLAN, images(1), flipped(flash.image(PLAN.image_words, WHOLE.digest()), 12), times)
+
+
+def test_netlist_has_blocks(synthesised):
+    """Two multipliers a DSP block, weights in SPRAM, maps and patterns in block RAM."""
+    netlist, _ = synthesised
+    module = json.loads(netlist.read_text())["modules"]["top"]
+    kinds = [cell["type"] for cell in module["cells"].values()]
+    assert kinds.count("SB_MAC16") == PLAN.tile.multipliers // 2
+    assert kinds.count("SB_SPRAM256KA") == -(-PLAN.fields.bits // 16)
+    assert kinds.count("SB_PLL40_PAD") == 1
