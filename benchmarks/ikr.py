@@ -25,10 +25,10 @@ from logicnn import datasets, files
 from logicnn.cli import guarded
 from logicnn.digest import digest_of
 from logicnn.network import IntConv2d, IntDense
-from logicnn.nn.ikr import proposed_keep, sensitivity
+from logicnn.nn.ikr import by_patterns, by_strength, proposed_keep, sensitivity
 from logicnn.patterns import LayerPatterns, storage
 from logicnn.samples import Dataset
-from train.lenet5_ikr import CHOICES, RULES, Plan, by_patterns, by_strength, error_of, exported, floats, lenet5, pruned, split
+from train.lenet5_ikr import CHOICES, RULES, VALIDATION, Plan, error_of, exported, floats, lenet5, pruned
 
 SEED = 1
 KEEPS = (1, 2, 3, 4, 6, 8, 12, 16, 20, 25)
@@ -49,12 +49,12 @@ def loaded(path: Path) -> nn.Sequential:
 def float_stage(data: Dataset, folder: Path) -> dict[str, Any]:
     net = floats(data, SEED, Plan())
     torch.save(net.state_dict(), folder / "float.pt")
-    return {"error": error_of(net, data.test), "error_validation": error_of(net, split(data)[1])}
+    return {"error": error_of(net, data.test), "error_validation": error_of(net, data.held_out(VALIDATION)[1])}
 
 
 def words_stage(data: Dataset, net: nn.Sequential, folder: Path) -> dict[str, Any]:
     """Our pruning, in 8 bits, too, and what it takes to store."""
-    made = pruned(net, data, SEED, PLANS["learned"], by_patterns(PLANS["learned"].choose), "learned")
+    made = pruned(net, data, SEED, PLANS["learned"], by_patterns(RULES, PLANS["learned"].choose), "learned")
     network, error = exported(made, data, SEED, PLANS["learned"])
     files.save(network, folder / "lenet5-ikr.lnn")
     layers = [layer.weights for layer in network.layers if isinstance(layer, IntDense | IntConv2d)]
@@ -68,7 +68,7 @@ def stored(layers: list[np.ndarray], patterns: list[LayerPatterns]) -> list[dict
 
 def sensitivity_stage(data: Dataset, net: nn.Sequential) -> dict[str, Any]:
     """Fig. 2, and the weights a kernel that it proposes."""
-    held = split(data)[1]
+    held = data.held_out(VALIDATION)[1]
 
     def error(each: nn.Module) -> float:
         return error_of(each, held)
@@ -85,7 +85,7 @@ def sensitivity_stage(data: Dataset, net: nn.Sequential) -> dict[str, Any]:
 
 def fig3_stage(data: Dataset, net: nn.Sequential) -> list[dict[str, Any]]:
     """Fig. 3: the second convolution alone, by how many patterns and weights a kernel."""
-    held, rule = split(data)[1], RULES[FIG3_LAYER]
+    held, rule = data.held_out(VALIDATION)[1], RULES[FIG3_LAYER]
     rows = []
     for name, choose in CHOICES.items():
         for patterns in PATTERNS:
@@ -142,11 +142,11 @@ def main() -> None:
     _, sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net), repr(RULES), *whole)
     _, counted = stage("patterns", lambda _: fig3_stage(data, net), repr(RULES), *whole)
     once, paper = (
-        stage(name, lambda _: pruned(net, data, SEED, plan, by_patterns(plan.choose), name).figures, *after(plan))[1]  # noqa: B023
+        stage(name, lambda _: pruned(net, data, SEED, plan, by_patterns(RULES, plan.choose), name).figures, *after(plan))[1]  # noqa: B023
         for name, plan in PLANS.items()
         if name != "learned"
     )
-    _, fine = stage("fine", lambda _: pruned(net, data, SEED, Plan(), by_strength, "fine").figures, *after(Plan()))
+    _, fine = stage("fine", lambda _: pruned(net, data, SEED, Plan(), by_strength(RULES), "fine").figures, *after(Plan()))
     files.save(files.load(shipped / "lenet5-ikr.lnn"), NETWORKS / "lenet5-ikr.lnn")
     plots(sensitive, counted)
     lenet = {

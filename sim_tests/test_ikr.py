@@ -13,6 +13,9 @@ from logicnn.network import IntConv2d, IntDense  # noqa: E402
 from logicnn.nn import Course, class_loss, fit_words  # noqa: E402
 from logicnn.nn.ikr import (  # noqa: E402
     assign_patterns,
+    by_patterns,
+    by_strength,
+    densities,
     falling,
     mask_weights,
     masks_of,
@@ -25,7 +28,8 @@ from logicnn.nn.ikr import (  # noqa: E402
 from logicnn.patterns import Rule, by_summed_quality  # noqa: E402
 from logicnn.samples import Dataset, Split  # noqa: E402
 from sim_tests.helpers import digits  # noqa: E402
-from train.lenet5_ikr import Plan, by_patterns, by_strength, densities, exported, floats, moved, pruned  # noqa: E402
+from train import lenet5_ikr  # noqa: E402
+from train.lenet5_ikr import Plan, exported, floats, moved, pruned  # noqa: E402
 
 RULES = (Rule(9, 2, 4, 3), Rule(12, 5, 4, 2))
 
@@ -142,7 +146,7 @@ def test_densities_by_hand():
     masks = [np.zeros(shape, bool) for shape in ((20, 1, 5, 5), (50, 20, 5, 5), (500, 800), (10, 500))]
     for mask, count in zip(masks, (120, 3000, 32_000, 400), strict=True):
         mask.reshape(-1)[:count] = True
-    assert densities(masks) == (35_520, 35_520 / 430_500, 293_520 / 2_293_000)
+    assert densities(masks, lenet5_ikr.POSITIONS) == (35_520, 35_520 / 430_500, 293_520 / 2_293_000)
 
 
 def test_recipe_on_a_small_scale():
@@ -155,8 +159,8 @@ def test_recipe_on_a_small_scale():
     )
     plan = Plan(1, 2, 1)
     whole = floats(data, 1, plan)
-    fine = pruned(whole, data, 1, plan, by_strength, "fine-grained")
-    made = pruned(whole, data, 1, plan, by_patterns(plan.choose), "patterns")
+    fine = pruned(whole, data, 1, plan, by_strength(lenet5_ikr.RULES), "fine-grained")
+    made = pruned(whole, data, 1, plan, by_patterns(lenet5_ikr.RULES, plan.choose), "patterns")
     assert made.weights == fine.weights == 35_520
     network, error = exported(made, data, 1, plan)
     assert error == np.mean(network.evaluate(data.test.x) != data.test.y)
