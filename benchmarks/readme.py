@@ -102,7 +102,26 @@ def words() -> str:
 
 
 def patterns() -> str:
-    """LeNet-5 with kernels pruned to patterns."""
+    """Networks with kernels pruned to patterns."""
+    return f"{_lenet5()}\n\n{_cnn_small()}"
+
+
+def _cnn_small() -> str:
+    small = _record("ikr")["cnn_small"]
+    schedule, published = small["schedule"], small["published"]
+    whole, retrained = schedule["epochs"], schedule["falling"] + schedule["settled"]
+    rows = [
+        ("CNN_small, CIFAR-10 re-encoded as JPEG (lossy), 10,000 test images", "weights kept", "test error"),
+        (f"float, {whole} epochs", "100.0%", f"{small['error_float']:.2%}"),
+        (f"patterns that follow the weights, {retrained} epochs more", f"{small['density']:.1%}", f"{small['error_pruned']:.2%}"),
+        ("the same, 8-bit weights and activations", f"{small['density']:.1%}", f"{small['error_int8']:.2%}"),
+        ("published, original images: float, 70 epochs", "100.0%", f"{published['error_float']:.2%}"),
+        ("published, original images: pruned, 40 epochs more", f"{published['density']:.1%}", f"{published['error_pruned']:.2%}"),
+    ]
+    return _markdown(rows)
+
+
+def _lenet5() -> str:
     lenet = _record("ikr")["lenet5"]
     published = lenet["published"]
     stages = (

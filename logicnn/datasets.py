@@ -1,8 +1,8 @@
 """Data sets as integers: what networks are trained on, and verified with. No torch; a data set that is missing says so by name.
 
 MNIST: Y. LeCun, C. Cortes, C. J. C. Burges; IDX files, checked by the SHA-256 of their decompressed bytes. Digits: the 8 x 8
-digits bundled with scikit-learn (test part of the UCI optical digits), which need no download. Jets and flows: `logicnn.tables`. Symbols
-of an optical link, simulated: `logicnn.fibre`.
+digits bundled with scikit-learn (test part of the UCI optical digits), which need no download. Jets and flows: `logicnn.tables`. Colour
+images: `logicnn.images`. Symbols of an optical link, simulated: `logicnn.fibre`.
 """
 
 import gzip
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from logicnn import fibre, tables
+from logicnn import fibre, images, tables
 from logicnn.samples import Dataset, DatasetError, DatasetMissing, Split
 
 __all__ = ["Dataset", "DatasetError", "DatasetMissing", "Split", "known", "load"]
@@ -102,6 +102,7 @@ def digits(folder: Path | None) -> Dataset:
 LOADERS: dict[str, Callable[[Path | None], Dataset]] = {
     "mnist": mnist,
     "digits": digits,
+    "cifar10-jpeg": images.cifar10_jpeg,
     "jsc-pythia": tables.jets,
     "jsc-openml": tables.jets_openml,
     "nid-82332": tables.flows,

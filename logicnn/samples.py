@@ -37,3 +37,8 @@ class Dataset:
     train: Split
     test: Split
     lowest: int = 0
+
+    def held_out(self, count: int) -> tuple[Split, Split]:
+        """The training samples without the last `count`, and these, which validate."""
+        at = len(self.train.x) - count
+        return Split(self.train.x[:at], self.train.y[:at]), Split(self.train.x[at:], self.train.y[at:])

@@ -21,7 +21,7 @@ import numpy as np
 
 from logicnn.samples import Dataset, DatasetError, DatasetMissing, Split
 
-__all__ = ["download_jets", "encode_flows", "flows", "flows_binarized", "jets", "jets_openml"]
+__all__ = ["arrays_of", "download_jets", "encode_flows", "flows", "flows_binarized", "folder_of", "jets", "jets_openml"]
 
 FEATURES = (
     *("zlogz", "c1_b0_mmdt", "c1_b1_mmdt", "c1_b2_mmdt", "c2_b1_mmdt", "c2_b2_mmdt", "d2_b1_mmdt", "d2_b2_mmdt"),
@@ -66,7 +66,8 @@ def _read(path: Path, name: str, sha256: str | None) -> bytes:
     return data
 
 
-def _arrays(path: Path, name: str, sha256: str | None, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+def arrays_of(path: Path, name: str, sha256: str | None, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, without pickles; raises `DatasetMissing` or `DatasetError` for what is not as the data set means it."""
     data = _read(path, name, sha256)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
@@ -78,7 +79,8 @@ def _arrays(path: Path, name: str, sha256: str | None, wanted: tuple[str, ...]) 
         raise DatasetError(f"{path} cannot be read: {error}") from None
 
 
-def _folder(folder: Path | None, name: str, part: str) -> Path:
+def folder_of(folder: Path | None, name: str, part: str) -> Path:
+    """``folder / part``; raises `DatasetMissing` without a folder."""
     if folder is None:
         raise DatasetMissing(f"{name}: no data folder; set LOGICNN_DATA or --data-dir to the folder that holds {part}/")
     return folder / part
@@ -102,8 +104,8 @@ def jets(folder: Path | None) -> Dataset:
     """`jsc-pythia` from ``jsc_pythia/``."""
     parts = []
     for file, sha256 in PYTHIA.items():
-        path = _folder(folder, "jsc-pythia", "jsc_pythia") / file
-        arrays = _arrays(path, "jsc-pythia", sha256, ("x", "y", "features"))
+        path = folder_of(folder, "jsc-pythia", "jsc_pythia") / file
+        arrays = arrays_of(path, "jsc-pythia", sha256, ("x", "y", "features"))
         if tuple(arrays["features"].tolist()) != FEATURES:
             missing = sorted(set(FEATURES) - set(arrays["features"].tolist()))
             raise DatasetError(
@@ -115,8 +117,8 @@ def jets(folder: Path | None) -> Dataset:
 
 def jets_openml(folder: Path | None) -> Dataset:
     """`jsc-openml` from ``jsc_openml/jets.npz``, which `download_jets` writes."""
-    path = _folder(folder, "jsc-openml", "jsc_openml") / "jets.npz"
-    arrays = _arrays(path, "jsc-openml", None, ("x", "y"))
+    path = folder_of(folder, "jsc-openml", "jsc_openml") / "jets.npz"
+    arrays = arrays_of(path, "jsc-openml", None, ("x", "y"))
     x, y = arrays["x"], arrays["y"].astype(np.int64)
     order = np.random.default_rng(42).permutation(len(x))
     held, kept = order[: len(x) // 5], order[len(x) // 5 :]
@@ -238,7 +240,7 @@ def _numbers(values: np.ndarray, name: str, where: str) -> np.ndarray:
 
 def flows(folder: Path | None) -> Dataset:
     """`nid-82332` from ``nid/``: a fifth of the distinct flows, with all their repetitions, for tests."""
-    columns, labels = _flow_columns(_folder(folder, "nid-82332", "nid") / FLOWS)
+    columns, labels = _flow_columns(folder_of(folder, "nid-82332", "nid") / FLOWS)
     keys = np.stack([np.unique(values, return_inverse=True)[1] for values in columns.values()], axis=1)
     _, group = np.unique(keys, axis=0, return_inverse=True)
     order = np.random.default_rng(1).permutation(group.max() + 1)
@@ -250,8 +252,8 @@ def flows(folder: Path | None) -> Dataset:
 
 def flows_binarized(folder: Path | None) -> Dataset:
     """`nid-binarized` from ``nid/unsw_nb15_binarized.npz`` (zenodo.org, record 4519767): the last column is the label."""
-    path = _folder(folder, "nid-binarized", "nid") / "unsw_nb15_binarized.npz"
-    arrays = _arrays(path, "nid-binarized", None, ("train", "test"))
+    path = folder_of(folder, "nid-binarized", "nid") / "unsw_nb15_binarized.npz"
+    arrays = arrays_of(path, "nid-binarized", None, ("train", "test"))
     splits = []
     for name, table in arrays.items():
         if table.ndim != 2 or table.shape[1] != FLOW_BITS + 1:

@@ -13,6 +13,9 @@ from logicnn.network import IntConv2d, IntDense  # noqa: E402
 from logicnn.nn import Course, class_loss, fit_words  # noqa: E402
 from logicnn.nn.ikr import (  # noqa: E402
     assign_patterns,
+    by_patterns,
+    by_strength,
+    densities,
     falling,
     mask_weights,
     masks_of,
@@ -25,7 +28,8 @@ from logicnn.nn.ikr import (  # noqa: E402
 from logicnn.patterns import Rule, by_summed_quality  # noqa: E402
 from logicnn.samples import Dataset, Split  # noqa: E402
 from sim_tests.helpers import digits  # noqa: E402
-from train.lenet5_ikr import Plan, by_patterns, by_strength, densities, exported, floats, moved, pruned  # noqa: E402
+from train import cnn_small_ikr, lenet5_ikr  # noqa: E402
+from train.lenet5_ikr import Plan, exported, floats, moved, pruned  # noqa: E402
 
 RULES = (Rule(9, 2, 4, 3), Rule(12, 5, 4, 2))
 
@@ -142,7 +146,7 @@ def test_densities_by_hand():
     masks = [np.zeros(shape, bool) for shape in ((20, 1, 5, 5), (50, 20, 5, 5), (500, 800), (10, 500))]
     for mask, count in zip(masks, (120, 3000, 32_000, 400), strict=True):
         mask.reshape(-1)[:count] = True
-    assert densities(masks) == (35_520, 35_520 / 430_500, 293_520 / 2_293_000)
+    assert densities(masks, lenet5_ikr.POSITIONS) == (35_520, 35_520 / 430_500, 293_520 / 2_293_000)
 
 
 def test_recipe_on_a_small_scale():
@@ -155,8 +159,8 @@ def test_recipe_on_a_small_scale():
     )
     plan = Plan(1, 2, 1)
     whole = floats(data, 1, plan)
-    fine = pruned(whole, data, 1, plan, by_strength, "fine-grained")
-    made = pruned(whole, data, 1, plan, by_patterns(plan.choose), "patterns")
+    fine = pruned(whole, data, 1, plan, by_strength(lenet5_ikr.RULES), "fine-grained")
+    made = pruned(whole, data, 1, plan, by_patterns(lenet5_ikr.RULES, plan.choose), "patterns")
     assert made.weights == fine.weights == 35_520
     network, error = exported(made, data, 1, plan)
     assert error == np.mean(network.evaluate(data.test.x) != data.test.y)
@@ -165,3 +169,47 @@ def test_recipe_on_a_small_scale():
     for patterns, layer in zip(made.patterns, layers, strict=True):
         packed = patterns.compressed(layer.weights)
         assert sum(len(each.index) for each in packed) == patterns.index.size
+
+
+def test_cnn_small_as_in_table_iii():
+    """510,848 of 2,381,696 weights, by hand from Tables I and III; the layers read what the positions say."""
+    model = cnn_small_ikr.cnn_small(0.5)
+    kernels = [layer.weight.numel() // rule.size for layer, rule in zip(weighted(model), cnn_small_ikr.RULES, strict=True)]
+    assert kernels == [384, 16_384, 16_384, 16_384, 32_768, 65_536, 65_536, 160]
+    assert sum(layer.weight.numel() for layer in weighted(model)) == 2_381_696
+    assert sum(count * rule.keep for count, rule in zip(kernels, cnn_small_ikr.RULES, strict=True)) == 510_848
+    read: list[int] = []
+    for layer in weighted(model):
+        layer.register_forward_hook(lambda _module, _given, made: read.append(int(np.prod(made.shape[2:]))))
+    model.eval()(torch.zeros(1, 3, 32, 32))
+    assert tuple(read) == cnn_small_ikr.POSITIONS
+
+
+def test_mirrored_and_shifted():
+    """An image is itself, or mirrored, moved by up to two pixels with its edge repeated; of 64 no two are likely to be alike."""
+    torch.manual_seed(2)
+    image = torch.arange(3 * 8 * 8).float().view(1, 3, 8, 8)
+    wide = torch.nn.functional.pad(image, (2, 2, 2, 2), mode="replicate")
+    windows = [wide[:, :, row : row + 8, column : column + 8] for row in range(5) for column in range(5)]
+    expected = {each.numpy().tobytes() for window in windows for each in (window, window.flip(3))}
+    found = {each.numpy().tobytes() for each in cnn_small_ikr.moved(image.expand(400, -1, -1, -1)).contiguous()}
+    assert len(expected) == 50 and found == expected
+    assert float(cnn_small_ikr.moved_reals(image).max()) == 191 / 256
+
+
+def test_cnn_small_on_a_small_scale(monkeypatch):
+    """All stages on a few images of noise: pruned as Table III says, in 8 bits what was trained."""
+    monkeypatch.setattr(cnn_small_ikr, "KERNELS", 32)
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(0, 256, (5128, 3, 32, 32), np.uint8), rng.integers(0, 10, 5128)
+    data = Dataset("noise", tuple("0123456789"), 255, Split(x, y), Split(x[:20], y[:20]))
+    plan, machine = cnn_small_ikr.Plan(1, 1, 1, 1, samples=128, quantised_samples=128), cnn_small_ikr.machine_here("cpu")
+    whole = cnn_small_ikr.floats(data, 1, plan, machine)
+    made = cnn_small_ikr.pruned(whole, data, 1, plan, machine)
+    assert made.weights == 510_848 and made.density == 510_848 / 2_381_696
+    network, error = cnn_small_ikr.exported(made.net, data, 1, plan, machine)
+    assert error == np.mean(network.evaluate(data.test.x) != data.test.y)
+    layers = [layer for layer in network.layers if isinstance(layer, IntDense | IntConv2d)]
+    for patterns, layer in zip(made.patterns, layers, strict=True):
+        assert sum(len(each.index) for each in patterns.compressed(layer.weights)) == patterns.index.size
+    assert cnn_small_ikr.described(machine) == "one CPU thread, bfloat16 products"

@@ -20,7 +20,7 @@ GROUPS = [
     ["values"],
     ["integers"],
     ["network"],
-    ["samples", "tables", "fibre"],
+    ["samples", "tables", "images", "fibre"],
     ["files", "fold", "datasets", "profiling", "adders", "retiming", "patterns"],
     ["pairs"],
     ["sharing"],

@@ -15,6 +15,7 @@ from logicnn.network import Activations, Flatten, IntConv2d, IntDense, Interval,
 from logicnn.nn import (
     Course,
     Decision,
+    Machine,
     Price,
     QuantNet,
     Scheme,
@@ -117,6 +118,21 @@ def test_training_repeats():
         fit_words(words, x, y, class_loss, Course(2, 1e-2, 7, batch=64, density=(0.5, 1.0)), "twice")
         results.append(export_words(words).digest())
     assert results[0] == results[1]
+
+
+def test_bfloat16_training_stays_exact():
+    """Products of bfloat16 train another network than those of float32, but still one that is exported as it is evaluated."""
+    data, results = digits(), []
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(72, 10)).eval()
+    for machine in (Machine(half=True), Machine()):
+        words = quantise(net, Activations((1, 8, 8), Interval(0, 16)), 4, Scheme(), torch.from_numpy(data.train.x))
+        fit_words(words, data.train.x, data.train.y, class_loss, Course(15, 5e-3, 1, batch=64), "bfloat16", machine)
+        network = export_words(words)
+        assert np.array_equal(decide(words, data.test.x, at_once=100), network.evaluate(data.test.x))
+        assert np.mean(network.evaluate(data.test.x) == data.test.y) > 0.9
+        results.append(network.digest())
+    assert results[0] != results[1]
 
 
 def test_decision_becomes_a_slicer():

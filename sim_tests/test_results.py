@@ -145,6 +145,17 @@ def test_ikr():
     assert len(kept["sensitivity"]["layers"]) == len(kept["sensitivity"]["proposed_keep"]) == 4
 
 
+def test_cnn_small():
+    """CNN_small, which says what its images are and how little it was trained: pruned as Table III says, a little behind the float one."""
+    small = result("ikr")["cnn_small"]
+    assert "JPEG" in small["dataset"] and "lossy" in small["dataset"] and "hardware" in small
+    assert {"epochs", "falling", "settled", "quantised", "samples"} <= set(small["schedule"])
+    assert small["weights"] == 510_848 and 0.214 < small["density"] < 0.215 and 0.295 < small["computations"] < 0.296
+    assert small["published"] == {"error_float": 0.143, "error_pruned": 0.152, "density": 0.231, "computations": 0.153}
+    assert small["error_float"] < 0.17 and max(small["error_pruned"], small["error_int8"]) < small["error_float"] + 0.01
+    assert len(small["digest"]) == 64 and small["int8_checked_images"] == 1000
+
+
 def test_spe():
     """Fig. 5: every selector checked; engines with patterns are smaller than the plain one, and use a multiplier a kept weight."""
     kept = result("spe")

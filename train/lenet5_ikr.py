@@ -10,15 +10,12 @@ prints what each stage is worth.
 """
 
 import argparse
-import copy
 import json
 import math
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +25,8 @@ from torch.nn import functional
 from logicnn import datasets, files
 from logicnn.cli import guarded
 from logicnn.network import Activations, Interval, Network
-from logicnn.nn import Course, QuantNet, Scheme, class_loss, decide, export_words, fit_words, quantise
-from logicnn.nn.ikr import assign_patterns, falling, mask_weights, masks_of, settle, strongest
+from logicnn.nn import Course, Scheme, class_loss, decide, export_words, fit_words
+from logicnn.nn.ikr import Fit, Prune, Pruned, by_patterns, densities, in_words, masks_of, retrained
 from logicnn.patterns import Choice, Rule, by_coverage, by_summed_quality
 from logicnn.samples import Dataset, Split
 
@@ -81,19 +78,13 @@ def moved_words(images: Tensor) -> Tensor:
     return moved(images).round().clamp(0, 255)
 
 
-def split(data: Dataset) -> tuple[Split, Split]:
-    """Training and validation samples: the last 5,000 validate."""
-    at = len(data.train.x) - VALIDATION
-    return Split(data.train.x[:at], data.train.y[:at]), Split(data.train.x[at:], data.train.y[at:])
-
-
 def error_of(net: nn.Module, part: Split) -> float:
     return float(np.mean(decide(net, part.x / np.float32(256)) != part.y))
 
 
 def floats(data: Dataset, seed: int, plan: Plan) -> nn.Sequential:
     """The network before pruning."""
-    train, _ = split(data)
+    train, _ = data.held_out(VALIDATION)
     torch.manual_seed(seed)
     net = lenet5()
     course = Course(plan.epochs, 1e-3, seed, BATCH, drops={math.ceil(plan.epochs * 0.6): 0.1}, augment=moved)
@@ -101,80 +92,26 @@ def floats(data: Dataset, seed: int, plan: Plan) -> nn.Sequential:
     return net
 
 
-Prune = Callable[[nn.Module, float], Any]  # by how far pruning has come, 0 ... 1
-
-
-def retrained(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, prune: Prune, title: str) -> tuple[nn.Sequential, Any]:
-    """A copy with masks by `prune`, and what that gave last: it is asked before every epoch until pruning is complete."""
-    train, _ = split(data)
-    net, x = copy.deepcopy(net), train.x / np.float32(256)
-    mask_weights(net)
-    for epoch in range(plan.learning):
-        prune(net, (epoch + 1) / (plan.learning + 1))
-        fit_words(net, x, train.y, class_loss, Course(1, 1e-3, seed + epoch, BATCH, drops={1: 1.0}, augment=moved), f"{title}, falling")
-    last = prune(net, 1.0)
-    rest = plan.retrained - plan.learning
-    if rest:
-        course = Course(rest, 1e-3, seed, BATCH, drops={math.ceil(rest / 2): 0.1}, augment=moved)
-        fit_words(net, x, train.y, class_loss, course, title)
-    return net, last
-
-
-def by_patterns(choose: Choice) -> Prune:
-    """Intra-kernel regular pruning."""
-    return lambda net, progress: assign_patterns(net, falling(RULES, progress), choose)
-
-
-def by_strength(net: nn.Module, progress: float) -> None:
-    """Fine-grained pruning, as many weights in every layer."""
-    strongest(net, [rule.keep / rule.size for rule in falling(RULES, progress)])
-
-
-def words(net: nn.Sequential, data: Dataset, seed: int, plan: Plan) -> QuantNet:
-    """The pruned network in 8 bits; what is pruned stays so."""
-    train, _ = split(data)
-    masks = masks_of(net)
-    settle(net)
-    made = quantise(net.eval(), Activations((1, 28, 28), Interval(0, 255)), 8, Scheme(), torch.tensor(train.x[:2048]))
-    for layer, mask in zip(made.layers, masks, strict=True):
-        layer.mask.copy_(torch.from_numpy(mask))
-    fit_words(made, train.x, train.y, class_loss, Course(plan.quantised, 3e-4, seed, BATCH, augment=moved_words), "8 bits")
-    return made
-
-
-def densities(masks: list[np.ndarray]) -> tuple[int, float, float]:
-    """Weights that are left; their share; the share of products for an image."""
-    kept = [int(np.count_nonzero(mask)) for mask in masks]
-    products = [mask.size * positions for mask, positions in zip(masks, POSITIONS, strict=True)]
-    left = [count * positions for count, positions in zip(kept, POSITIONS, strict=True)]
-    return sum(kept), sum(kept) / sum(mask.size for mask in masks), sum(left) / sum(products)
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """A pruned network, what its pruning gave last (patterns), its test error, and what is left of weights and of products."""
-
-    net: nn.Sequential
-    patterns: Any
-    error: float
-    weights: int
-    density: float
-    computations: float
-
-    @property
-    def figures(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in ("error", "weights", "density", "computations")}
-
-
 def pruned(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, prune: Prune, title: str) -> Pruned:
     """The network pruned and retrained."""
-    made, patterns = retrained(net, data, seed, plan, prune, title)
-    return Pruned(made, patterns, error_of(made, data.test), *densities(masks_of(made)))
+    train, _ = data.held_out(VALIDATION)
+    x, rest = train.x / np.float32(256), plan.retrained - plan.learning
+
+    def fit(course: Course, title: str) -> Fit:
+        return lambda net: fit_words(net, x, train.y, class_loss, course, title)
+
+    falls = [fit(Course(1, 1e-3, seed + at, BATCH, drops={1: 1.0}, augment=moved), f"{title}, falling") for at in range(plan.learning)]
+    last = fit(Course(rest, 1e-3, seed, BATCH, drops={math.ceil(rest / 2): 0.1}, augment=moved), title) if rest else None
+    made, patterns = retrained(net, prune, falls, last)
+    return Pruned(made, patterns, error_of(made, data.test), *densities(masks_of(made), POSITIONS))
 
 
 def exported(made: Pruned, data: Dataset, seed: int, plan: Plan) -> tuple[Network, float]:
     """The pruned network in 8 bits, and its test error."""
-    network = export_words(words(made.net, data, seed, plan), "lenet5-ikr", data.name, data.classes)
+    train, _ = data.held_out(VALIDATION)
+    words = in_words(made.net, Activations((1, 28, 28), Interval(0, 255)), 8, Scheme(), torch.tensor(train.x[:2048]))
+    fit_words(words, train.x, train.y, class_loss, Course(plan.quantised, 3e-4, seed, BATCH, augment=moved_words), "8 bits")
+    network = export_words(words, "lenet5-ikr", data.name, data.classes)
     return network, float(np.mean(network.evaluate(data.test.x) != data.test.y))
 
 
@@ -194,7 +131,7 @@ def main() -> None:
     start = time.monotonic()
     net = floats(data, given.seed, plan)
     error_float = error_of(net, data.test)
-    made = pruned(net, data, given.seed, plan, by_patterns(plan.choose), "patterns")
+    made = pruned(net, data, given.seed, plan, by_patterns(RULES, plan.choose), "patterns")
     network, error_int8 = exported(made, data, given.seed, plan)
     files.save(network, given.output)
     figures = {"error_float": error_float, "error_int8": error_int8, "seconds": round(time.monotonic() - start, 1)}

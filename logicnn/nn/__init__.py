@@ -6,9 +6,10 @@ from logicnn.nn.prune import FanIn, Strength, Total, budget_masks, class_depende
 from logicnn.nn.quantised import Decision, QuantLayer, QuantNet, Scheme, export_words, quantise, restored
 from logicnn.nn.substitution import Exchange, exchanged
 from logicnn.nn.training import Recipe, accuracy, fit
-from logicnn.nn.words import Course, Price, choose, class_loss, decide, fit_words, score_loss
+from logicnn.nn.words import CPU, Course, Machine, Price, choose, class_loss, decide, fit_words, score_loss
 
 __all__ = [
+    "CPU",
     "BinaryNet",
     "ConvNeurons",
     "Course",
@@ -17,6 +18,7 @@ __all__ = [
     "DenseScores",
     "Exchange",
     "FanIn",
+    "Machine",
     "Pool",
     "Price",
     "QuantLayer",

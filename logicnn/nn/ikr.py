@@ -1,6 +1,8 @@
-"""Intra-kernel regular pruning of a network that trains (Yang et al. 2018, section II): masks, and the sensitivity of layers."""
+"""Intra-kernel regular pruning of a network that trains (Yang et al. 2018, section II): masks, retraining, sensitivity of layers."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,32 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from logicnn.errors import LogicnnError
+from logicnn.network import Activations
+from logicnn.nn.quantised import QuantNet, Scheme, quantise
 from logicnn.patterns import Choice, LayerPatterns, Rule, by_coverage
 
-__all__ = ["assign_patterns", "falling", "mask_weights", "masks_of", "proposed_keep", "sensitivity", "settle", "strongest", "weighted"]
+__all__ = [
+    "Fit",
+    "Prune",
+    "Pruned",
+    "assign_patterns",
+    "by_patterns",
+    "by_strength",
+    "densities",
+    "falling",
+    "in_words",
+    "mask_weights",
+    "masks_of",
+    "proposed_keep",
+    "retrained",
+    "sensitivity",
+    "settle",
+    "strongest",
+    "weighted",
+]
+
+Prune = Callable[[nn.Module, float], Any]  # masks a network, by how far pruning has come, 0 ... 1
+Fit = Callable[[nn.Module], None]  # trains a network in place
 
 
 class _Masked(nn.Module):
@@ -104,6 +129,63 @@ def settle(net: nn.Module) -> None:
     for layer in weighted(net):
         _parametrized(layer)
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+
+
+def by_patterns(rules: Sequence[Rule], choose: Choice = by_coverage) -> Prune:
+    """Intra-kernel regular pruning; gives the layers' patterns."""
+    return lambda net, progress: assign_patterns(net, falling(rules, progress), choose)
+
+
+def by_strength(rules: Sequence[Rule]) -> Prune:
+    """Fine-grained pruning, as many weights in every layer as the rules leave."""
+    return lambda net, progress: strongest(net, [rule.keep / rule.size for rule in falling(rules, progress)])
+
+
+def retrained(net: nn.Sequential, prune: Prune, falls: Sequence[Fit], rest: Fit | None) -> tuple[nn.Sequential, Any]:
+    """A copy trained under masks by `prune`, and what that gave last: it is asked before each of `falls`, and is complete before `rest`."""
+    net = copy.deepcopy(net)
+    mask_weights(net)
+    for step, fit in enumerate(falls, 1):
+        prune(net, step / (len(falls) + 1))
+        fit(net)
+    last = prune(net, 1.0)
+    if rest:
+        rest(net)
+    return net, last
+
+
+def in_words(net: nn.Sequential, given: Activations, exponent: int, scheme: Scheme, sample: Tensor) -> QuantNet:
+    """A network with masks, which it loses, quantised as `quantise` does; what is pruned stays so."""
+    masks = masks_of(net)
+    settle(net)
+    made = quantise(net.eval(), given, exponent, scheme, sample)
+    for layer, mask in zip(made.layers, masks, strict=True):
+        layer.mask.copy_(torch.from_numpy(mask))
+    return made
+
+
+def densities(masks: Sequence[np.ndarray], positions: Sequence[int]) -> tuple[int, float, float]:
+    """Weights that are left; their share; the share of products for a sample, by the positions of every kernel of a layer."""
+    kept = [int(np.count_nonzero(mask)) for mask in masks]
+    products = [mask.size * count for mask, count in zip(masks, positions, strict=True)]
+    left = [weights * count for weights, count in zip(kept, positions, strict=True)]
+    return sum(kept), sum(kept) / sum(mask.size for mask in masks), sum(left) / sum(products)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A pruned network, what its pruning gave last (patterns), its test error, and what is left of weights and of products."""
+
+    net: nn.Sequential
+    patterns: Any
+    error: float
+    weights: int
+    density: float
+    computations: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in ("error", "weights", "density", "computations")}
 
 
 @torch.no_grad()

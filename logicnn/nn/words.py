@@ -18,7 +18,7 @@ from logicnn.constants import smooth_price
 from logicnn.errors import LogicnnError
 from logicnn.nn.quantised import QuantNet
 
-__all__ = ["Augmentation", "Course", "Loss", "Price", "choose", "class_loss", "decide", "fit_words", "score_loss"]
+__all__ = ["CPU", "Augmentation", "Course", "Loss", "Machine", "Price", "choose", "class_loss", "decide", "fit_words", "score_loss"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (n, scores), (n,) labels -> the mean
 
@@ -34,16 +34,16 @@ def score_loss(levels: Sequence[float]) -> Loss:
     """Mean square of one score's distance from the level of the label."""
 
     def loss(scores: Tensor, labels: Tensor) -> Tensor:
-        return functional.mse_loss(scores[:, 0], torch.tensor(levels, dtype=torch.float32)[labels])
+        return functional.mse_loss(scores[:, 0], torch.tensor(levels, dtype=torch.float32, device=labels.device)[labels])
 
     return loss
 
 
 @torch.no_grad()
-def decide(net: nn.Module, x: np.ndarray, thresholds: Sequence[float] = ()) -> np.ndarray:
-    """Classes by the greatest score, or by the thresholds that one score reaches."""
+def decide(net: nn.Module, x: np.ndarray, thresholds: Sequence[float] = (), at_once: int = 8192) -> np.ndarray:
+    """Classes by the greatest score, or by the thresholds that one score reaches; on the CPU, about `at_once` samples in memory."""
     net.eval()
-    scores = torch.cat([net(torch.from_numpy(part).float()) for part in np.array_split(x, max(1, len(x) // 8192))]).numpy()
+    scores = torch.cat([net(torch.from_numpy(part).float()) for part in np.array_split(x, max(1, len(x) // at_once))]).numpy()
     return np.searchsorted(np.array(thresholds), scores[:, 0], side="right") if thresholds else scores.argmax(1)
 
 
@@ -102,6 +102,21 @@ class Course:
         return max(0.01, 0.5 * (1 + math.cos(math.pi * progress)))
 
 
+@dataclass(frozen=True)
+class Machine:
+    """Where a network is trained, a torch device, and whether it multiplies bfloat16 numbers. It comes from the CPU and returns there."""
+
+    device: str = "cpu"
+    half: bool = False
+
+    def batch(self, x: Tensor) -> Tensor:
+        """Samples in the order in memory that is fast: images in bfloat16 with their channels last."""
+        return x.contiguous(memory_format=torch.channels_last) if self.half and x.dim() == 4 else x
+
+
+CPU = Machine()
+
+
 def choose(net: QuantNet, choices: np.ndarray | None) -> None:
     """Restricts every layer's weights to these integers (None: all)."""
     for layer in net.layers:
@@ -120,10 +135,11 @@ def _prune(net: QuantNet, density: Sequence[float], progress: float, shrink: flo
         layer.mask.copy_(mask.view_as(layer.mask))
 
 
-def fit_words(net: nn.Module, x: np.ndarray, y: np.ndarray, loss: Loss, course: Course, title: str) -> None:
-    """Trains on x (n, ...) and labels y (n,). Deterministic for a seed on one thread."""
+def fit_words(net: nn.Module, x: np.ndarray, y: np.ndarray, loss: Loss, course: Course, title: str, machine: Machine = CPU) -> None:
+    """Trains on x (n, ...) and labels y (n,). Deterministic for a seed on one thread of a CPU."""
     torch.manual_seed(course.seed)
-    inputs, labels = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
+    inputs, labels = torch.from_numpy(x).to(machine.device), torch.from_numpy(y.astype(np.int64)).to(machine.device)
+    net.to(machine.device)
     optimizer = torch.optim.Adam(net.parameters(), lr=course.learning_rate)
     per_epoch = max(1, len(x) // course.batch)
     total = per_epoch * course.epochs
@@ -135,7 +151,7 @@ def fit_words(net: nn.Module, x: np.ndarray, y: np.ndarray, loss: Loss, course: 
             np.arange(-layer.limit, layer.limit + 1) if layer.choices is None else layer.choices.numpy().astype(np.int64)
             for layer in net.layers
         ]
-        tables = [course.price.table(choices, layer.limit) for choices, layer in zip(every, net.layers, strict=True)]
+        tables = [course.price.table(choices, layer.limit).to(machine.device) for choices, layer in zip(every, net.layers, strict=True)]
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[loss]}")
     with Progress(*columns) as bar:
         task = bar.add_task(title, total=total, loss="")
@@ -148,9 +164,11 @@ def fit_words(net: nn.Module, x: np.ndarray, y: np.ndarray, loss: Loss, course: 
             if prunes and step % 20 == 0 and step <= course.shrink * total + 20:
                 assert isinstance(net, QuantNet) and course.density is not None
                 _prune(net, course.density, step / total, course.shrink)
-            chosen = order[at * course.batch : (at + 1) * course.batch]
+            chosen = order[at * course.batch : (at + 1) * course.batch].to(machine.device)
             batch = inputs[chosen].float()
-            value = loss(net(course.augment(batch) if course.augment else batch), labels[chosen])
+            with torch.autocast(torch.device(machine.device).type, torch.bfloat16, machine.half):
+                scores = net(machine.batch(course.augment(batch) if course.augment else batch))
+            value = loss(scores.float(), labels[chosen])
             if tables:
                 assert isinstance(net, QuantNet) and course.price
                 value = value + course.price.weight * course.price.of(net, tables)
@@ -160,4 +178,4 @@ def fit_words(net: nn.Module, x: np.ndarray, y: np.ndarray, loss: Loss, course: 
             decay.step()
             if step % 20 == 0 or step == total - 1:
                 bar.update(task, completed=step + 1, loss=f"loss {value.item():.4f}")
-    net.eval()
+    net.to("cpu").eval()
