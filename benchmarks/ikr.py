@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.common import NETWORKS, RESULTS, finished, write_result
+from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.plots import pyplot, save
 from logicnn import datasets, files
 from logicnn.cli import guarded
@@ -212,7 +212,7 @@ def main() -> None:
         if name != "learned"
     )
     _, fine = stage("fine", lambda _: pruned(net, data, SEED, Plan(), by_strength(RULES), "fine").figures, *after(Plan()))
-    files.save(files.load(shipped / "lenet5-ikr.lnn"), NETWORKS / "lenet5-ikr.lnn")
+    files.save(files.load(shipped / "lenet5-ikr.lnn"), files.SHIPPED / "lenet5-ikr.lnn")
     plots(sensitive, counted)
     lenet = {
         "dataset": "mnist test (10000)",

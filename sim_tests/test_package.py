@@ -16,7 +16,7 @@ SOURCES = sorted((ROOT / "logicnn").rglob("*.py"))
 # Import order of docs/architecture.md: a module imports from earlier groups only, or from its own.
 GROUPS = [
     ["errors"],
-    ["bits", "resources", "digest", "flash"],
+    ["bits", "resources", "digest", "flash", "flash_chip"],
     ["values"],
     ["integers"],
     ["network"],
@@ -25,7 +25,7 @@ GROUPS = [
     ["pairs"],
     ["sharing"],
     ["popcounts", "pipelines", "constants", "substitution"],
-    ["embedding"],
+    ["embedding", "sparse"],
     ["mapping"],
     ["estimate"],
     ["nn", "gateware"],
@@ -34,6 +34,7 @@ GROUPS = [
     ["cells", "native"],
     ["simulate"],
     ["verify"],
+    ["verify_engine"],
     ["report"],
     ["build", "cli"],
 ]

@@ -140,7 +140,7 @@ def test_ikr():
     assert lenet["density"] <= 0.1 and lenet["computations"] <= 0.138 and "mnist test (10000)" in lenet["dataset"]
     assert lenet["error_float"] <= 0.006 and lenet["error_pruned"] <= 0.008 and lenet["error_int8"] <= 0.012
     assert lenet["error_pruned"] <= lenet["error_paper_choice"] and abs(lenet["density_fine_grained"] / lenet["density"] - 1) < 0.01
-    assert load(NETWORKS / "lenet5-ikr.lnn").digest() == lenet["digest"]
+    assert load("lenet5-ikr").digest() == lenet["digest"]
     assert all(layer["csp"] < layer["csr"] < layer["dense"] for layer in lenet["storage_bits"])
     assert len(kept["sensitivity"]["layers"]) == len(kept["sensitivity"]["proposed_keep"]) == 4
 
