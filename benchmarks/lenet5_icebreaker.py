@@ -1,8 +1,8 @@
 """LeNet-5, pruned to patterns, on boards: cycles against their prediction, time an image, and the netlists on all MNIST test images.
 
 On the icebreaker weights come from the flash image through the netlist's own loader into SPRAM; on the ulx3s they are in block RAM. A
-netlist is what Yosys wrote for the board, clock cycle by clock cycle, with models of SPRAM, block RAM and DSP blocks (`logicnn.cells`); only
-the serial receiver is passed over. Multiplications by weights that are 0 do not count. About ten minutes on one core.
+netlist is what Yosys wrote for the board, clock cycle by clock cycle, with models of SPRAM, block RAM and DSP blocks (`logicnn.cells`);
+only the serial receiver is passed over. Multiplications by weights that are 0 do not count. About ten minutes on one core.
 """
 
 import argparse

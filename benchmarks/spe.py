@@ -106,9 +106,9 @@ def selector(sets: int, patterns: int, keep: int, width: int, device: Device, fo
 def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[str, Any]:
     """A whole engine of 8-bit words and weights; `keep` None is the plain one. No clock where it does not fit."""
     ranges = EngineRanges(Interval(0, 255), Interval(-128, 127), Interval(-(1 << 21), (1 << 21) - 1), 8, 15)
-    component = ProcessingEngine(SIZE, ranges) if keep is None else SparseProcessingEngine(selection(1, 8, keep), ranges)
+    component = ProcessingEngine(SIZE, ranges, dsp=dsp) if keep is None else SparseProcessingEngine(selection(1, 8, keep), ranges, dsp=dsp)
     flat = Flat(component)
-    option = ("-dsp" if dsp else "") if device.family is Family.ICE40 else ("" if dsp else "-nodsp")
+    option = "-nodsp" if device.family is Family.ECP5 and not dsp else ""
     netlist = synthesise(flat, device, folder, f"{SYNTH_OPTIONS[device.family]} {option}")
     row = {
         "device": device.name,

@@ -13,7 +13,7 @@ from logicnn.popcounts import PopcountLayer, weights_and_thresholds
 from logicnn.resources import Device
 from logicnn.retiming import Pipeline
 from logicnn.sharing import optimise
-from logicnn.sparse import Plan, planned
+from logicnn.sparse import MOST_MULTIPLIERS, Plan, planned
 
 __all__ = ["Embedded", "Mapping", "MappingError", "Shared", "Sparse", "Unrolled"]
 
@@ -143,8 +143,11 @@ class Mapping:
 
     @classmethod
     def sparse(cls, network: Network, device: Device) -> "Mapping":
-        """A `Sparse` engine with as many multipliers as the device has, at most. Raises `SparseError` where it cannot run the network."""
-        return cls(network, (Sparse(planned(network, max(1, device.multipliers))),))
+        """A `Sparse` engine with as many multipliers as the device has, at most; where it has none they are logic.
+
+        Raises `SparseError` where it cannot run the network.
+        """
+        return cls(network, (Sparse(planned(network, device.multipliers or MOST_MULTIPLIERS)),))
 
     @property
     def plan(self) -> Plan | None:

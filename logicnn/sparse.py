@@ -23,7 +23,7 @@ from logicnn.network import Argmax, Flatten, MaxPool2d, Network
 from logicnn.patterns import kernels_of
 from logicnn.values import Activations, Interval
 
-__all__ = ["EngineTimes", "Fields", "Layer", "Map", "Move", "Plan", "SparseError", "Tile", "planned", "walk"]
+__all__ = ["MOST_MULTIPLIERS", "EngineTimes", "Fields", "Layer", "Map", "Move", "Plan", "SparseError", "Tile", "planned", "walk"]
 
 WEIGHT_BITS = 8
 WORD_BITS = 8  # of activations

@@ -10,6 +10,7 @@ from logicnn.gateware.layers import word_shape
 from logicnn.gateware.multipliers import Multipliers
 from logicnn.gateware.window import by_layer
 from logicnn.sparse import WEIGHT_BITS, Fields, Layer, Plan
+from logicnn.values import Interval
 
 __all__ = ["Accumulators", "Beat", "Lanes", "delayed", "lane_sum"]
 
@@ -133,7 +134,9 @@ class Lanes(wiring.Component):
         m = Module()
         plan, tile = self._plan, self._plan.tile
         m.submodules.patterns = patterns = PatternMemory(plan)
-        m.submodules.multipliers = multipliers = Multipliers([group for group in self._together() for _ in range(tile.slots)])
+        m.submodules.multipliers = multipliers = Multipliers(
+            [group for group in self._together() for _ in range(tile.slots)], Interval(0, 255), Interval(-128, 127)
+        )
         word, number = (delayed(m, self.beat[name], 2, name) for name in ("word", "number"))
         held, weights = Signal.like(self.word.weights), Signal.like(self.word.weights)
         m.d.comb += [

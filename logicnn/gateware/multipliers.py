@@ -1,4 +1,4 @@
-"""Signed weights times unsigned words, many at once: two to a DSP block on iCE40 UltraPlus, as multiplications elsewhere."""
+"""Weights times words, many at once: two to a DSP block on iCE40 UltraPlus, as multiplications elsewhere."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,17 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from logicnn.gateware.layers import word_shape
 from logicnn.resources import Family, device_of
+from logicnn.values import Interval
 
 __all__ = ["Multipliers"]
 
-# FPGA-TN-02007 (DSP function usage guide), table 4: two 8 x 8 multiplications, A unsigned, products registered. Of the inputs only B is
-# registered in the block: what chooses words is slow, so that its register is a cell beside it, and not behind the long way to a block.
+BLOCK_BITS = 8  # of an operand of one of two multiplications in a block
+# FPGA-TN-02007 (DSP function usage guide), table 4: two 8 x 8 multiplications, products registered. Of the inputs only B is registered in
+# the block: what chooses words is slow, so that its register is a cell beside it, and not behind the long way to a block.
 PAIRED = {
     "MODE_8x8": 1,
-    "A_SIGNED": 0,
-    "B_SIGNED": 1,
     "A_REG": 0,
     "B_REG": 1,
     "TOP_8x8_MULT_REG": 1,
@@ -26,21 +27,23 @@ PAIRED = {
 
 
 class Multipliers(wiring.Component):
-    """`o` is ``words * weights``, products of 8 bits unsigned and 8 signed in 16 bits, two cycles later; one set a cycle.
+    """`o` is ``words * weights``, two cycles of `enable` later; one set a cycle. In DSP blocks where `dsp` and the device has them.
 
     A weight is the one that was given when its bit of `take` was up last. `together` has a number for each multiplier: bits of the same
     number are always up together.
     """
 
-    def __init__(self, together: Sequence[int]):
-        self._together = tuple(together)
+    def __init__(self, together: Sequence[int], word: Interval, weight: Interval, *, dsp: bool = True):
+        self._together, self._word, self._weight, self._dsp = tuple(together), word_shape(word), word_shape(weight), dsp
         count = len(self._together)
+        self.product = (Signal(self._word) * Signal(self._weight)).shape()
         super().__init__(
             {
-                "words": In(data.ArrayLayout(8, count)),
-                "weights": In(data.ArrayLayout(signed(8), count)),
+                "enable": In(1, init=1),
+                "words": In(data.ArrayLayout(self._word, count)),
+                "weights": In(data.ArrayLayout(self._weight, count)),
                 "take": In(count),
-                "o": Out(data.ArrayLayout(signed(16), count)),
+                "o": Out(data.ArrayLayout(self.product, count)),
             }
         )
 
@@ -48,38 +51,47 @@ class Multipliers(wiring.Component):
         m = Module()
         device = device_of(platform)
         words = Signal.like(self.words)
-        m.d.sync += words.eq(self.words)
+        with m.If(self.enable):
+            m.d.sync += words.eq(self.words)
         count = len(self._together)
-        if device and device.family is Family.ICE40 and device.multipliers:
+        fits = max(self._word.width, self._weight.width) <= BLOCK_BITS
+        if self._dsp and fits and device and device.family is Family.ICE40 and device.multipliers:
             for start in range(0, count, 2):
                 self._pair(m, start, words)
             return m
         for place in range(count):
-            weight = Signal(signed(8), name=f"weight{place}")
-            with m.If(self.take[place]):
+            weight = Signal(self._weight, name=f"weight{place}")
+            with m.If(self.enable & self.take[place]):
                 m.d.sync += weight.eq(self.weights[place])
-            m.d.sync += self.o[place].eq(words[place] * weight)
+            with m.If(self.enable):
+                m.d.sync += self.o[place].eq(words[place] * weight)
         return m
 
     def _pair(self, m: Module, start: int, words) -> None:
         """A block for two multipliers; its register holds the weights of both, or of the one, if they are always taken together."""
         places = range(start, min(start + 2, len(self._together)))
-        product, weights, held = (Signal(bits, name=f"{name}{start}") for name, bits in (("product", 32), ("weights", 16), ("held", 16)))
+        product = Signal(4 * BLOCK_BITS, name=f"product{start}")
+        given = Signal(data.ArrayLayout(Shape(BLOCK_BITS, self._weight.signed), 2), name=f"given{start}")
+        wide = Signal(data.ArrayLayout(Shape(BLOCK_BITS, self._word.signed), 2), name=f"wide{start}")
         alike = len({self._together[place] for place in places}) == 1
-        for place in places:
-            given, mine = self.weights[place], weights.word_select(place - start, 8)
-            kept = held.word_select(place - start, 8)
-            m.d.comb += mine.eq(given if alike else Mux(self.take[place], given, kept))
-            if not alike:
-                m.d.sync += kept.eq(mine)
+        for number, place in enumerate(places):
+            m.d.comb += wide[number].eq(words[place])
+            if alike:
+                m.d.comb += given[number].eq(self.weights[place])
+                continue
+            held = Signal(self._weight, name=f"held{place}")
+            m.d.comb += given[number].eq(Mux(self.take[place], self.weights[place], held))
+            with m.If(self.enable):
+                m.d.sync += held.eq(given[number])
+        signs = {"A_SIGNED": int(self._word.signed), "B_SIGNED": int(self._weight.signed)}
         m.submodules[f"mac{start}"] = Instance(
             "SB_MAC16",
-            **{f"p_{name}": C(value, 2 if name.endswith("SELECT") else 1) for name, value in PAIRED.items()},
+            **{f"p_{name}": C(value, 2 if name.endswith("SELECT") else 1) for name, value in (PAIRED | signs).items()},
             i_CLK=ClockSignal(),
-            i_CE=1,
-            i_A=Cat(*(words[place] for place in places), C(0, 8))[:16],
-            i_B=weights,
+            i_CE=self.enable,
+            i_A=wide,
+            i_B=given,
             i_BHOLD=~self.take[start] if alike else 0,
             o_O=product,
         )
-        m.d.comb += [self.o[place].eq(product.word_select(place - start, 16)) for place in places]
+        m.d.comb += [self.o[place].eq(product.word_select(number, 2 * BLOCK_BITS)) for number, place in enumerate(places)]

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 from logicnn.errors import LogicnnError
 from logicnn.gateware.choice import choice
 from logicnn.gateware.layers import word_shape
+from logicnn.gateware.multipliers import Multipliers
 from logicnn.patterns import Selection
 from logicnn.values import Interval
 
@@ -44,7 +45,8 @@ class PatternSelector(wiring.Component):
                 for number, positions in self._selection.numbers.items():
                     with m.Case(number):
                         m.d.comb += select.eq(inputs.index(positions[slot]))
-            m.d.comb += self.o[slot].eq(choice(m, [self.window[position] for position in inputs], select, f"slot{slot}"))
+            words = [self.window[position] for position in inputs]
+            m.d.comb += self.o[slot].eq(choice(m, words, select, f"slot{slot}", platform))
         return m
 
 
@@ -83,18 +85,18 @@ class ProcessingEngine(wiring.Component):
     """The conventional engine: sums of products of `count` words and weights, a beat a kernel, `first` starts a sum and `last` ends it.
 
     `o` has for every `last` beat the complete `total`, begun with `bias`, and ``clip(total >> shift, 0, 2 ** result_bits - 1)`` as
-    `result` (`bias` holds the rounding of the shift, too). Registers after the multipliers, every level of the balanced tree, the
-    accumulator and the requantiser. Interval 1 cycle, `latency` cycles from a last beat to its result; back-pressure stops everything.
+    `result` (`bias` holds the rounding of the shift, too). Registers before and after the multipliers, which are in DSP blocks where `dsp`
+    and the device has them, after every level of the balanced tree, the accumulator and the requantiser. Interval 1 cycle, `latency` cycles from a last beat to its result; back-pressure stops everything.
     """
 
-    def __init__(self, count: int, ranges: EngineRanges):
-        self._count, self._ranges = count, ranges
+    def __init__(self, count: int, ranges: EngineRanges, *, dsp: bool = True):
+        self._count, self._ranges, self._dsp = count, ranges, dsp
         self._levels = (count - 1).bit_length()
         super().__init__({"i": In(stream.Signature(ranges.layout(count, count))), "o": Out(stream.Signature(ranges.result))})
 
     @property
     def latency(self) -> int:
-        return 3 + self._levels
+        return 4 + self._levels
 
     @property
     def interval(self) -> int:
@@ -105,17 +107,18 @@ class ProcessingEngine(wiring.Component):
         go = Signal()
         m.d.comb += [go.eq(~self.o.valid | self.o.ready), self.i.ready.eq(go)]
         beat = self.i.payload
-        level = []
-        for place in range(self._count):
-            multiplied = beat.words[place] * beat.weights[place]
-            product = Signal(multiplied.shape(), name=f"product{place}")
-            with m.If(go):
-                m.d.sync += product.eq(multiplied)
-            level.append(product)
+        m.submodules.multipliers = multipliers = Multipliers([0] * self._count, self._ranges.word, self._ranges.weight, dsp=self._dsp)
+        m.d.comb += [
+            multipliers.enable.eq(go),
+            multipliers.take.eq(-1),
+            multipliers.words.eq(beat.words),
+            multipliers.weights.eq(beat.weights),
+        ]
+        level = [multipliers.o[place] for place in range(self._count)]
         for number in range(self._levels):
             level = self._added(m, level, go, number)
         control, valid = beat.control, self.i.valid
-        for stage in range(1 + self._levels):
+        for stage in range(2 + self._levels):
             control, valid = self._delayed(m, control, valid, go, stage)
         total, done = Signal(word_shape(self._ranges.total)), Signal()
         shift = Signal.like(control.shift)
@@ -156,9 +159,9 @@ class SparseProcessingEngine(wiring.Component):
     Weights are by slot (`Selection.arranged`). Interval 1 cycle; `latency` is one cycle more than that of the engine inside.
     """
 
-    def __init__(self, selection: Selection, ranges: EngineRanges):
+    def __init__(self, selection: Selection, ranges: EngineRanges, *, dsp: bool = True):
         self._selection, self._ranges = selection, ranges
-        self._engine = ProcessingEngine(selection.keep, ranges)
+        self._engine = ProcessingEngine(selection.keep, ranges, dsp=dsp)
         layout = ranges.layout(selection.size, selection.keep, selection.number_bits)
         super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(ranges.result))})
 
