@@ -86,7 +86,8 @@ class ProcessingEngine(wiring.Component):
 
     `o` has for every `last` beat the complete `total`, begun with `bias`, and ``clip(total >> shift, 0, 2 ** result_bits - 1)`` as
     `result` (`bias` holds the rounding of the shift, too). Registers before and after the multipliers, which are in DSP blocks where `dsp`
-    and the device has them, after every level of the balanced tree, the accumulator and the requantiser. Interval 1 cycle, `latency` cycles from a last beat to its result; back-pressure stops everything.
+    and the device has them, after every level of the balanced tree, the accumulator and the requantiser. Interval 1 cycle, `latency`
+    cycles from a last beat to its result; back-pressure stops everything.
     """
 
     def __init__(self, count: int, ranges: EngineRanges, *, dsp: bool = True):
