@@ -21,13 +21,14 @@ from logicnn import boards, estimate, flash, tools
 from logicnn.boards import Board
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.files import load, replace_file
+from logicnn.kernels import SparseError
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
 from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Slicer, Threshold
 from logicnn.progress import Steps
 from logicnn.report import Bitstream, FlashImage, Report, Timing
 from logicnn.resources import Family, Resources
-from logicnn.sparse import EngineTimes, SparseError
+from logicnn.sparse import EngineTimes
 from logicnn.timing import Placed
 from logicnn.verify import Probe, Vectors, Verification, vectors_for, verify_netlist
 

@@ -2,37 +2,37 @@
 
 Yang et al. 2018, section III, whose hardware was left as future work. Layers run one after the other on one `Tile`. A *pass* brings one
 window of an input channel (of a dense layer: of the next inputs) and goes on through the positions of a group of outputs (of a dense layer:
-through all its outputs), one a cycle; the sums wait in a memory between passes. Positions that are pooled together follow each other, and
-every step of the walk is to a neighbour, so that a window takes one row or column of words from memory, never more (`walk`).
-
-Maps lie in as many banks as a window has rows, word `a` of a map in bank ``a mod side`` at ``a // side``: with a pitch that is 1 modulo
-`side`, the words of a row or of a column of a window are in different banks.
+through all its outputs), one a cycle; the sums wait in a memory between passes. Positions that are pooled together follow each other
+(`logicnn.walks`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import isqrt
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from logicnn.errors import LogicnnError
 from logicnn.integers import IntConv2d, IntDense
-from logicnn.network import Argmax, Flatten, MaxPool2d, Network
-from logicnn.patterns import kernels_of
+from logicnn.kernels import (
+    MOST_PATTERNS,
+    WEIGHT_BITS,
+    WORD_BITS,
+    PrunedLayer,
+    Row,
+    Segment,
+    SparseError,
+    assigned,
+    pruned_layers,
+    segments,
+)
+from logicnn.network import Flatten, Network
 from logicnn.values import Activations, Interval
+from logicnn.walks import Map, map_of, walk
 
-__all__ = ["MOST_MULTIPLIERS", "EngineTimes", "Fields", "Layer", "Map", "Move", "Plan", "SparseError", "Tile", "planned", "walk"]
+__all__ = ["MOST_MULTIPLIERS", "EngineTimes", "Fields", "Layer", "Plan", "Tile", "planned"]
 
-WEIGHT_BITS = 8
-WORD_BITS = 8  # of activations
-MOST_PATTERNS = 16  # of a set, as in Tables II and III
 DEPTH = 11  # cycles from the last step of a layer to its last word in memory, for one output
-
-
-class SparseError(LogicnnError):
-    """A network that the convolution engine cannot run, or a tile that is too small for it."""
 
 
 @dataclass(frozen=True)
@@ -53,47 +53,6 @@ class Tile:
         return self.lanes * self.slots
 
 
-class Move:
-    """Where a window goes: its origin by one column or row; the numbers are those of the walks' memory."""
-
-    RIGHT, LEFT, DOWN, UP = range(4)
-
-
-def walk(rows: int, columns: int, pool: int) -> Iterator[tuple[int, int, int]]:
-    """(move to a position, whether it ends a block and how the block's place moves then: 0 no end, else 1 + `Move`) of every position.
-
-    Blocks of ``pool * pool`` positions, `rows` x `columns` of them in a boustrophedon; in a block of four round three sides of it. From
-    position to position is one step, always: a strip that goes right enters its blocks at the top left and leaves them at the top right,
-    one that goes left enters at the bottom right and leaves at the bottom left, and the block at which the walk goes down is left at its
-    bottom left by either. The third of each triple is the position's number in its block.
-    """
-    inside = {1: ((), ()), 2: ((Move.DOWN, Move.RIGHT, Move.UP), (Move.UP, Move.LEFT, Move.DOWN))}
-    turn = (Move.RIGHT, Move.DOWN, Move.LEFT)
-    arrive = Move.RIGHT
-    for row in range(rows):
-        goes_left = row % 2
-        along = Move.LEFT if goes_left else Move.RIGHT
-        for column in range(columns):
-            last = column == columns - 1
-            steps = inside[pool][goes_left]
-            if pool == 2 and (column == 0 if goes_left else last):
-                steps = turn
-            leave = Move.DOWN if last else along
-            for number, move in enumerate((arrive, *steps)):
-                yield move, 1 + leave if number == pool * pool - 1 else 0, number
-            arrive = leave
-
-
-@dataclass(frozen=True)
-class Map:
-    """Where activations lie: word (channel, y, x) at ``base * side + channel * stride + y * pitch + x``; `words` of each bank."""
-
-    base: int
-    pitch: int
-    stride: int
-    words: int
-
-
 @dataclass(frozen=True)
 class Fields:
     """A word of the weights' memory: `weights` of 8 bits, indices of `index_bits`, flags next and back, and how many lanes are missing."""
@@ -106,18 +65,6 @@ class Fields:
     @property
     def bits(self) -> int:
         return self.weights * WEIGHT_BITS + self.indices * self.index_bits + 2 + self.missing_bits
-
-
-Patterns = tuple[tuple[int, ...], ...]  # positions that each keeps
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Groups ``start ... stop - 1`` of a layer, in which every place of a group has few patterns."""
-
-    start: int
-    stop: int
-    patterns: tuple[Patterns, ...]  # by place
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,148 +128,6 @@ class Layer:
         return len(self.segments) * self.words
 
 
-def _parsed(network: Network) -> list[tuple[int, IntConv2d | IntDense, int]]:
-    """(index, layer, pooling after it) of the layers with weights. Raises `SparseError` for what the engine does not do."""
-    found: list[tuple[int, IntConv2d | IntDense, int]] = []
-    for index, layer in enumerate(network.layers):
-        match layer:
-            case IntConv2d() | IntDense():
-                if isinstance(layer, IntConv2d) and (layer.stride != 1 or layer.padding):
-                    raise SparseError(f"layer {index} must have stride 1 and no padding, not {layer.stride} and {layer.padding}")
-                if layer.width is not None or (layer.activation is not None and (layer.activation.multiplier != 1).any()):
-                    raise SparseError(f"layer {index} must have no widths, and a requantiser that multiplies by 1")
-                if layer.activation is not None and (layer.activation.low or layer.activation.high > 255):
-                    raise SparseError(f"layer {index} must clip to words of up to 8 bits without sign, not {layer.activation.interval}")
-                if np.abs(layer.weights.astype(np.int64) + (layer.weights < 0)).max() >= 1 << WEIGHT_BITS - 1:
-                    raise SparseError(f"layer {index} must have weights of {WEIGHT_BITS} bits")
-                found.append((index, layer, 1))
-            case MaxPool2d() if found and found[-1][0] == index - 1 and layer.size == 2:
-                found[-1] = *found[-1][:2], layer.size
-            case Flatten():
-                pass
-            case Argmax() if found and isinstance(found[-1][1], IntDense) and found[-1][1].activation is None:
-                pass
-            case _:
-                raise SparseError(
-                    f"layer {index} must be a convolution (with pooling by 2 or not), dense, or an Argmax of sums, not {layer!r}"
-                )
-    if not isinstance(network.layers[-1], Argmax):
-        raise SparseError("the network must end in Argmax")
-    if any(layer.activation is None for _, layer, _ in found[:-1]):
-        raise SparseError("all layers but the last must have an activation")
-    if network.input.interval.low or network.input.interval.high > 255:
-        raise SparseError(f"the input must be words of up to 8 bits without sign, not {network.input.interval}")
-    return found
-
-
-def _side(found: Sequence[tuple[int, IntConv2d | IntDense, int]]) -> int:
-    """Rows of the window: those of every convolution's kernels; 5 where there is none."""
-    shapes = {layer.weights.shape[2:] for _, layer, _ in found if isinstance(layer, IntConv2d)} or {(5, 5)}
-    if len(shapes) > 1 or len(set(next(iter(shapes)))) > 1 or next(iter(shapes))[0] < 2:
-        raise SparseError(f"kernels must be square and of one size, at least 2 x 2, not {sorted(shapes)}")
-    return next(iter(shapes))[0]
-
-
-def _covered(supports: Iterable[tuple[int, ...]], keep: int) -> Patterns:
-    """Few sets of up to `keep` positions one of which each support is part of: those that are in no other, small ones joined."""
-    patterns: list[set[int]] = []
-    for support in map(set, sorted(set(supports), key=lambda each: (-len(each), each))):
-        if any(support <= each for each in patterns):
-            continue
-        room = next((each for each in patterns if len(each | support) <= keep), None)
-        if room is None:
-            patterns.append(support)
-        else:
-            room |= support
-    return tuple(tuple(sorted(each)) for each in patterns)
-
-
-def _segments(found: "_Weights", outputs: Sequence[tuple[int, ...]], places: int) -> tuple[Segment, ...]:
-    """Runs of groups, as long as every place of them has few patterns. Raises `SparseError` where one group has too many."""
-    segments: list[Segment] = []
-    start = 0
-    while start < len(outputs):
-        seen: list[set[tuple[int, ...]]] = [set() for _ in range(places)]
-        patterns: tuple[Patterns, ...] = ()
-        stop = start
-        while stop < len(outputs):
-            for place, output in enumerate(outputs[stop]):
-                seen[place].update(found.supports[output])
-            more = tuple(_covered(each, found.keep) for each in seen)
-            most = max(len(each) for each in more)
-            if most > MOST_PATTERNS:
-                break
-            patterns, stop = more, stop + 1
-        if stop == start:
-            raise SparseError(
-                f"layer {found.index} has more than {MOST_PATTERNS} patterns in the kernels of one output; prune it to patterns"
-            )
-        segments.append(Segment(start, stop, patterns))
-        start = stop
-    return tuple(segments)
-
-
-@dataclass(frozen=True, eq=False)
-class _Weights:
-    """A layer with its pooling, its kernels (out, n, size), how many weights these keep, and every output's positions of such."""
-
-    index: int
-    layer: IntConv2d | IntDense
-    pool: int
-    kernels: np.ndarray
-    keep: int
-    supports: tuple[frozenset[tuple[int, ...]], ...]
-
-
-@lru_cache(maxsize=8)
-def _analysed(network: Network) -> tuple[_Weights, ...]:
-    """The layers with weights, whatever the tile."""
-    parsed = _parsed(network)
-    side, found = _side(parsed), []
-    for index, layer, pool in parsed:
-        kernels = kernels_of(layer.weights, side**2).astype(np.int64)
-        keep = max(1, int(np.count_nonzero(kernels, axis=2).max()))
-        supports = tuple(frozenset(tuple(np.flatnonzero(row).tolist()) for row in np.unique(each != 0, axis=0)) for each in kernels)
-        found.append(_Weights(index, layer, pool, kernels, keep, supports))
-    return tuple(found)
-
-
-def _map_of(shape: tuple[int, ...], conv: bool, side: int, base: int) -> Map:
-    """Where activations of a shape lie for a convolution, or in order for a dense layer."""
-    channels, height, width = shape if len(shape) == 3 else (shape[0], 1, 1)
-    pitch = width + (1 - width) % side if conv else width
-    stride = -(-height * pitch // side) * side if conv else height * pitch
-    return Map(base, pitch, stride, -(-channels * stride // side))
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A pattern at a place of a layer's groups: its positions, and the slots of the tile that they may go to."""
-
-    positions: tuple[int, ...]
-    slots: tuple[int, ...]
-
-
-def _assigned(rows: Sequence[_Row], slots: int, size: int) -> list[dict[int, int]]:
-    """For every row which slot reads which position, so that slots read few: the cheapest assignment, row by row, while that helps."""
-    users = np.zeros((slots, size), np.int64)
-    chosen: list[dict[int, int]] = [{} for _ in rows]
-    best, kept = None, chosen
-    while True:
-        for place, row in enumerate(rows):
-            for slot, position in chosen[place].items():
-                users[slot, position] -= 1
-            there = users[np.ix_(row.slots, row.positions)]
-            at, of = linear_sum_assignment(np.where(there > 0, -there / len(rows), 1.0))
-            chosen[place] = {row.slots[a]: row.positions[b] for a, b in zip(at.tolist(), of.tolist(), strict=True)}
-            for slot, position in chosen[place].items():
-                users[slot, position] += 1
-        inputs = np.count_nonzero(users)
-        if best is not None and inputs >= best:
-            return kept
-        best, kept = inputs, list(chosen)
-
-
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A network on a tile: all that the engine's memories hold, and how many cycles it takes.
@@ -346,18 +151,18 @@ class Plan:
     @property
     def size(self) -> int:
         """Words of a window."""
-        return _analysed(self.network)[0].kernels.shape[2]
+        return pruned_layers(self.network)[0].kernels.shape[2]
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        found, network = _analysed(self.network), self.network
+        found, network = pruned_layers(self.network), self.network
         flattened = [each.index > 0 and isinstance(network.layers[each.index - 1], Flatten) for each in found]
         shapes = [network.activations[each.index - flat].shape for each, flat in zip(found, flattened, strict=True)]
         convolves = [isinstance(each.layer, IntConv2d) for each in found]
-        sizes = [_map_of(shape, conv, self.side, 0).words for shape, conv in zip(shapes, convolves, strict=True)]
+        sizes = [map_of(shape, conv, self.side, 0).words for shape, conv in zip(shapes, convolves, strict=True)]
         depth = max(a + b for a, b in zip(sizes, [*sizes[1:], 0], strict=True))
         maps = [  # from both ends in turn, so that a layer's input and output are apart
-            _map_of(shape, conv, self.side, depth - words if place % 2 else 0)
+            map_of(shape, conv, self.side, depth - words if place % 2 else 0)
             for place, (shape, conv, words) in enumerate(zip(shapes, convolves, sizes, strict=True))
         ]
         return tuple(
@@ -365,7 +170,7 @@ class Plan:
             for place, (each, records) in enumerate(zip(found, self._records(found), strict=True))
         )
 
-    def _records(self, found: Sequence[_Weights]) -> list[int]:
+    def _records(self, found: Sequence[PrunedLayer]) -> list[int]:
         """Kernels that a word holds of every layer: those for which all words are the fewest, weights and indices side by side."""
         lanes, slots = self.tile.lanes, self.tile.slots
         joined = [-(-each.keep // slots) for each in found]
@@ -388,12 +193,12 @@ class Plan:
             raise SparseError(f"Tile.word_bits must hold the {most} weights of a kernel and its index, not {self.tile.word_bits}")
         return best[1]
 
-    def _group(self, found: _Weights, records: int) -> int:
+    def _group(self, found: PrunedLayer, records: int) -> int:
         """Outputs at once of a layer with so many kernels a word."""
         at_once = records if isinstance(found.layer, IntDense) else self.tile.lanes // -(-found.keep // self.tile.slots)
         return min(len(found.kernels), at_once)
 
-    def _layer(self, found: _Weights, given: Activations, maps: Sequence[Map], records: int) -> Layer:
+    def _layer(self, found: PrunedLayer, given: Activations, maps: Sequence[Map], records: int) -> Layer:
         layer, kernels, pool, dense = found.layer, found.kernels, found.pool, isinstance(found.layer, IntDense)
         joined = -(-found.keep // self.tile.slots)
         group = self._group(found, records)
@@ -428,7 +233,7 @@ class Plan:
             outputs=outputs,
             apart=apart,
             onward=onward,
-            segments=_segments(found, outputs, group),
+            segments=segments(found, outputs, group),
             bias=layer.bias + rounding,
             shift=np.zeros(len(kernels), np.int64) if layer.activation is None else layer.activation.shift.astype(np.int64),
             high=0 if layer.activation is None else layer.activation.high,
@@ -471,9 +276,9 @@ class Plan:
                     first = place * layer.joined * slots
                     for pattern in patterns:
                         keys.append((index, number, place, pattern))
-                        rows.append(_Row(pattern, tuple(range(first, first + layer.keep))))
+                        rows.append(Row(pattern, tuple(range(first, first + layer.keep))))
         found: tuple[dict, ...] = tuple({} for _ in self.layers)
-        for (index, *key), chosen in zip(keys, _assigned(rows, self.tile.multipliers, self.size), strict=True):
+        for (index, *key), chosen in zip(keys, assigned(rows, self.tile.multipliers, self.size), strict=True):
             found[index][tuple(key)] = chosen
         return found
 
@@ -630,7 +435,7 @@ MOST_MULTIPLIERS = 16  # of a tile: beyond, the memory of the weights is what ho
 def planned(network: Network, multipliers: int) -> Plan:
     """The plan with the least latency of all tiles with up to so many multipliers. Raises `SparseError` where there is none."""
     found, reason = [], None
-    for slots in range(1, max(each.keep for each in _analysed(network)) + 1):
+    for slots in range(1, max(each.keep for each in pruned_layers(network)) + 1):
         for lanes in range(1, min(multipliers, MOST_MULTIPLIERS) // slots + 1):
             try:
                 plan = Plan(network, Tile(lanes, slots))

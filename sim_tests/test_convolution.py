@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logicnn.gateware.convolution import ConvolutionEngine
+from logicnn.kernels import SparseError
 from logicnn.network import Network
-from logicnn.sparse import Plan, SparseError, Tile
+from logicnn.sparse import Plan, Tile
 from sim_tests.sparse_helpers import network
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from logicnn.files import load
+from logicnn.kernels import SparseError
 from logicnn.network import Activations, Argmax, Flatten, IntConv2d, IntDense, Interval, MaxPool2d, Network, Requantize
 from logicnn.resources import DEVICES
-from logicnn.sparse import Layer, Move, Plan, SparseError, Tile, planned, walk
+from logicnn.sparse import Layer, Plan, Tile, planned
+from logicnn.walks import Move, walk
 from sim_tests.sparse_helpers import BYTE, network
 
 STEPS = {Move.RIGHT: (0, 1), Move.LEFT: (0, -1), Move.DOWN: (1, 0), Move.UP: (-1, 0)}

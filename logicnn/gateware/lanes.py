@@ -9,7 +9,8 @@ from logicnn.gateware.choice import choice
 from logicnn.gateware.layers import word_shape
 from logicnn.gateware.multipliers import Multipliers
 from logicnn.gateware.window import by_layer
-from logicnn.sparse import WEIGHT_BITS, Fields, Layer, Plan
+from logicnn.kernels import WEIGHT_BITS
+from logicnn.sparse import Fields, Layer, Plan
 from logicnn.values import Interval
 
 __all__ = ["Accumulators", "Beat", "Lanes", "delayed", "lane_sum"]

@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.lanes import Beat
 from logicnn.gateware.window import Place, by_layer
-from logicnn.sparse import DEPTH, Move, Plan
+from logicnn.sparse import DEPTH, Plan
+from logicnn.walks import Move
 
 __all__ = ["Sequencer"]
 

@@ -8,7 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.choice import choice
-from logicnn.sparse import Move, Plan
+from logicnn.sparse import Plan
+from logicnn.walks import Move
 
 __all__ = ["BankedMaps", "Place", "Window", "by_layer"]
 
