@@ -1,6 +1,7 @@
 """The README's tables of results, made from the benchmarks' records: ``python -m benchmarks.readme`` puts them there."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.common import RESULTS
@@ -106,6 +107,29 @@ def patterns() -> str:
     return f"{_lenet5()}\n\n{_cnn_small()}"
 
 
+def engine() -> str:
+    """LeNet-5 on boards."""
+    record = _record("lenet5_icebreaker")
+    boards = [("icebreaker", record), ("ulx3s", record["ulx3s"])]
+    rows = [("`lenet5-ikr`", *(f"{row['device']} (`{board}`)" for board, row in boards))]
+
+    def line(name: str, shown: Callable[[dict], str]) -> None:
+        rows.append((name, *(shown(row) for _, row in boards)))
+
+    line("cycles from the last word to the class, predicted", lambda row: f"{row['cycles']:,}, {row['predicted_cycles']:,}")
+    line("clock, placed", lambda row: f"{row['clock_mhz']:.0f} MHz, {row['fmax_mhz']:.1f} MHz")
+    line("time an image", lambda row: f"{row['ms_per_image']:.2f} ms")
+    line("products by weights that are not 0, of 16 a cycle", lambda row: f"{row['fraction_of_peak']:.0%}")
+    line("logic cells, DSP blocks", lambda row: f"{row['logic_cells']:,}, {row['dsp']}")
+    line("block RAM, large RAM", lambda row: f"{row['bram']}, {row['spram']}")
+    line(
+        "netlist against network",
+        lambda row: f"{row['simulated_images'] - row['mismatches']:,} of {row['simulated_images']:,} classes equal",
+    )
+    line("test error of the netlist", lambda row: f"{row['error_netlist']:.2%}")
+    return _markdown(rows)
+
+
 def _cnn_small() -> str:
     small = _record("ikr")["cnn_small"]
     schedule, published = small["schedule"], small["published"]
@@ -139,7 +163,7 @@ def _lenet5() -> str:
     return _markdown(rows)
 
 
-TABLES = {"results": results, "arithmetic": arithmetic, "words": words, "patterns": patterns}
+TABLES = {"results": results, "arithmetic": arithmetic, "words": words, "patterns": patterns, "engine": engine}
 
 
 def main() -> None:

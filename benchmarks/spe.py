@@ -109,7 +109,7 @@ def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[st
     component = ProcessingEngine(SIZE, ranges, dsp=dsp) if keep is None else SparseProcessingEngine(selection(1, 8, keep), ranges, dsp=dsp)
     flat = Flat(component)
     option = "-nodsp" if device.family is Family.ECP5 and not dsp else ""
-    netlist = synthesise(flat, device, folder, f"{SYNTH_OPTIONS[device.family]} {option}")
+    netlist = synthesise(flat, device, folder, f"{SYNTH_OPTIONS[device.family]} {option}", named=False)
     row = {
         "device": device.name,
         "engine": "plain 5x5" if keep is None else "sparse",

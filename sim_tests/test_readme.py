@@ -13,6 +13,7 @@ from benchmarks.readme import TABLES
 from logicnn import build, cli
 from logicnn.gateware import Accelerator
 from logicnn.mapping import Mapping
+from logicnn.resources import DEVICES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -39,6 +40,14 @@ def test_pipeline_code_runs():
     assert names["accelerator"].latency == names["mapping"].latency > 0
     assert names["mapping"].engines[0].pipeline.period_ns <= 10
     Fragment.get(names["accelerator"], None)
+
+
+def test_engine_code_runs():
+    (code,) = [block for block in blocks() if "Mapping.sparse" in block]
+    names = {"logicnn": logicnn, "Mapping": Mapping, "DEVICES": DEVICES}
+    exec(code, names)
+    assert names["engine"].latency == names["mapping"].latency == names["mapping"].plan.latency
+    Fragment.get(names["engine"], None)
 
 
 def test_matrix_code_runs():
