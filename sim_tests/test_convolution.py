@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The convolution engine in Amaranth's simulator: classes of `Network.evaluate`, cycles of the plan, whatever the streams do."""
 
 import numpy as np
@@ -7,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logicnn.gateware.convolution import ConvolutionEngine
+from logicnn.gateware.core import Core
 from logicnn.kernels import SparseError
+from logicnn.mapping import Mapping, MappingError
 from logicnn.network import Network
+from logicnn.resources import DEVICES
 from logicnn.sparse import Plan, Tile
 from sim_tests.sparse_helpers import network
 
@@ -117,6 +121,17 @@ def test_every_input():
     assert classes.tolist() == whole.evaluate(x).tolist()
     assert len(set(classes.tolist())) > 1
     assert cycles == {plan.latency}
+
+
+def test_mapping():
+    """A sparse engine is for the whole network that it was planned for, and is no `Accelerator`."""
+    whole, other = network(8), network(9)
+    mapping = Mapping.sparse(whole, DEVICES["iCE40UP5K"])
+    assert (mapping.latency, mapping.interval) == (mapping.plan.latency, mapping.plan.interval)
+    with pytest.raises(MappingError, match=r"^engines\[0\] must be for the whole network, not for another$"):
+        Mapping(other, mapping.engines)
+    with pytest.raises(MappingError, match=r"^mapping has a Sparse engine, which takes words one by one"):
+        Core(mapping)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

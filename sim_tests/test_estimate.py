@@ -71,6 +71,18 @@ def test_divider_leaves_the_margin(frequency):
     assert divider * 1e9 / frequency >= needed and (divider <= 2 or (divider - 2) * 1e9 / frequency < needed)
 
 
+@pytest.mark.parametrize(("name", "cells"), [("iCE40UP5K", 4193), ("LFE5U-85F", 4121)])
+def test_sparse_engine(name, cells):
+    """Within 15 % of the placed cells of benchmarks/results/lenet5_icebreaker.json; blocks of DSP and large RAM exactly."""
+    device = DEVICES[name]
+    mapping = Mapping.sparse(load("lenet5-ikr"), device)
+    predicted = estimate.design(mapping, device)
+    assert predicted.logic_cells == pytest.approx(cells, rel=0.15)
+    assert (predicted.dsp, predicted.spram) == ((8, 4) if name == "iCE40UP5K" else (15, 0))
+    assert predicted <= device.capacity
+    assert estimate.core_delay_ns(mapping, device) > device.level_ns
+
+
 def test_resources_order():
     small, large = Resources(lut4=1, ff=2), Resources(lut4=3, ff=2, dsp=1)
     assert small <= large and not large <= small and small + large == Resources(lut4=4, ff=4, dsp=1)

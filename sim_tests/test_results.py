@@ -6,6 +6,10 @@ import pytest
 
 from benchmarks.common import NETWORKS, RESULTS
 from logicnn import load
+from logicnn.flash import CRC_BYTES
+from logicnn.gateware.sparse_top import WAITS
+from logicnn.mapping import Mapping
+from logicnn.resources import DEVICES
 
 
 def result(name: str) -> dict:
@@ -154,6 +158,24 @@ def test_cnn_small():
     assert small["published"] == {"error_float": 0.143, "error_pruned": 0.152, "density": 0.231, "computations": 0.153}
     assert small["error_float"] < 0.17 and max(small["error_pruned"], small["error_int8"]) < small["error_float"] + 0.01
     assert len(small["digest"]) == 64 and small["int8_checked_images"] == 1000
+
+
+def test_lenet5_icebreaker():
+    """A whole LeNet-5 on 8 DSP blocks: cycles as predicted, at most 3 ms, 60 % of the peak, every class that of `evaluate`."""
+    kept = result("lenet5_icebreaker")
+    network = load("lenet5-ikr")
+    assert kept["digest"] == network.digest() and "mnist test (10000)" in kept["dataset"]
+    for row, device in ((kept, "iCE40UP5K"), (kept["ulx3s"], "LFE5U-85F")):
+        plan = Mapping.sparse(network, DEVICES[device]).plan
+        assert plan is not None
+        assert row["cycles"] == row["predicted_cycles"] == plan.latency + WAITS
+        assert row["products"] == plan.products and row["interval_cycles"] == plan.interval
+        assert row["clock_mhz"] >= 24 and row["fmax_mhz"] >= row["clock_mhz"] and row["ms_per_image"] <= 3
+        assert row["fraction_of_peak"] == round(row["products"] / row["cycles"] / 16, 4) >= 0.6
+        assert row["simulated_images"] == 10_000 and row["mismatches"] == 0
+        assert row["error_netlist"] == row["error_evaluate"] == result("ikr")["lenet5"]["error_int8"]
+    assert kept["dsp"] == 8 and kept["spram"] == 4 and kept["flash_bytes"] == plan.image_words.size + CRC_BYTES
+    assert kept["ulx3s"]["flash_bytes"] == 0
 
 
 def test_spe():

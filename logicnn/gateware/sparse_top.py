@@ -20,7 +20,7 @@ from logicnn.gateware.weights import PIECE
 from logicnn.resources import device_of
 from logicnn.sparse import EngineTimes, Plan
 
-__all__ = ["CORRUPT", "SparseBoardTop", "SparseClassifier"]
+__all__ = ["CORRUPT", "WAITS", "SparseBoardTop", "SparseClassifier"]
 
 CORRUPT = 0xFF  # what a board sends, once, when its flash holds other words than this network's; no class has this number
 WAKE_NS = 30_000  # of the flash chip, ten times what it needs
