@@ -28,12 +28,11 @@ NEXTPNR = {
 class Bench(Elaboratable):
     """A component between registers: its `i` shifts in from one pin and is taken over at `load`, the parity of its registered `o` goes out.
 
-    Without `load` a register behind the input would equal the next place of the shift register, and synthesis would make them one. Both
-    registers have names in the netlist, `held` and `taken`, if `named`: Yosys 0.70 fails on some designs with wide kept wires.
+    Without `load` a register behind the input would equal the next place of the shift register, and synthesis would make them one.
     """
 
-    def __init__(self, component, *, named: bool = True):
-        self._component, self._attrs = component, KEEP if named else {}
+    def __init__(self, component):
+        self._component = component
         self.pin = Signal()
         self.load = Signal()
         self.parity = Signal()
@@ -42,8 +41,8 @@ class Bench(Elaboratable):
         m = Module()
         m.submodules.logic = self._component
         given, result = Value.cast(self._component.i), Value.cast(self._component.o)
-        held = Signal(len(given), reset_less=True, attrs=self._attrs)
-        taken = Signal(len(result), reset_less=True, attrs=self._attrs)
+        held = Signal(len(given), reset_less=True, attrs=KEEP)
+        taken = Signal(len(result), reset_less=True, attrs=KEEP)
         line = Signal(len(given), reset_less=True)
         m.d.sync += [line.eq(Cat(line[1:], self.pin)), taken.eq(result)]
         with m.If(self.load):
@@ -58,13 +57,13 @@ class Bench(Elaboratable):
         return m
 
 
-def synthesise(component, device: Device, folder: Path, options: str = "", *, named: bool = True) -> Netlist:
-    """The bench of a component as a netlist, by the default flow of its family; `options` for comparisons only."""
+def synthesise(component, device: Device, folder: Path, options: str = "", before: str = "") -> Netlist:
+    """The bench of a component as a netlist, by the default flow of its family; `options` and commands `before` it for comparisons only."""
     folder.mkdir(parents=True, exist_ok=True)
-    bench = Bench(component, named=named)
+    bench = Bench(component)
     text = rtlil.convert(bench, ports=[bench.pin, bench.load, bench.parity], platform=PLATFORMS[device.name](), emit_src=False)
     (folder / "top.il").write_text(text)
-    (folder / "top.ys").write_text(f"read_rtlil top.il\nsynth_{device.family.value} {options} -top top\nwrite_json top.json\n")
+    (folder / "top.ys").write_text(f"read_rtlil top.il\n{before}\nsynth_{device.family.value} {options} -top top\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     return Netlist(folder / "top.json")
 

@@ -32,6 +32,7 @@ SEED = 1
 SIZE = 25
 KERNELS = 100  # of a set
 VECTORS = 4096
+FLAT = "hierarchy -top top; proc; flatten; opt_clean -purge"  # Yosys 0.70 fails in ABC9 on some of the engines without
 DEVICES_USED = ("iCE40UP5K", "LFE5U-85F")
 LUT4 = {Family.ICE40: "SB_LUT4", Family.ECP5: "LUT4"}
 DSP = {Family.ICE40: "SB_MAC16", Family.ECP5: "MULT18X18D"}
@@ -109,7 +110,7 @@ def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[st
     component = ProcessingEngine(SIZE, ranges, dsp=dsp) if keep is None else SparseProcessingEngine(selection(1, 8, keep), ranges, dsp=dsp)
     flat = Flat(component)
     option = "-nodsp" if device.family is Family.ECP5 and not dsp else ""
-    netlist = synthesise(flat, device, folder, f"{SYNTH_OPTIONS[device.family]} {option}", named=False)
+    netlist = synthesise(flat, device, folder, f"{SYNTH_OPTIONS[device.family]} {option}", FLAT)
     row = {
         "device": device.name,
         "engine": "plain 5x5" if keep is None else "sparse",
