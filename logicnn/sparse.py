@@ -32,6 +32,7 @@ from logicnn.walks import Map, map_of, walk
 
 __all__ = ["MOST_MULTIPLIERS", "EngineTimes", "Fields", "Layer", "Plan", "Tile", "planned"]
 
+MOST_MULTIPLIERS = 16  # of a tile: beyond, the memory of the weights is what holds dense layers up
 DEPTH = 11  # cycles from the last step of a layer to its last word in memory, for one output
 
 
@@ -126,6 +127,10 @@ class Layer:
     def sets(self) -> int:
         """Sets of the patterns' memory: one a segment, and of a convolution one a word of its passes."""
         return len(self.segments) * self.words
+
+    def lane_of(self, word: int, table: int) -> int:
+        """The lane that gets its codes from a table, by a word of a pass."""
+        return (word * self.records + table // self.joined) * self.joined + table % self.joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,10 +302,6 @@ class Plan:
         """Bits of a slot's code."""
         return max(1, max((len(each) - 1).bit_length() for each in self.codes))
 
-    def lane_of(self, layer: Layer, word: int, table: int) -> int:
-        """The lane that gets its codes from a table, by a word of a pass."""
-        return (word * layer.records + table // layer.joined) * layer.joined + table % layer.joined
-
     @cached_property
     def tables(self) -> np.ndarray:  # (tables, rows) int64
         """The patterns' memory: by set and index the codes of a lane's slots, `code_bits` each; a table for each lane of a word."""
@@ -311,7 +312,7 @@ class Plan:
             for number, segment in enumerate(layer.segments):
                 for word in range(layer.words):
                     for table in range(layer.records * layer.joined):
-                        lane = self.lane_of(layer, word, table)
+                        lane = layer.lane_of(word, table)
                         if lane >= layer.group * layer.joined:
                             continue
                         place = lane // layer.joined
@@ -427,9 +428,6 @@ class EngineTimes:
     loading: int
     latency: int
     period_ns: float
-
-
-MOST_MULTIPLIERS = 16  # of a tile: beyond, the memory of the weights is what holds dense layers up
 
 
 def planned(network: Network, multipliers: int) -> Plan:

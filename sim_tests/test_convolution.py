@@ -112,6 +112,28 @@ def test_loaded():
     check(network(9, image=(1, 6, 6), convolutions=((3, 2, 1),)), Tile(3, 2), loaded=True)
 
 
+def test_interval():
+    """Words that are always there, classes that are always taken: an input every `interval` cycles."""
+    plan = Plan(network(8, image=(1, 6, 6), convolutions=((3, 2, 2),), dense=()), Tile(2, 2))
+    engine, starts = ConvolutionEngine(plan), []
+
+    async def testbench(ctx):
+        ctx.set(engine.o.ready, 1)
+        ctx.set(engine.i.valid, 1)
+        words = 0
+        for cycle in range(3 * plan.interval):
+            if ctx.get(engine.i.ready):
+                starts.extend([cycle] * (words % 36 == 0))
+                words += 1
+            await ctx.tick()
+
+    simulator = Simulator(engine)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert starts == [0, plan.interval, 2 * plan.interval]
+
+
 def test_every_input():
     """Exhaustively: all images of 2 x 3 words of 0, 100 and 255."""
     whole = network(10, side=2, image=(1, 2, 3), convolutions=((2, 2, 1),), dense=(), classes=3)
