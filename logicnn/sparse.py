@@ -267,6 +267,25 @@ class Plan:
         return Interval(min(each.total.low for each in self.layers), max(each.total.high for each in self.layers))
 
     @property
+    def biases(self) -> list[int]:
+        """Of all outputs, with their rounding, in the order in which they are written."""
+        return [value for each in self.layers for value in each.bias[each.order].tolist()]
+
+    @property
+    def bias(self) -> Interval:
+        return Interval(min(self.biases), max(self.biases))
+
+    @property
+    def least_shift(self) -> int:
+        """Of outputs that are shifted: all but scores."""
+        return min((int(each.shift.min()) for each in self.layers if each.gives is not None), default=0)
+
+    @property
+    def shifts(self) -> list[int]:
+        """By how much more than the least each output is shifted, in the order in which they are written."""
+        return [max(0, value - self.least_shift) for each in self.layers for value in each.shift[each.order].tolist()]
+
+    @property
     def sums(self) -> int:
         """Words of the sums' memory; 0 where every sum is finished in one pass."""
         return max((each.steps for each in self.layers if each.channels > 1), default=0)
@@ -406,15 +425,13 @@ class Plan:
     @property
     def memories(self) -> dict[str, tuple[int, int]]:
         """(depth, width) of all memories but the weights'."""
-        shifts = max(int(each.shift.max()) for each in self.layers).bit_length()
-        biases = Interval(int(min(each.bias.min() for each in self.layers)), int(max(each.bias.max() for each in self.layers)))
-        outputs = sum(len(each.kernels) for each in self.layers)
+        outputs = len(self.biases)
         return {
             **{f"bank{bank}": (self.depth, WORD_BITS) for bank in range(self.side)},
             **{f"table{place}": (len(rows), self.code_bits * self.tile.slots) for place, rows in enumerate(self.tables)},
             "sums": (self.sums + 1 if self.sums else 0, self.total.word * self.tile.lanes),
-            "biases": (outputs, biases.word),
-            "shifts": (outputs, shifts),
+            "biases": (outputs, self.bias.word),
+            "shifts": (outputs, max(self.shifts).bit_length()),
             "walk": (len(self.walks[1]), 5),
         }
 

@@ -187,7 +187,7 @@ def bad_board(folder: Path, text: str) -> str:
         ),
         (
             ["--board", "ice40_hx8k_b_evn", "--model", "lenet5-ikr"],
-            "lenet5-ikr needs 471356 bits of memory, 386816 of them for weights, but the iCE40HX8K on ice40_hx8k_b_evn has 131072; "
+            "lenet5-ikr needs 470776 bits of memory, 386816 of them for weights, but the iCE40HX8K on ice40_hx8k_b_evn has 131072; "
             "prune it to fewer weights or choose a larger board",
         ),
         (["--board", "icebreaker", *DIGITS, "--output", "/proc/nowhere"], "cannot write to the output folder /proc/nowhere/icebreaker-"),

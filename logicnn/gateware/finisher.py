@@ -91,9 +91,7 @@ class Finisher(wiring.Component):
 
     def __init__(self, plan: Plan):
         self._plan = plan
-        biases = biases_of(plan)
-        self._total = word_shape(Interval(plan.total.low + min(0, biases.low), plan.total.high + max(0, biases.high)))
-        self._bias = word_shape(biases)
+        self._total = word_shape(Interval(plan.total.low + min(0, plan.bias.low), plan.total.high + max(0, plan.bias.high)))
         super().__init__(
             {
                 "restart": In(1),
@@ -157,10 +155,7 @@ class Finisher(wiring.Component):
 
     def _constants(self, m: Module, valid: Value, ends: Value, group: Value):
         """Bias and shift of the current output, in the order of the network's outputs, again for every block of a group."""
-        plan = self._plan
-        biases = [value for each in plan.layers for value in each.bias[each.order].tolist()]
-        least = min(value for each in plan.layers[:-1] for value in each.shift.tolist()) if plan.layers[1:] else 0
-        shifts = [max(0, value - least) for each in plan.layers for value in each.shift[each.order].tolist()]
+        biases, shifts = self._plan.biases, self._plan.shifts
         row, base, following = (Signal(range(len(biases) + 1), name=name) for name in ("row", "base_row", "next_row"))
         after = Signal.like(row)
         m.d.comb += [after.eq(row + valid), following.eq(after)]
@@ -173,12 +168,14 @@ class Finisher(wiring.Component):
                 m.d.sync += base.eq(after)
         m.d.sync += row.eq(following)
         read = []
-        for name, shape, values in (("biases", self._bias, biases), ("shifts", Shape.cast(range(max(shifts) + 1)), shifts)):
+        for name, shape, values in (
+            ("biases", word_shape(self._plan.bias), biases),
+            ("shifts", Shape.cast(range(max(shifts) + 1)), shifts),
+        ):
             m.submodules[name] = memory = Memory(shape=shape, depth=len(values), init=values, attrs={"ram_style": "block"})
             port = memory.read_port()
             m.d.comb += [port.addr.eq(following), port.en.eq(1)]
             read.append(port.data)
-        self._least = least
         return read
 
     def _finished(self, m: Module, value, bias, shift, valid: Value, scores: Value, place) -> None:
@@ -186,7 +183,7 @@ class Finisher(wiring.Component):
         b_total, b_valid, b_place, b_shift = Signal(self._total), Signal(), Signal.like(place), Signal.like(shift)
         s_total, s_valid, s_place = Signal(self._total), Signal(), Signal.like(place)
         m.d.sync += [b_total.eq(value + bias), b_valid.eq(valid), b_place.eq(place), b_shift.eq(shift)]
-        m.d.sync += [s_total.eq((b_total >> self._least) >> b_shift), s_valid.eq(b_valid & ~scores), s_place.eq(b_place)]
+        m.d.sync += [s_total.eq((b_total >> self._plan.least_shift) >> b_shift), s_valid.eq(b_valid & ~scores), s_place.eq(b_place)]
         most = by_layer(m, self.layer, [each.high or 255 for each in self._plan.layers], "most")
         m.d.sync += [
             self.word.eq(Mux(s_total < 0, 0, Mux(s_total > most, most, s_total))),
@@ -195,8 +192,3 @@ class Finisher(wiring.Component):
         ]
         m.submodules.best = best = Best(self._total, len(self._plan.layers[-1].kernels))
         m.d.comb += [best.clear.eq(self.restart), best.valid.eq(b_valid & scores), best.value.eq(b_total), self.best.eq(best.o)]
-
-
-def biases_of(plan: Plan) -> Interval:
-    """Of all biases."""
-    return Interval(int(min(each.bias.min() for each in plan.layers)), int(max(each.bias.max() for each in plan.layers)))
