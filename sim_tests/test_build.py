@@ -50,7 +50,7 @@ def test_report(built):
     assert report["model"] == {"name": "digits-bnn", "digest": network.digest()}
     assert (report["board"], report["device"]) == ("icebreaker", "iCE40UP5K")
     resources = report["resources"]
-    assert set(resources) == {"lut4", "logic_cells", "ff", "carry", "bram", "dsp", "capacity"}
+    assert set(resources) == {"lut4", "logic_cells", "ff", "carry", "bram", "dsp", "spram", "capacity"}
     assert 0 < resources["lut4"] <= resources["logic_cells"] <= resources["capacity"]["logic_cells"] == 5280
     assert (resources["bram"], resources["dsp"]) == (1, 0)
     timing = report["timing"]
