@@ -1,18 +1,19 @@
 """The convolution engine on a board: images over the serial line, weights from flash, and what happens when these are wrong."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
 from logicnn import boards, flash, tools
-from logicnn.errors import CheckFailed
+from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.flash_chip import FlashChip
 from logicnn.gateware.pll import dividers
 from logicnn.gateware.sparse_top import CORRUPT, SparseBoardTop, SparseClassifier
 from logicnn.gateware.uart import SILENCE
-from logicnn.sparse import Plan, Tile
+from logicnn.sparse import EngineTimes, Plan, Tile
 from logicnn.verify import Vectors
 from logicnn.verify_engine import engine_outputs, verify_engine
 from sim_tests.sparse_helpers import network
@@ -145,20 +146,25 @@ def test_netlist(synthesised):
     checked = verify_engine(run, PLAN, times, Vectors(x, np.zeros(0, np.int64), "random"))
     assert checked.vectors == 300 and checked.mismatches == 0
     assert run.loading == times.loading + 2  # until the lock of the PLL is seen
-    wrong = x.copy()
-    wrong[5] = 255 - wrong[5]
-    different = (
-        int(np.flatnonzero(WHOLE.evaluate(wrong) != WHOLE.evaluate(x))[0]) if (WHOLE.evaluate(wrong) != WHOLE.evaluate(x)).any() else None
-    )
-    if different is not None:
-        with pytest.raises(CheckFailed, match=rf"^the netlist differs from the network on 1 of 300 vectors: vector {different} "):
-            verify_engine(run, PLAN, times, Vectors(wrong, np.zeros(0, np.int64), "random"))
+    changed = x.copy()
+    changed[5] = next(each for each in images(100)[6:] if WHOLE.evaluate(each[None]) != run.classes[5])
+    with pytest.raises(
+        CheckFailed, match=r"^the netlist differs from the network on 1 of 300 vectors: vector 5 \(random\) should give \d but gives \d$"
+    ):
+        verify_engine(run, PLAN, times, Vectors(changed, np.zeros(0, np.int64), "random"))
+    with pytest.raises(CheckFailed, match=rf"^the netlist takes {run.cycles} cycles for an input, but {run.cycles + 1} were predicted$"):
+        verify_engine(run, PLAN, replace(times, latency=run.cycles + 1), Vectors(x, np.zeros(0, np.int64), "random"))
 
 
 def test_netlist_of_corrupt_flash(synthesised):
     netlist, times = synthesised
     with pytest.raises(CheckFailed, match=r"^the netlist finds its flash image corrupt$"):
         engine_outputs(netlist, PLAN, images(1), flipped(flash.image(PLAN.image_words, WHOLE.digest()), 12), times)
+
+
+def test_inputs_of_another_size(tmp_path):
+    with pytest.raises(LogicnnError, match=r"^x must have samples of shape \(1, 6, 6\), not \(1, 6, 7\)$"):
+        engine_outputs(tmp_path / "none.json", PLAN, np.zeros((1, 1, 6, 7)), None, EngineTimes(0, 1, 1.0))
 
 
 def test_netlist_has_blocks(synthesised):
