@@ -68,8 +68,8 @@ def engine_outputs(
 ) -> EngineRun:
     """What a board's netlist makes of inputs x (n, ...), with weights from a flash image where it has a loader.
 
-    The serial receiver is left out: words come a cycle each. Raises `LogicnnError` for inputs of another size, `CheckFailed` where an answer
-    does not come in time.
+    The serial receiver is left out: words come a cycle each. Raises `LogicnnError` for inputs of another size, `CheckFailed` where an
+    answer does not come in time.
     """
     if x.shape[1:] != plan.network.input.shape:
         raise LogicnnError(f"x must have samples of shape {plan.network.input.shape}, not {x.shape[1:]}")
