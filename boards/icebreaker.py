@@ -5,7 +5,7 @@ Pins: amaranth_boards.icebreaker.
 
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
-from logicnn.boards import Board
+from logicnn.boards import Board, Programmer
 
 
 def platform() -> ICEBreakerPlatform:
@@ -14,4 +14,4 @@ def platform() -> ICEBreakerPlatform:
     return made
 
 
-board = Board("icebreaker", platform, "iCE40UP5K", engine_hz=24e6)
+board = Board("icebreaker", platform, "iCE40UP5K", engine_hz=24e6, programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"))

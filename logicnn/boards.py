@@ -9,7 +9,7 @@ from typing import Any
 from logicnn.errors import LogicnnError
 from logicnn.resources import DEVICES, Device
 
-__all__ = ["Board", "BoardError", "find", "names"]
+__all__ = ["Board", "BoardError", "Programmer", "find", "names", "table"]
 
 # A wheel carries a copy inside the package; in a checkout boards/ lies beside it.
 FOLDERS = [Path(__file__).parent / "_boards", Path(__file__).parents[1] / "boards"]
@@ -20,16 +20,40 @@ class BoardError(LogicnnError):
 
 
 @dataclass(frozen=True)
+class Programmer:
+    """The tool that writes a board's flash: its name, arguments before the file's, and the option of a byte offset, if it has one.
+
+    `package` is what to install for it.
+    """
+
+    tool: str
+    package: str
+    arguments: tuple[str, ...] = ()
+    offset_option: str | None = None
+
+    def commands(self, bitstream: str, image: str | None = None, offset: int = 0) -> list[list[str]]:
+        """What writes a bitstream, and an image of weights at an offset. Raises `BoardError` where the tool has no offsets."""
+        written = [[self.tool, *self.arguments, bitstream]]
+        if image is not None:
+            if self.offset_option is None:
+                raise BoardError(f"{self.tool} has no option for an offset, which {image} needs")
+            written.append([self.tool, *self.arguments, self.offset_option, str(offset), image])
+        return written
+
+
+@dataclass(frozen=True)
 class Board:
     """A board: how to make its Amaranth platform. The platform has a UART 0 and LEDs 0, 1, ...; `device` names one of `DEVICES`.
 
     `engine_hz` is the clock of engines that take many cycles an input, where it is another than the board's own: a PLL of iCE40 makes it.
+    `programmer` writes its flash.
     """
 
     name: str
     platform: Callable[[], Any]
     device_name: str
     engine_hz: float | None = None
+    programmer: Programmer | None = None
 
     def __post_init__(self) -> None:
         if self.device_name not in DEVICES:
@@ -91,3 +115,24 @@ def find(source: str) -> Board:
     if not isinstance(board, Board):
         raise BoardError(f"board file {path} must define `board`, a logicnn.boards.Board")
     return board
+
+
+def table() -> list[dict[str, Any]]:
+    """The boards that come with the package: device, its capacities, clocks in MHz, and the programmer."""
+    rows = []
+    for name in names():
+        board = find(name)
+        room, clock = board.device.capacity, board.make_platform().default_clk_frequency
+        rows.append(
+            {
+                "board": name,
+                "device": board.device_name,
+                "logic_cells": room.logic_cells,
+                "memory_bits": board.device.memory_bits,
+                "dsp": room.dsp,
+                "clock_mhz": clock / 1e6,
+                "engine_mhz": (board.engine_hz or clock) / 1e6,
+                "programmer": board.programmer.tool if board.programmer else None,
+            }
+        )
+    return rows

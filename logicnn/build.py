@@ -32,7 +32,7 @@ from logicnn.sparse import EngineTimes
 from logicnn.timing import Placed
 from logicnn.verify import Probe, Vectors, Verification, vectors_for, verify_netlist
 
-__all__ = ["Options", "TooBig", "build", "built_engine", "main", "mapped"]
+__all__ = ["Options", "TooBig", "build", "built_engine", "main", "mapped", "program"]
 
 PROBE = Probe(inputs="classifier.store.bits", output="classifier.result")
 CORE = "classifier.accelerator.core"
@@ -379,19 +379,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--verify", choices=("full", "quick", "none"), default=Options.verify, help="vectors to compare (default: %(default)s)"
     )
     parser.add_argument("--data-dir", help="folder of data sets for verification (default: the environment's LOGICNN_DATA)")
+    parser.add_argument("--program", action="store_true", help="write the board's flash in the end")
     parser.add_argument("--json", action="store_true", help="print report.json instead of the text report")
+
+
+def _programmer(board: Board) -> tuple[str, str]:
+    """Tool and package of a board's programmer."""
+    if board.programmer is None:
+        raise LogicnnError(f"board {board.name} names no programmer; give its Board one, or write the bitstream by hand")
+    return board.programmer.tool, board.programmer.package
+
+
+def program(board: Board, report: Report) -> None:
+    """Writes a board's flash: the bitstream, and the image of the weights where there is one."""
+    _, package = _programmer(board)
+    assert board.programmer is not None
+    image = report.flash
+    for command in board.programmer.commands(report.bitstream.path, image and image.path, image.offset if image else 0):
+        tools.program(command, package)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """The build command."""
     board = boards.find(arguments.board)
     network = load(arguments.model)
+    if arguments.program:
+        tools.programmer(*_programmer(board))
     options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
     steps = Steps(quiet=False)
     with steps.step("map", "map layers to engines", silent_s=1):
         mapping = mapped(network, board)
     report = build(mapping, board, options, steps)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
+    if arguments.program:
+        sys.stdout.flush()
+        program(board, report)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

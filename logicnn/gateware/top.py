@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.core import Accelerator
 from logicnn.gateware.layers import KEEP, port_shape
-from logicnn.gateware.uart import Receiver, Silence, Transmitter
+from logicnn.gateware.uart import Receiver, Transmitter, count_silence, silence_cycles
 from logicnn.mapping import Mapping
 
 __all__ = ["BoardTop", "InputStore", "SerialClassifier"]
@@ -82,12 +82,12 @@ class SerialClassifier(wiring.Component):
         m.submodules.store = store = InputStore(port_shape(network.core_input), network.read_inputs(), network.core_bits)
         m.submodules.accelerator = accelerator = Accelerator(self._mapping)
         m.submodules.transmitter = transmitter = Transmitter(self._divisor)
-        m.submodules.silence = silence = Silence(self._divisor)
+        silence = Signal(range(silence_cycles(self._divisor)))
         done = Signal()
+        count_silence(m, silence, receiver.o.valid, store.quiet)
         m.d.comb += [
             receiver.rx.eq(self.rx),
-            silence.heard.eq(receiver.o.valid),
-            store.quiet.eq(silence.quiet),
+            store.quiet.eq(silence == silence_cycles(self._divisor) - 1),
             accelerator.o.ready.eq(~done),
             transmitter.i.payload.eq(self.result),
             transmitter.i.valid.eq(done),
