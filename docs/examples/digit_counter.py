@@ -3,7 +3,7 @@
     python docs/examples/digit_counter.py --output build/digit_counter
 
 builds it for the icebreaker: digits come from a memory, as they would from a camera, in the domain `pixel` (6 MHz); `digits-bnn`
-classifies them there, between register ranks; a FIFO takes the classes to the default domain (12 MHz), where the counts are and the LEDs show
+classifies them there, between register ranks; a FIFO takes the classes to the default domain (12 MHz), where the counts are, and LEDs show
 the digit that came most often. The counter takes an answer every few cycles only: until then the FIFO, the classifier and the source wait.
 """
 
