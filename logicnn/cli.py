@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from logicnn import boards, build
+from logicnn import boards, build, export
 from logicnn.errors import LogicnnError
 
 __all__ = ["command", "guarded", "list_boards", "main"]
@@ -78,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     builder = commands.add_parser("build", help="from a network to a verified bitstream", description=_first_paragraph(build.__doc__))
     build.add_arguments(builder)
     builder.set_defaults(run=build.run)
+    exporter = commands.add_parser("export", help="a network as Verilog", description=_first_paragraph(export.__doc__))
+    export.add_arguments(exporter)
+    exporter.set_defaults(run=export.run)
     lister = commands.add_parser("boards", help="the boards that come with the package", description=_first_paragraph(boards.table.__doc__))
     lister.add_argument("--json", action="store_true", help="print JSON instead of a table")
     lister.set_defaults(run=list_boards)

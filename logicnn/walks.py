@@ -57,4 +57,5 @@ def map_of(shape: tuple[int, ...], conv: bool, side: int, base: int) -> Map:
     channels, height, width = shape if len(shape) == 3 else (shape[0], 1, 1)
     pitch = width + (1 - width) % side if conv else width
     stride = -(-height * pitch // side) * side if conv else height * pitch
-    return Map(base, pitch, stride, -(-channels * stride // side))
+    words = -(-channels * stride // side) if conv else -(-channels * stride // side**2) * side  # a dense layer reads whole windows
+    return Map(base, pitch, stride, words)

@@ -37,7 +37,7 @@ GROUPS = [
     ["verify"],
     ["verify_engine"],
     ["report"],
-    ["build", "cli"],
+    ["build", "export", "cli"],
 ]
 RANK = {module: rank for rank, group in enumerate(GROUPS) for module in group}
 

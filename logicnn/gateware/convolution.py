@@ -74,6 +74,12 @@ class ConvolutionEngine(wiring.Component):
         return self._plan.latency
 
     @property
+    def exported(self) -> list[Value]:
+        """The ports of an engine whose weights are there from the start."""
+        ports = self.i.payload, self.i.valid, self.i.ready, self.clear, self.o.payload, self.o.valid, self.o.ready
+        return [Value.cast(each) for each in ports]
+
+    @property
     def interval(self) -> int:
         """Cycles from an input's first word to that of the next, where neither stream waits."""
         return self._plan.interval

@@ -1,0 +1,160 @@
+"""Networks as Verilog: read again by Yosys for three families, and by simulators with the testbench that comes along."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from logicnn import bits, cli, load, tools
+from logicnn.export import ExportError, _component, _mapping, export
+from logicnn.netlist import Netlist
+from logicnn.verify import decode, random_vectors
+from sim_tests.sparse_helpers import network
+
+
+def exported(folder: Path, model: str, *form: str, name: str = "core") -> Path:
+    path = folder / f"{name}.v"
+    assert cli.main(["export", model, "--verilog", str(path), *form]) == 0
+    return path
+
+
+def simulated(path: Path, simulator: str) -> subprocess.CompletedProcess:
+    """The testbench beside a core, by Icarus Verilog or Verilator."""
+    if shutil.which(simulator) is None:
+        pytest.skip(f"{simulator} not found")
+    sources = [f"{path.stem}_tb.v", path.name]
+    if simulator == "iverilog":
+        made = subprocess.run(["iverilog", "-g2012", "-o", "sim", *sources], cwd=path.parent, capture_output=True, text=True, check=False)
+        command = ["vvp", "-n", "sim"]
+    else:
+        options = ["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O0", "-o", "sim", "--Mdir", "obj"]
+        made = subprocess.run(["verilator", *options, *sources], cwd=path.parent, capture_output=True, text=True, check=False)
+        command = ["obj/sim"]
+    assert made.returncode == 0, made.stderr[-2000:]
+    return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("simulator", ["iverilog", "verilator"])
+@pytest.mark.parametrize("form", ["--combinational", "--stream"])
+@pytest.mark.parametrize("model", ["digits-bnn", "nid-a"])
+def test_testbench(tmp_path, model, form, simulator):
+    """Passes, and fails with the vector and both values where one expected class is changed."""
+    path = exported(tmp_path, model, form)
+    done = simulated(path, simulator)
+    assert done.returncode == 0 and "PASS: 200 vectors" in done.stdout
+    expected = tmp_path / "core_expected.hex"
+    lines = expected.read_text().splitlines()
+    lines[7] = f"{int(lines[7], 16) ^ 1:x}"
+    expected.write_text("\n".join(lines) + "\n")
+    done = simulated(path, simulator)
+    assert done.returncode != 0
+    assert re.search(rf"FAIL: vector +7 should give +0*{lines[7]} but gives +0*{int(lines[7], 16) ^ 1:x}", done.stdout)
+
+
+@pytest.mark.parametrize("simulator", ["iverilog", "verilator"])
+def test_engine_testbench(tmp_path, simulator, monkeypatch):
+    """A convolution engine, words one by one, its weights in the text."""
+    monkeypatch.setattr("logicnn.estimate.SEARCHED", 0)  # as if it were too large for logic
+    made = export(network(8, image=(1, 6, 6), convolutions=((3, 2, 2),), dense=()), "core", tmp_path, stream=True)
+    path = tmp_path / "engine" / "core.v"
+    path.parent.mkdir()
+    assert len(made.write(path, force=False)) == 4
+    assert "// i__payload: one of 36 words of an input a transfer, in C order of (1, 6, 6)\n" in made.verilog
+    done = simulated(path, simulator)
+    assert done.returncode == 0 and "PASS: 3 vectors" in done.stdout
+
+
+def synthesised(folder: Path, script: str, read: str) -> Netlist:
+    (folder / "again.ys").write_text(f"{read}\n{script}\nwrite_json again.json\n")
+    tools.run(["yosys", "-q", "again.ys"], folder, "again.log")
+    return Netlist(folder / "again.json")
+
+
+@pytest.mark.parametrize("model", ["digits-bnn", "nid-a"])
+def test_again_for_ice40(tmp_path, model):
+    """The text costs the LUTs of the component itself, within 2 %, and is the network."""
+    from amaranth.back import rtlil
+
+    whole = load(model)
+    exported(tmp_path, model)
+    again = synthesised(tmp_path, "synth_ice40 -top core", "read_verilog core.v")
+    component = _component(_mapping(whole, False, 10.0), False)
+    (tmp_path / "own.il").write_text(rtlil.convert(component, name="core", emit_src=False))
+    own = synthesised(tmp_path, "synth_ice40 -top core", "read_rtlil own.il")
+    assert again.cells["SB_LUT4"] == pytest.approx(own.cells["SB_LUT4"], rel=0.02)
+    x = random_vectors(whole, 512)
+    given = dict(zip(again.nets("i"), bits.pack(whole.encode(x)), strict=True))
+    word = bits.unpack(again.evaluate(given, again.nets("o")), len(x))
+    assert np.array_equal(decode(whole, word), whole.evaluate(x))
+
+
+@pytest.mark.parametrize(
+    ("script", "cells", "most"),
+    [("synth_xilinx -noiopad -flatten -top core", "LUT[1-6]", 600), ("synth_ecp5 -nowidelut -top core", "LUT4", 1100)],
+)
+def test_for_other_families(tmp_path, script, cells, most):
+    """Synthesis succeeds, and LUTs are counted: of up to six inputs, and of four."""
+    exported(tmp_path, "digits-bnn")
+    (tmp_path / "other.ys").write_text(f"read_verilog core.v\n{script}\ntee -q -o stat.json stat -json\n")
+    tools.run(["yosys", "-q", "other.ys"], tmp_path, "other.log")
+    kinds = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
+    total = sum(count for kind, count in kinds.items() if re.fullmatch(cells, kind))
+    print(f"{script}: {total} LUTs")
+    assert 0 < total < most
+
+
+def test_header(tmp_path):
+    """What a user has to know, with the ports as they are."""
+    text = exported(tmp_path, "digits-bnn", "--stream").read_text()
+    head = text[: text.index("module")]
+    assert f"// network {load('digits-bnn').digest()}\n" in head
+    assert "// latency 5 cycles from a transfer on i to o__valid, interval 1 cycles\n" in head
+    for port in re.findall(r"^  (?:input|output) [^;]*;", text[text.index("module core(") :].split("endmodule")[0], flags=re.M):
+        assert f"// {port.strip()}\n" in head
+
+
+def test_same_text(tmp_path):
+    first, second = (exported(tmp_path / name, "digits-bnn") for name in ("a", "b") if (tmp_path / name).mkdir() is None)
+    assert first.read_text() == second.read_text()
+
+
+def test_exists(tmp_path, capsys):
+    """Nothing is replaced unless asked for; nothing else is written either."""
+    path = tmp_path / "core.v"
+    path.write_text("mine")
+    assert cli.main(["export", "digits-bnn", "--verilog", str(path)]) == 2
+    assert capsys.readouterr().err == f"error: {path} exists; --force replaces it\n"
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+    assert cli.main(["export", "digits-bnn", "--verilog", str(path), "--force"]) == 0
+    assert "module core(" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["digits-bnn", "--verilog", "9.v"], "name must be letters, digits and '_', and not begin with a digit, not '9'"),
+        (["digits-bnn", "--verilog", "nowhere/core.v"], "nowhere is no folder"),
+        (["lenet5-ikr", "--verilog", "core.v"], "lenet5-ikr is too large for combinational logic; use --stream"),
+        (["nonet", "--verilog", "core.v"], "unknown model 'nonet'"),
+    ],
+)
+def test_refused(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["export", *arguments]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"error: {message}") and not list(tmp_path.iterdir())
+
+
+def test_half_written(tmp_path):
+    """A testbench that is there already keeps the core from being written."""
+    made = export(load("digits-bnn"), "core", tmp_path, stream=False)
+    other = tmp_path / "out"
+    other.mkdir()
+    (other / "core_tb.v").write_text("mine")
+    with pytest.raises(ExportError, match=r"core_tb.v exists; --force replaces it$"):
+        made.write(other / "core.v", force=False)
+    assert [each.name for each in other.iterdir()] == ["core_tb.v"]
