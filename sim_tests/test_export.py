@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 
 from logicnn import bits, cli, load, tools
 from logicnn.export import ExportError, _component, _mapping, export
@@ -20,6 +21,20 @@ def exported(folder: Path, model: str, *form: str, name: str = "core") -> Path:
     path = folder / f"{name}.v"
     assert cli.main(["export", model, "--verilog", str(path), *form]) == 0
     return path
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """Exports a model in a form once, and copies it to a folder after that."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def get(folder: Path, model: str, form: str) -> Path:
+        if (model, form) not in made:
+            made[model, form] = exported(tmp_path_factory.mktemp("export"), model, form)
+        shutil.copytree(made[model, form].parent, folder, dirs_exist_ok=True)
+        return folder / "core.v"
+
+    return get
 
 
 def simulated(path: Path, simulator: str) -> subprocess.CompletedProcess:
@@ -41,9 +56,11 @@ def simulated(path: Path, simulator: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("simulator", ["iverilog", "verilator"])
 @pytest.mark.parametrize("form", ["--combinational", "--stream"])
 @pytest.mark.parametrize("model", ["digits-bnn", "nid-a"])
-def test_testbench(tmp_path, model, form, simulator):
+def test_testbench(once, tmp_path, model, form, simulator):
     """Passes, and fails with the vector and both values where one expected class is changed."""
-    path = exported(tmp_path, model, form)
+    if shutil.which(simulator) is None:
+        pytest.skip(f"{simulator} not found")
+    path = once(tmp_path, model, form)
     done = simulated(path, simulator)
     assert done.returncode == 0 and "PASS: 200 vectors" in done.stdout
     expected = tmp_path / "core_expected.hex"
@@ -75,12 +92,10 @@ def synthesised(folder: Path, script: str, read: str) -> Netlist:
 
 
 @pytest.mark.parametrize("model", ["digits-bnn", "nid-a"])
-def test_again_for_ice40(tmp_path, model):
+def test_again_for_ice40(once, tmp_path, model):
     """The text costs the LUTs of the component itself, within 2 %, and is the network."""
-    from amaranth.back import rtlil
-
     whole = load(model)
-    exported(tmp_path, model)
+    once(tmp_path, model, "--combinational")
     again = synthesised(tmp_path, "synth_ice40 -top core", "read_verilog core.v")
     component = _component(_mapping(whole, False, 10.0), False)
     (tmp_path / "own.il").write_text(rtlil.convert(component, name="core", emit_src=False))
@@ -96,9 +111,9 @@ def test_again_for_ice40(tmp_path, model):
     ("script", "cells", "most"),
     [("synth_xilinx -noiopad -flatten -top core", "LUT[1-6]", 600), ("synth_ecp5 -nowidelut -top core", "LUT4", 1100)],
 )
-def test_for_other_families(tmp_path, script, cells, most):
+def test_for_other_families(once, tmp_path, script, cells, most):
     """Synthesis succeeds, and LUTs are counted: of up to six inputs, and of four."""
-    exported(tmp_path, "digits-bnn")
+    once(tmp_path, "digits-bnn", "--combinational")
     (tmp_path / "other.ys").write_text(f"read_verilog core.v\n{script}\ntee -q -o stat.json stat -json\n")
     tools.run(["yosys", "-q", "other.ys"], tmp_path, "other.log")
     kinds = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
