@@ -6,6 +6,7 @@ Beside the text come a testbench that checks itself (``core_tb.v``) and its vect
 import argparse
 import re
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,8 +120,8 @@ def _hex(words: np.ndarray) -> str:  # (n, bits) bool, the first bit lowest
     return "".join(f"{sum(int(bit) << place for place, bit in enumerate(row)):0{digits}x}\n" for row in words)
 
 
-def _testbench(name: str, widths: tuple[int, int], counts: tuple[int, int], stream: bool) -> str:
-    """A testbench that ends with PASS, or with the first difference and exit code 1."""
+def _testbench(name: str, widths: tuple[int, int], counts: tuple[int, int], stream: bool, unused: str) -> str:
+    """A testbench that ends with PASS, or with the first difference and exit code 1; `unused` are connections of further inputs."""
     (given, gives), (words, vectors) = widths, counts
     head = [
         "`timescale 1ns/1ps",
@@ -160,7 +161,7 @@ def _testbench(name: str, widths: tuple[int, int], counts: tuple[int, int], stre
             "  always #5 clk = ~clk;",
             f"  wire offered = !rst && sent < {words};",
             f"  {name} dut (.clk(clk), .rst(rst), .i__payload(inputs[sent]), .i__valid(offered), .i__ready(ready),",
-            "    .o__payload(o), .o__valid(valid), .o__ready(1'b1)@CLEAR@);",
+            f"    .o__payload(o), .o__valid(valid), .o__ready(1'b1){unused});",
             "  initial begin",
             *read,
             "    repeat (2) @(negedge clk);",
@@ -199,8 +200,7 @@ def export(network: Network, name: str, folder: Path, *, stream: bool, period_ns
     width = network.output.interval.word
     gives = bits.from_words(expected, width).reshape(count, -1)
     words = encoded.reshape(count * network.core_input.size, -1) if mapping.plan else encoded
-    bench = _testbench(name, (words.shape[1], gives.shape[1]), (len(words), count), stream)
-    bench = bench.replace("@CLEAR@", UNUSED if mapping.plan else "")
+    bench = _testbench(name, (words.shape[1], gives.shape[1]), (len(words), count), stream, UNUSED if mapping.plan else "")
     header = _header(network, mapping, name, (port.strip() for port in ports), stream)
     return Exported(name, header + text, bench, _hex(words), _hex(gives), count)
 
@@ -218,8 +218,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """The export command."""
-    import tempfile
-
     network, path = load(arguments.model), arguments.verilog
     if path.exists() and not arguments.force:
         raise ExportError(f"{path} exists; --force replaces it")

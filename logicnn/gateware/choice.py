@@ -1,4 +1,4 @@
-"""One of many words: multiplexers, of which synthesis makes nearly twice the LUTs that iCE40 needs."""
+"""One of many words: tables of constants, and multiplexers, of which synthesis makes nearly twice the LUTs that iCE40 needs."""
 
 from collections.abc import Callable, Sequence
 from itertools import product, zip_longest
@@ -7,9 +7,21 @@ from amaranth import *
 
 from logicnn.resources import Family, device_of
 
-__all__ = ["choice"]
+__all__ = ["by_layer", "choice"]
 
 LONGEST = 8  # LUTs one after the other: more chains beside each other are faster, and take a LUT more each
+
+
+def by_layer(m: Module, layer: Value, values: Sequence[int], name: str) -> Value:
+    """The value of the current layer: of a table with a row for each."""
+    if len(set(values)) == 1:
+        return C(values[0])
+    chosen = Signal(Shape.cast(range(min(values), max(values) + 1)), name=name)
+    with m.Switch(layer):
+        for number, value in enumerate(values):
+            with m.Case(number):
+                m.d.comb += chosen.eq(value)
+    return chosen
 
 
 def choice(

@@ -4,13 +4,15 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from logicnn.gateware.beats import delayed
 from logicnn.gateware.finisher import Finisher
-from logicnn.gateware.lanes import Accumulators, Lanes, delayed
+from logicnn.gateware.lanes import Accumulators, Lanes
 from logicnn.gateware.layers import port_shape
 from logicnn.gateware.sequencer import Sequencer
 from logicnn.gateware.weights import WeightMemory
 from logicnn.gateware.window import BankedMaps, Place, Window
 from logicnn.sparse import Plan
+from logicnn.walks import Move
 
 __all__ = ["ConvolutionEngine", "Intake"]
 
@@ -97,21 +99,7 @@ class ConvolutionEngine(wiring.Component):
         m.submodules.finisher = finisher = Finisher(plan)
         wiring.connect(m, wiring.flipped(self.load), weights.load)
         busy, taken, start = Signal(), Signal(), Signal()
-        m.d.comb += [
-            self.i.ready.eq(~busy),
-            taken.eq(self.i.valid & self.i.ready),
-            intake.next.eq(taken),
-            intake.clear.eq(self.clear & ~taken),
-            start.eq(taken & intake.last),
-            sequencer.start.eq(start),
-            self.o.payload.eq(finisher.best),
-        ]
-        with m.If(start):
-            m.d.sync += busy.eq(1)
-        with m.If(sequencer.done):
-            m.d.sync += self.o.valid.eq(1)
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [self.o.valid.eq(0), busy.eq(0)]
+        self._streams(m, sequencer, intake, finisher, busy, taken, start)
         address = Signal(range(len(plan.words)))
         with m.If(start):
             m.d.sync += address.eq(0)
@@ -123,7 +111,7 @@ class ConvolutionEngine(wiring.Component):
         m.d.comb += [
             maps.layer.eq(sequencer.layer),
             maps.place.eq(sequencer.place),
-            maps.column.eq((beats[0].move == 0) | (beats[0].move == 1)),
+            maps.column.eq((beats[0].move == Move.RIGHT) | (beats[0].move == Move.LEFT)),
             weights.read.eq(beats[0].word),
             weights.address.eq(address),
             window.segment.eq(maps.segment),
@@ -148,3 +136,21 @@ class ConvolutionEngine(wiring.Component):
             maps.write_word.eq(Mux(busy, finisher.word, self.i.payload)),
         ]
         return m
+
+    def _streams(self, m: Module, sequencer: Sequencer, intake: Intake, finisher: Finisher, busy, taken, start) -> None:
+        """A word is taken while nothing is classified; the last one starts; the class waits until it is taken."""
+        m.d.comb += [
+            self.i.ready.eq(~busy),
+            taken.eq(self.i.valid & self.i.ready),
+            intake.next.eq(taken),
+            intake.clear.eq(self.clear & ~taken),
+            start.eq(taken & intake.last),
+            sequencer.start.eq(start),
+            self.o.payload.eq(finisher.best),
+        ]
+        with m.If(start):
+            m.d.sync += busy.eq(1)
+        with m.If(sequencer.done):
+            m.d.sync += self.o.valid.eq(1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [self.o.valid.eq(0), busy.eq(0)]

@@ -5,9 +5,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from logicnn.gateware.lanes import Beat
-from logicnn.gateware.layers import word_shape
-from logicnn.gateware.window import Place, by_layer
+from logicnn.gateware.beats import Beat
+from logicnn.gateware.choice import by_layer
+from logicnn.gateware.layers import clipped, word_shape
+from logicnn.gateware.window import Place
 from logicnn.sparse import Plan
 from logicnn.values import Interval
 
@@ -186,7 +187,7 @@ class Finisher(wiring.Component):
         m.d.sync += [s_total.eq((b_total >> self._plan.least_shift) >> b_shift), s_valid.eq(b_valid & ~scores), s_place.eq(b_place)]
         most = by_layer(m, self.layer, [each.high or 255 for each in self._plan.layers], "most")
         m.d.sync += [
-            self.word.eq(Mux(s_total < 0, 0, Mux(s_total > most, most, s_total))),
+            self.word.eq(clipped(s_total, most)),
             self.write.eq(s_valid),
             self.place.eq(s_place),
         ]

@@ -46,6 +46,11 @@ def word_shape(interval: Interval) -> Shape:
     return Shape(interval.word, signed=interval.low < 0)
 
 
+def clipped(value: Value, most: Value | int) -> Value:
+    """``clip(value, 0, most)``, of a value that is bound to a signal."""
+    return Mux(value < 0, 0, Mux(value > most, most, value))
+
+
 def port_shape(given: Activations):
     """The port of activations: one bit each, or an array of words, or one word."""
     if given.is_bits:

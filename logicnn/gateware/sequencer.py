@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from logicnn.gateware.lanes import Beat
-from logicnn.gateware.window import Place, by_layer
+from logicnn.gateware.beats import Beat
+from logicnn.gateware.choice import by_layer
+from logicnn.gateware.window import Place
 from logicnn.sparse import DEPTH, Plan
 from logicnn.walks import Move
 
@@ -69,14 +70,7 @@ class Sequencer(wiring.Component):
         ]
         place = self._place(m, move, active & read, pass_ends, last_channel)
         begins = Signal(init=1)
-        with m.If(self.start):
-            m.d.sync += [running.eq(1), fresh.eq(1), wait.eq(1), self.layer.eq(0)]
-        with m.Elif(running & (wait != 0)):
-            m.d.sync += wait.eq(wait - 1)
-            with m.If((wait == 2) & fresh):
-                m.d.sync += self.layer.eq(self.layer + 1)
-            with m.If((wait == 1) & fresh):
-                m.d.sync += fresh.eq(0)
+        self._begin_layers(m, running, fresh, wait)
         with m.If(self.begin | pass_ends):
             m.d.sync += [step.eq(0), words.eq(0), lead.eq(of("lead", (each.lead - 1 for each in layers))), begins.eq(1)]
         with m.Elif(active):
@@ -85,12 +79,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += [step.eq(step + 1), begins.eq(ends)]
             with m.Else():
                 m.d.sync += lead.eq(lead - 1)
-        with m.If(self.begin):
-            m.d.sync += [channel.eq(0), group.eq(0)]
-        with m.Elif(pass_ends):
-            m.d.sync += channel.eq(Mux(last_channel, 0, channel + 1))
-            with m.If(last_channel):
-                m.d.sync += group.eq(group + 1)
+        self._count_passes(m, channel, group, pass_ends, last_channel)
         self._waits(m, wait, active & compute & ends & last_channel, layer_ends, fresh, running, of)
         beat = self.beat
         m.d.sync += [
@@ -109,6 +98,25 @@ class Sequencer(wiring.Component):
             beat.group.eq(dense | last_step),
         ]
         return m
+
+    def _begin_layers(self, m: Module, running: Signal, fresh: Signal, wait: Signal) -> None:
+        """The first layer after `start`, each other one in the last of the cycles that its predecessor waits for its outputs."""
+        with m.If(self.start):
+            m.d.sync += [running.eq(1), fresh.eq(1), wait.eq(1), self.layer.eq(0)]
+        with m.Elif(running & (wait != 0)):
+            m.d.sync += wait.eq(wait - 1)
+            with m.If((wait == 2) & fresh):
+                m.d.sync += self.layer.eq(self.layer + 1)
+            with m.If((wait == 1) & fresh):
+                m.d.sync += fresh.eq(0)
+
+    def _count_passes(self, m: Module, channel: Signal, group: Signal, pass_ends: Value, last_channel: Value) -> None:
+        with m.If(self.begin):
+            m.d.sync += [channel.eq(0), group.eq(0)]
+        with m.Elif(pass_ends):
+            m.d.sync += channel.eq(Mux(last_channel, 0, channel + 1))
+            with m.If(last_channel):
+                m.d.sync += group.eq(group + 1)
 
     def _waits(self, m: Module, wait: Signal, block: Value, layer_ends: Value, fresh: Signal, running: Signal, of) -> None:
         """After a block of finished sums for its outputs to be written, after a layer for all of them to be in memory."""

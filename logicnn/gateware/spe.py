@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from logicnn.errors import LogicnnError
 from logicnn.gateware.choice import choice
-from logicnn.gateware.layers import word_shape
+from logicnn.gateware.layers import clipped, word_shape
 from logicnn.gateware.multipliers import Multipliers
 from logicnn.patterns import Selection
 from logicnn.values import Interval
@@ -151,7 +151,7 @@ class ProcessingEngine(wiring.Component):
     def _clipped(self, m: Module, total: Signal, shift: Signal) -> Value:
         shifted, most = Signal(total.shape()), (1 << self._ranges.result_bits) - 1
         m.d.comb += shifted.eq(total >> shift)
-        return Mux(shifted < 0, 0, Mux(shifted > most, most, shifted))
+        return clipped(shifted, most)
 
 
 class SparseProcessingEngine(wiring.Component):

@@ -7,23 +7,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from logicnn.gateware.choice import choice
+from logicnn.gateware.choice import by_layer, choice
 from logicnn.sparse import Plan
 from logicnn.walks import Move
 
-__all__ = ["BankedMaps", "Place", "Window", "by_layer"]
-
-
-def by_layer(m: Module, layer: Value, values: Sequence[int], name: str) -> Value:
-    """The value of the current layer: of a table with a row for each."""
-    if len(set(values)) == 1:
-        return C(values[0])
-    chosen = Signal(Shape.cast(range(min(values), max(values) + 1)), name=name)
-    with m.Switch(layer):
-        for number, value in enumerate(values):
-            with m.Case(number):
-                m.d.comb += chosen.eq(value)
-    return chosen
+__all__ = ["BankedMaps", "Place", "Window"]
 
 
 class Place(data.StructLayout):
