@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from logicnn.errors import LogicnnError
-from logicnn.resources import DEVICES, Device
+from logicnn.flash import RESOURCE
+from logicnn.resources import DEVICES, Device, Family
 
 __all__ = ["Board", "BoardError", "Programmer", "find", "names", "table"]
 
@@ -58,6 +59,8 @@ class Board:
     def __post_init__(self) -> None:
         if self.device_name not in DEVICES:
             raise BoardError(f"board {self.name}: device must be one of {', '.join(DEVICES)}, not {self.device_name!r}")
+        if self.engine_hz is not None and self.device.family is not Family.ICE40:
+            raise BoardError(f"board {self.name}: engine_hz is made by a PLL of iCE40, which the {self.device_name} does not have")
         if not callable(self.platform):
             raise BoardError(f"board {self.name}: platform must be callable, not {self.platform!r}")
 
@@ -73,6 +76,11 @@ class Board:
         if ("uart", 0) not in resources or not clock:
             raise BoardError(f"board {self.name}: its platform needs a UART 0 and a default clock")
         return platform
+
+    def check_engine(self, platform: Any, *, loaded: bool) -> None:
+        """What a convolution engine needs further of a platform: a flash chip where its weights are `loaded`. Raises `BoardError`."""
+        if loaded and RESOURCE not in platform.resources:
+            raise BoardError(f"board {self.name}: weights come from flash, but its platform has no {' '.join(map(str, RESOURCE))}")
 
     @property
     def device(self) -> Device:

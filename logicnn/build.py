@@ -52,7 +52,7 @@ NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 r:COLLI
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
 # The default router of nextpnr-ice40 needs 340 s for a sparse network on 85 % of a UP5K, router2 17 s for 10 % more delay.
 PLACE_OPTIONS = {Family.ICE40: "--router router2", Family.ECP5: ""}
-# The words of a window go to many selectors on full routes; without this some of them take detours of 25 ns on a UP5K.
+# The words of a window go to many selectors on full routes; without this some of them take long detours.
 ENGINE_OPTIONS = {Family.ICE40: " --tmg-ripup", Family.ECP5: ""}
 SUFFIXES = {Family.ICE40: (".bin",), Family.ECP5: (".bit", ".svf")}  # what can be flashed; the first is the one that is reported
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
@@ -195,6 +195,17 @@ def _place_options(mapping: Mapping, family: Family, options: Options) -> str:
     return f"{PLACE_OPTIONS[family]}{engine} --report timing.json --detailed-timing-report --timing-allow-fail --seed {options.seed}"
 
 
+def _check_engine(mapping: Mapping, board: Board) -> None:
+    """What a board must have for a convolution engine: a clock that can be made, and flash where weights are loaded."""
+    from logicnn.gateware.pll import dividers
+
+    platform = board.make_platform()
+    board.check_engine(platform, loaded=bool(board.device.capacity.spram))
+    wanted = clock_hz(mapping, board)
+    if wanted != platform.default_clk_frequency:
+        dividers(platform.default_clk_frequency, wanted)
+
+
 def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Plan:
     from logicnn.gateware.sparse_top import SparseBoardTop
     from logicnn.gateware.top import BoardTop
@@ -274,6 +285,8 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     _check_answers_a_byte(mapping.network)
     predicted = estimate.design(mapping, board.device)
     _check_fits(predicted, board, _name(mapping))
+    if mapping.plan:
+        _check_engine(mapping, board)
     folder = build_folder(mapping, board, options)
     _prepare_folder(folder, family)
     try:
@@ -390,6 +403,14 @@ def _programmer(board: Board) -> tuple[str, str]:
     return board.programmer.tool, board.programmer.package
 
 
+def _check_program(mapping: Mapping, board: Board) -> None:
+    """Refuses, before anything is built, a programmer that cannot write what the build makes."""
+    _programmer(board)
+    assert board.programmer is not None
+    loaded = mapping.plan is not None and bool(board.device.capacity.spram)
+    board.programmer.commands("the bitstream", "the image of the weights" if loaded else None)
+
+
 def program(board: Board, report: Report) -> None:
     """Writes a board's flash: the bitstream, and the image of the weights where there is one."""
     _, package = _programmer(board)
@@ -409,6 +430,8 @@ def run(arguments: argparse.Namespace) -> None:
     steps = Steps(quiet=False)
     with steps.step("map", "map layers to engines", silent_s=1):
         mapping = mapped(network, board)
+        if arguments.program:
+            _check_program(mapping, board)
     report = build(mapping, board, options, steps)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
     if arguments.program:

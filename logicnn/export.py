@@ -205,13 +205,23 @@ def export(network: Network, name: str, folder: Path, *, stream: bool, period_ns
     return Exported(name, header + text, bench, _hex(words), _hex(gives), count)
 
 
+def _period(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"must lie in 0.1 ... 1000000 ns, not {text!r}")
+    return value
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a shipped network or a .lnn file")
     parser.add_argument("--verilog", type=Path, required=True, metavar="FILE.v", help="where the text goes; its name is that of the module")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--combinational", action="store_true", help="plain ports, no clock (default)")
     form.add_argument("--stream", action="store_true", help="streams in and out, registered")
-    parser.add_argument("--period", type=float, default=10.0, metavar="NS", help="for registers in integer layers (default: %(default)s)")
+    parser.add_argument("--period", type=_period, default=10.0, metavar="NS", help="for registers in integer layers (default: %(default)s)")
     parser.add_argument("--data-dir", help="folder of data sets for the vectors (default: the environment's LOGICNN_DATA)")
     parser.add_argument("--force", action="store_true", help="replace files that are there")
 
@@ -219,6 +229,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """The export command."""
     network, path = load(arguments.model), arguments.verilog
+    if path.suffix != ".v":
+        raise ExportError(f"{path} must end in .v")
     if path.exists() and not arguments.force:
         raise ExportError(f"{path} exists; --force replaces it")
     if not path.parent.is_dir():

@@ -11,7 +11,9 @@ import numpy as np
 
 from logicnn.errors import CheckFailed, LogicnnError
 
-__all__ = ["CRC_BYTES", "DIGEST_BYTES", "OFFSET", "check", "crc_state", "image"]
+__all__ = ["CRC_BYTES", "DIGEST_BYTES", "OFFSET", "RESOURCE", "check", "crc_state", "image"]
+
+RESOURCE = "spi_flash_1x", 0  # of an Amaranth platform: the chip
 
 OFFSET = 0x100000  # where an image lies, in bytes: behind the bitstream (104,090 bytes on iCE40UP5K), at the start of an erasable block
 DIGEST_BYTES = 16

@@ -12,7 +12,7 @@ __all__ = ["Bitstream", "FlashImage", "Report", "Timing"]
 @dataclass(frozen=True)
 class Timing:
     """`fmax_mhz` and `clock_mhz` are those of the clock with the least margin; `core_delay_ns` is register to register through the
-    network alone.
+    network alone, of a convolution engine the shortest clock period of the whole design.
     """
 
     fmax_mhz: float

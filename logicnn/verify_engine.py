@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from logicnn.errors import CheckFailed, LogicnnError
-from logicnn.flash import OFFSET
+from logicnn.flash import OFFSET, RESOURCE
 from logicnn.flash_chip import FlashChip
 from logicnn.simulate import Simulation
 from logicnn.sparse import EngineTimes, Plan
@@ -30,7 +30,7 @@ class EngineProbe:
     answers: str = "classifier.answers"
     done: str = "classifier.loaded"
     corrupt: str = "classifier.corrupt"
-    flash: str = "spi_flash_1x_0"
+    flash: str = "_".join(map(str, RESOURCE))
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,43 @@ def test_programmer_missing(board, message, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == f"error: {message}\n" and not (tmp_path / "out").exists()
 
 
+def own_board(folder: Path, platform: str, more: str) -> str:
+    """The path of a board file: what makes its platform, and the rest of its arguments."""
+    path = folder / "own.py"
+    path.write_text(
+        "from amaranth_boards.icebreaker import ICEBreakerPlatform\nfrom amaranth_boards.ulx3s import ULX3S_85F_Platform\n"
+        "from logicnn.boards import Board, Programmer\n\n\ndef bare():\n    made = ICEBreakerPlatform()\n"
+        f"    made.resources.pop(('spi_flash_1x', 0))\n    return made\n\n\nboard = Board('own', {platform}, {more})\n"
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("platform", "more", "message"),
+    [
+        ("bare", "'iCE40UP5K'", "board own: weights come from flash, but its platform has no spi_flash_1x 0"),
+        (
+            "ULX3S_85F_Platform",
+            "'LFE5U-85F', engine_hz=50e6",
+            "board own: engine_hz is made by a PLL of iCE40, which the LFE5U-85F does not have",
+        ),
+        ("ICEBreakerPlatform", "'iCE40UP5K', engine_hz=3e9", "clock of 3000 MHz cannot be made from 12 MHz by a PLL of iCE40"),
+        (
+            "ICEBreakerPlatform",
+            "'iCE40UP5K', programmer=Programmer('true', 'coreutils')",
+            "true has no option for an offset, which the image of the weights needs",
+        ),
+    ],
+)
+def test_not_for_an_engine(platform, more, message, tmp_path, capsys):
+    """A board that cannot run or load a convolution engine, in one line and before anything is built."""
+    path, out = own_board(tmp_path, platform, more), tmp_path / "out"
+    program = ["--program"] if "programmer" in more else []
+    assert cli.main(["build", "--board", path, "--model", "lenet5-ikr", "--output", str(out), *program]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {message}"
+    assert not out.exists()
+
+
 def test_board_without_programmer(tmp_path, capsys):
     own = tmp_path / "bare.py"
     own.write_text(

@@ -162,6 +162,7 @@ def test_exists(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["digits-bnn", "--verilog", "9.v"], "name must be letters, digits and '_', and not begin with a digit, not '9'"),
+        (["digits-bnn", "--verilog", "core.txt"], "core.txt must end in .v"),
         (["digits-bnn", "--verilog", "nowhere/core.v"], "nowhere is no folder"),
         (["lenet5-ikr", "--verilog", "core.v"], "lenet5-ikr is too large for combinational logic; use --stream"),
         (["nonet", "--verilog", "core.v"], "unknown model 'nonet'"),
@@ -172,6 +173,13 @@ def test_refused(arguments, message, tmp_path, monkeypatch, capsys):
     assert cli.main(["export", *arguments]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith(f"error: {message}") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("period", ["0", "-1", "nan", "soon"])
+def test_period_refused(period, capsys):
+    with pytest.raises(SystemExit) as refusal:
+        cli.main(["export", "nid-a", "--verilog", "core.v", "--stream", "--period", period])
+    assert refusal.value.code == 2 and f"must lie in 0.1 ... 1000000 ns, not {period!r}" in capsys.readouterr().err
 
 
 def test_half_written(tmp_path):

@@ -9,7 +9,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from logicnn.flash import crc_state
+from logicnn.flash import RESOURCE, crc_state
 from logicnn.gateware.convolution import ConvolutionEngine
 from logicnn.gateware.flash import FlashLoader
 from logicnn.gateware.layers import KEEP
@@ -156,7 +156,7 @@ class SparseBoardTop(Elaboratable):
         self._outputs(m, {f"led{index}": (led, classifier.leds[index]) for index, led in enumerate(leds)})
         m.d.comb += classifier.locked.eq(locked)
         if loaded:
-            chip = platform.request("spi_flash_1x", 0, dir="-")
+            chip = platform.request(*RESOURCE, dir="-")
             self._inputs(m, {"cipo": (chip.cipo, classifier.cipo)})
             flash = classifier.flash  # chip select, write protect and hold of the platform are active when 1
             pins = {"cs": ~flash.cs_n, "clk": flash.sck, "copi": flash.copi, "wp": C(0), "hold": C(0)}
