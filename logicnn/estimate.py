@@ -33,8 +33,8 @@ from logicnn.sparse import Plan
 __all__ = ["argmax_lut4", "cheapest", "core", "core_delay_ns", "design", "popcount_lut4", "threshold_lut4"]
 
 SMALL_THRESHOLDS = (0, 1, 1, 1, 1, 3, 3)  # LUT4 of a neuron of 0 ... 6 synapses
-SHELL = Resources(lut4=190, logic_cells=190, ff=95, carry=40)  # UART, input store and result, without mask and stored bits
-SPARSE_SHELL = Resources(lut4=330, logic_cells=430, ff=260, carry=110, bram=1)  # UART, words that wait, and loader of the weights
+SHELL = Resources(lut4=480, logic_cells=480, ff=280, carry=110, bram=1)  # serial link, input store and result, without mask and stored bits
+SPARSE_SHELL = Resources(lut4=610, logic_cells=760, ff=440, carry=180, bram=2)  # serial link, words that wait, and loader of the weights
 SPARSE_LEVELS = 8  # of LUT4, to a multiplier's words through the longest chains of a selector
 SPARSE_CONTROL = 1300  # logic cells of a sparse engine that are no window, selector, sum or weight
 

@@ -8,7 +8,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from logicnn.gateware.top import SerialClassifier
-from logicnn.gateware.uart import SILENCE
+from logicnn.protocol import SILENCE
 from logicnn.mapping import Mapping
 from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset, Threshold
 from logicnn.resources import DEVICES

@@ -13,16 +13,16 @@ from logicnn.flash import RESOURCE, crc_state
 from logicnn.gateware.convolution import ConvolutionEngine
 from logicnn.gateware.flash import FlashLoader
 from logicnn.gateware.layers import KEEP
+from logicnn.gateware.link import Link
 from logicnn.gateware.pll import clocked_by_pll, dividers
 from logicnn.gateware.top import leds_of
-from logicnn.gateware.uart import Receiver, Silence, Transmitter
 from logicnn.gateware.weights import PIECE
+from logicnn.protocol import Fault, Identity
 from logicnn.resources import device_of
 from logicnn.sparse import EngineTimes, Plan
 
-__all__ = ["CORRUPT", "WAITS", "SparseBoardTop", "SparseClassifier"]
+__all__ = ["WAITS", "SparseBoardTop", "SparseClassifier"]
 
-CORRUPT = 0xFF  # what a board sends, once, when its flash holds other words than this network's; no class has this number
 WAKE_NS = 30_000  # of the flash chip, ten times what it needs
 WAITS = 2  # cycles that a word takes through an empty queue
 WAITING = 32  # words that may come while an image is classified, 12 of them at 115,200 baud and 24 MHz
@@ -34,15 +34,16 @@ def flash_pins() -> data.StructLayout:
 
 
 class SparseClassifier(wiring.Component):
-    """Images over `rx`, a byte a word in C order, classes over `tx` (one byte each, the class index) and on `leds`, in binary.
+    """`logicnn.protocol` over `rx` and `tx`, with samples of a byte a word in C order; the class of the last one on `leds`, in binary.
 
-    With `loaded` the weights are read from the flash chip on `flash` and `cipo` first, as long as `times` says from `locked` on; words that
-    come before are dropped. If they are not this network's, `CORRUPT` is sent once, all LEDs light up, and nothing is ever classified. The
-    next image may be sent while one is classified, until `WAITING` of its words wait.
+    With `loaded` the weights are read from the flash chip on `flash` and `cipo` first, as long as `times` says from `locked` on;
+    samples that come before are answered LOADING. If they are not this network's, samples are answered WEIGHTS, and all LEDs light up.
+    The next sample may be sent while one is classified, until `WAITING` of its words wait; it is answered BUSY where more would.
     """
 
     def __init__(self, plan: Plan, divisor: int, leds: int, *, loaded: bool, period_ns: float):
         self._plan, self._divisor, self._loaded, self._period_ns = plan, divisor, loaded, period_ns
+        self.identity = Identity.of(plan.network, 8)
         self._loader = None
         if loaded:
             state = crc_state(plan.network.digest())
@@ -71,38 +72,51 @@ class SparseClassifier(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.receiver = receiver = Receiver(self._divisor)
-        m.submodules.transmitter = transmitter = Transmitter(self._divisor)
-        m.submodules.silence = silence = Silence(self._divisor)
-        m.submodules.waiting = waiting = SyncFIFOBuffered(width=8, depth=WAITING)
+        m.submodules.link = link = Link(self.identity, self._divisor)
+        m.submodules.waiting = waiting = ResetInserter(link.dropped)(SyncFIFOBuffered(width=8, depth=WAITING))
         m.submodules.engine = engine = ConvolutionEngine(self._plan, loaded=self._loaded)
         self._weights(m, engine)
-        done, told = Signal(), Signal()  # a result is on its way; so is, or was, that the weights are corrupt
+        self._words(m, link, waiting)
+        done = Signal()  # a result is on its way
         m.d.comb += [
-            receiver.rx.eq(self.rx),
-            silence.heard.eq(receiver.o.valid),
-            self.words.eq(receiver.o.payload),
-            self.arrives.eq(receiver.o.valid & self.loaded),
-            waiting.w_data.eq(self.words),
-            waiting.w_en.eq(self.arrives),
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
             engine.i.payload.eq(waiting.r_data),
             engine.i.valid.eq(waiting.r_rdy),
             waiting.r_en.eq(engine.i.ready),
-            engine.clear.eq(silence.quiet),
+            engine.clear.eq(link.dropped),
             engine.o.ready.eq(~done),
-            transmitter.i.payload.eq(self.result),
-            transmitter.i.valid.eq(done),
+            link.classes.payload.eq(self.result),
+            link.classes.valid.eq(done),
             self.answers.eq(engine.o.valid & engine.o.ready),
-            self.tx.eq(transmitter.tx),
-            self.leds.eq(Mux(told, -1, self.result)),
+            self.leds.eq(Mux(self.corrupt, -1, self.result)),
         ]
         with m.If(self.answers):
             m.d.sync += [self.result.eq(engine.o.payload), done.eq(1)]
-        with m.Elif(self.corrupt & ~told):
-            m.d.sync += [self.result.eq(CORRUPT), done.eq(1), told.eq(1)]
-        with m.Elif(done & transmitter.i.ready):
+        with m.Elif(done & link.classes.ready):
             m.d.sync += done.eq(0)
         return m
+
+    def _words(self, m: Module, link: Link, waiting: SyncFIFOBuffered) -> None:
+        """Words of a sample wait for the engine; the last one, which starts it, until the sample is accepted."""
+        holds, lost = Signal(), Signal()  # a word is held back; one of this sample could not be taken
+        m.d.comb += [
+            self.arrives.eq(((link.samples.valid & holds) | link.accepted) & self.loaded),
+            waiting.w_data.eq(self.words),
+            waiting.w_en.eq(self.arrives),
+        ]
+        with m.If(link.samples.valid):
+            m.d.sync += [self.words.eq(link.samples.payload), holds.eq(1)]
+            with m.If(~self.loaded | (holds & ~waiting.w_rdy)):
+                m.d.sync += lost.eq(1)
+        with m.Elif(link.accepted | link.dropped):
+            m.d.sync += [holds.eq(0), lost.eq(0)]
+        with m.If(self.corrupt):
+            m.d.comb += link.refuse.eq(Fault.WEIGHTS)
+        with m.Elif(~self.loaded):
+            m.d.comb += link.refuse.eq(Fault.LOADING)
+        with m.Elif(lost | ~waiting.w_rdy):
+            m.d.comb += link.refuse.eq(Fault.BUSY)
 
     def _weights(self, m: Module, engine: ConvolutionEngine) -> None:
         if self._loader is None:

@@ -1,4 +1,4 @@
-"""What goes on a board: an image comes in over a serial line, its class goes back over the line and onto LEDs."""
+"""What goes on a board: a sample comes in over a serial line, its class goes back over the line and onto LEDs."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.core import Accelerator
 from logicnn.gateware.layers import KEEP, port_shape
-from logicnn.gateware.uart import Receiver, Transmitter, count_silence, silence_cycles
+from logicnn.gateware.link import Link
 from logicnn.mapping import Mapping
+from logicnn.protocol import Identity
 
 __all__ = ["BoardTop", "InputStore", "SerialClassifier"]
 
@@ -20,15 +21,22 @@ class InputStore(wiring.Component):
     """Collects the bits of one input from bytes and keeps those that the network reads.
 
     Bytes hold eight input bits each, the first in the least significant place; the last byte is padded. A mask in block RAM says
-    which bits are read; those shift into a register of as many flip-flops (`bits`), two cycles a bit. After the last bit `o.valid`
-    holds until the transfer. `quiet` starts over. Latency: 17 cycles from the last byte's transfer to `o.valid`.
+    which bits are read; those shift into a register of as many flip-flops (`bits`), two cycles a bit, 17 a byte. With `accepted`, 17 cycles
+    or more after the last byte, `o.valid` goes up until the transfer, before which no byte may come; `dropped` starts over.
     """
 
     def __init__(self, shape, read: Sequence[int], size: int):
         self._read = tuple(read)
         self._size = size
         self.bits = Signal(max(1, len(self._read)), reset_less=True, attrs=KEEP)
-        super().__init__({"i": In(stream.Signature(8, always_ready=True)), "quiet": In(1), "o": Out(stream.Signature(shape))})
+        super().__init__(
+            {
+                "i": In(stream.Signature(8, always_ready=True)),
+                "accepted": In(1),
+                "dropped": In(1),
+                "o": Out(stream.Signature(shape)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -40,8 +48,6 @@ class InputStore(wiring.Component):
         byte = Signal(8)
         left = Signal(range(9))  # bits of the byte to come
         m.d.comb += [keep.addr.eq(place), keep.en.eq(1), self.o.payload.eq(self._spread())]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
         with m.If(left != 0):
             advance = Signal()  # the mask is read in the cycle after `place` changes
             m.d.sync += advance.eq(~advance)
@@ -49,12 +55,14 @@ class InputStore(wiring.Component):
                 m.d.sync += [place.eq(place + 1), left.eq(left - 1), byte.eq(byte >> 1)]
                 with m.If(keep.data):
                     m.d.sync += self.bits.eq(Cat(self.bits[1:], byte[0]))
-                with m.If(place == length - 1):
-                    m.d.sync += [place.eq(0), self.o.valid.eq(1)]
         with m.Elif(self.i.valid):
             m.d.sync += [byte.eq(self.i.payload), left.eq(8)]
-        with m.Elif(self.quiet):
+        with m.Elif(self.accepted | self.dropped):
             m.d.sync += place.eq(0)
+        with m.If(self.accepted):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         return m
 
     def _spread(self):
@@ -64,41 +72,41 @@ class InputStore(wiring.Component):
 
 
 class SerialClassifier(wiring.Component):
-    """Images over `rx`, classes over `tx` (one byte each, the class index) and on `leds`, the class index in binary.
+    """`logicnn.protocol` over `rx` and `tx`; the class of the last sample on `leds`, in binary.
 
-    The result is registered: `result` holds the last class. One class a frame; the next image may be sent while its byte goes out.
+    A sample holds the bits of the network's `core_input`. The result is registered: `result` holds the last class. The next sample may
+    be sent while one is answered.
     """
 
     def __init__(self, mapping: Mapping, divisor: int, leds: int):
         self._mapping = mapping
         self._divisor = divisor
+        self.identity = Identity.of(mapping.network, mapping.network.core_input.interval.word)
         self.result = Signal(port_shape(mapping.network.output), reset_less=True, attrs=KEEP)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(max(1, leds))})
 
     def elaborate(self, platform):
         m = Module()
         network = self._mapping.network
-        m.submodules.receiver = receiver = Receiver(self._divisor)
+        m.submodules.link = link = Link(self.identity, self._divisor)
         m.submodules.store = store = InputStore(port_shape(network.core_input), network.read_inputs(), network.core_bits)
         m.submodules.accelerator = accelerator = Accelerator(self._mapping)
-        m.submodules.transmitter = transmitter = Transmitter(self._divisor)
-        silence = Signal(range(silence_cycles(self._divisor)))
         done = Signal()
-        count_silence(m, silence, receiver.o.valid, store.quiet)
         m.d.comb += [
-            receiver.rx.eq(self.rx),
-            store.quiet.eq(silence == silence_cycles(self._divisor) - 1),
-            accelerator.o.ready.eq(~done),
-            transmitter.i.payload.eq(self.result),
-            transmitter.i.valid.eq(done),
-            self.tx.eq(transmitter.tx),
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
             self.leds.eq(self.result),
+            store.accepted.eq(link.accepted),
+            store.dropped.eq(link.dropped),
+            accelerator.o.ready.eq(~done),
+            link.classes.payload.eq(self.result),
+            link.classes.valid.eq(done),
         ]
-        wiring.connect(m, receiver.o, store.i)
+        wiring.connect(m, link.samples, store.i)
         wiring.connect(m, store.o, accelerator.i)
         with m.If(accelerator.o.valid & accelerator.o.ready):
             m.d.sync += [self.result.eq(accelerator.o.payload), done.eq(1)]
-        with m.Elif(done & transmitter.i.ready):
+        with m.Elif(done & link.classes.ready):
             m.d.sync += done.eq(0)
         return m
 

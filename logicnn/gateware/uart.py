@@ -5,9 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["SILENCE", "Receiver", "Silence", "Transmitter", "count_silence", "silence_cycles"]
+from logicnn.protocol import SILENCE
 
-SILENCE = 256  # byte times without a byte after which the next one begins a new image
+__all__ = ["Receiver", "Silence", "Transmitter"]
 
 
 class Receiver(wiring.Component):
@@ -66,28 +66,19 @@ class Transmitter(wiring.Component):
         return m
 
 
-def silence_cycles(divisor: int) -> int:
-    return SILENCE * 10 * divisor
-
-
-def count_silence(m: Module, passed: Signal, heard: Value, quiet: Value) -> None:
-    """Counts the cycles since a byte was `heard`, until it is `quiet`."""
-    with m.If(heard):
-        m.d.sync += passed.eq(0)
-    with m.Elif(~quiet):
-        m.d.sync += passed.eq(passed + 1)
-
-
 class Silence(wiring.Component):
     """`quiet` when no byte was `heard` for `SILENCE` byte times, until the next one."""
 
     def __init__(self, divisor: int):
-        self._cycles = silence_cycles(divisor)
+        self._cycles = SILENCE * 10 * divisor
         super().__init__({"heard": In(1), "quiet": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         passed = Signal(range(self._cycles))
         m.d.comb += self.quiet.eq(passed == self._cycles - 1)
-        count_silence(m, passed, self.heard, self.quiet)
+        with m.If(self.heard):
+            m.d.sync += passed.eq(0)
+        with m.Elif(~self.quiet):
+            m.d.sync += passed.eq(passed + 1)
         return m

@@ -1,0 +1,178 @@
+"""Frames in hardware against frames as bytes: what a deframer says of any bytes, and what a framer sends."""
+
+import binascii
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from amaranth.lib.crc import Processor
+from amaranth.sim import Simulator
+from hypothesis import example, given, settings
+
+from logicnn import load
+from logicnn.files import shipped
+from logicnn.gateware.frames import CRC, Deframer, Framer, Program, steps
+from logicnn.protocol import CRC_START, ESCAPE, FLAG, TOGGLE, Counters, Fault, Frame, Identity, Kind, encode
+from sim_tests.serial_helpers import streams
+
+SIZE = 3  # bytes of a sample
+REQUESTS = {Kind.IDENTIFY: 0, Kind.CLASSIFY: SIZE, Kind.COUNTERS: 0}
+
+
+def ref_verdicts(data: bytes) -> list[tuple[int, int | None, bytes]]:
+    """Fault, and of a frame without one its kind and payload, for everything between two flags."""
+    found = []
+    for part in data.split(bytes([FLAG]))[:-1]:
+        if not part:
+            continue
+        body, escaped = bytearray(), False
+        for byte in part:
+            if byte == ESCAPE:
+                escaped = True
+            else:
+                body.append(byte ^ TOGGLE * escaped)
+                escaped = False
+        found.append(ref_verdict(bytes(body), escaped))
+    return found
+
+
+def ref_verdict(body: bytes, escaped: bool) -> tuple[int, int | None, bytes]:
+    if escaped:
+        return Fault.CUT, None, b""
+    kind = body[0] & 15
+    if len(body) > 1:
+        if kind not in REQUESTS:
+            return Fault.COMMAND, None, b""
+        wanted = REQUESTS[kind].to_bytes(2, "little")
+        if any(given != right for given, right in zip(body[1:3], wanted, strict=False)):
+            return Fault.LENGTH, None, b""
+    whole = 3 + REQUESTS.get(kind, 0) + 2
+    if len(body) != whole:
+        return (Fault.CUT if len(body) < whole else Fault.LENGTH), None, b""
+    if binascii.crc_hqx(body, CRC_START):
+        return Fault.CRC, None, b""
+    return 0, kind, body[3:-2]
+
+
+class Bench:
+    """One simulation of a deframer for all streams of bytes, each of which ends in a flag."""
+
+    def __init__(self) -> None:
+        self.dut = Deframer(SIZE)
+        self.data, self.found = b"", []
+        self.simulator = Simulator(self.dut)
+        self.simulator.add_clock(1e-6)
+        self.simulator.add_testbench(self.bytes_in)
+
+    async def bytes_in(self, ctx):
+        while True:
+            await ctx.tick()
+            if self.data:
+                await self.stream_in(ctx, self.data)
+                self.data = b""
+
+    async def stream_in(self, ctx, data):
+        dut, payload = self.dut, b""
+        for byte in data:
+            ctx.set(dut.i.payload, byte)
+            ctx.set(dut.i.valid, 1)
+            if ctx.get(dut.o.valid):
+                payload += bytes([ctx.get(dut.o.payload)])
+            if ctx.get(dut.ends):
+                verdict = ctx.get(dut.verdict)
+                good = verdict.fault == 0
+                self.found.append((verdict.fault, verdict.kind if good else None, payload if good else b""))
+                payload = b""
+            await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+            await ctx.tick()
+
+    def rtl_verdicts(self, data: bytes) -> list[tuple[int, int | None, bytes]]:
+        self.data, self.found = data, []
+        while self.data:
+            self.simulator.advance()
+        return self.found
+
+
+BENCH = Bench()
+@settings(max_examples=400, deadline=None)
+@example(encode(Frame(Kind.CLASSIFY, 3, b"\x7e\x7d\x00")))
+@example(encode(Frame(Kind.IDENTIFY, 15)) * 2 + b"\x7e\x7d\x7e\x7e" + encode(Frame(Kind.COUNTERS, 0)))
+@given(streams(SIZE))
+def test_verdicts(data):
+    data += bytes([FLAG])
+    assert BENCH.rtl_verdicts(data) == ref_verdicts(data)
+
+
+def test_every_byte_changed():
+    """A request with any one byte of its body changed is refused."""
+    good = encode(Frame(Kind.CLASSIFY, 9, b"abc"))
+    for place in range(1, len(good) - 1):
+        for change in (1, 16, 128, 255):
+            bad = bytes(byte ^ change * (index == place) for index, byte in enumerate(good))
+            assert all(fault for fault, _, _ in BENCH.rtl_verdicts(bad)), (place, change)
+
+
+def test_crc_is_that_of_bytes():
+    """The library's hardware CRC is `binascii.crc_hqx`: check value 0x29B1."""
+    dut, found = Processor(CRC), []
+
+    async def bench(ctx):
+        for byte in b"123456789":
+            ctx.set(dut.data, byte)
+            ctx.set(dut.valid, 1)
+            await ctx.tick()
+        found.append(ctx.get(dut.crc))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert found == [0x29B1] and CRC.compute(b"123456789") == 0x29B1
+
+
+def sent(identity: Identity, answers: list[tuple[Program, int, int]]) -> bytes:
+    """Bytes that a framer makes of answers, to a reader that is not always ready."""
+    dut, found = Framer(identity), bytearray()
+    rng = np.random.default_rng(5)
+
+    async def source(ctx):
+        for program, tag, value in answers:
+            ctx.set(dut.i.payload, {"program": program, "tag": tag, "value": value})
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+        ctx.set(dut.i.valid, 0)
+        await ctx.tick().until(dut.i.ready)
+
+    async def sink(ctx):
+        while True:
+            ready = int(rng.integers(2))
+            ctx.set(dut.o.ready, ready)
+            if ready and ctx.get(dut.o.valid):
+                found.append(ctx.get(dut.o.payload))
+            await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(source)
+    simulator.add_testbench(sink, background=True)
+    simulator.run()
+    return bytes(found)
+
+
+def test_answers():
+    """All kinds, with values whose bytes, and whose CRC, are flags and escapes."""
+    identity = replace(Identity.of(load("digits-bnn"), 1), name="}~")
+    answers = [(Program.CLASSIFY, tag, value) for tag in range(16) for value in (0, 9, FLAG, ESCAPE, 255)]
+    answers += [(Program.ERROR, 3, Fault.CRC), (Program.IDENTIFY, 7, 0), (Program.COUNTERS, 8, 0x7E7D_0000_1234)]
+    kinds = {Program.CLASSIFY: Kind.CLASSIFY, Program.ERROR: Kind.ERROR}
+    expected = [Frame(kinds[program], tag, bytes([value])) for program, tag, value in answers[:-2]]
+    expected += [Frame(Kind.IDENTIFY, 7, identity.to_bytes()), Frame(Kind.COUNTERS, 8, Counters(0x1234, 0x7E7D).to_bytes())]
+    assert sent(identity, answers) == b"".join(map(encode, expected))
+
+
+@pytest.mark.parametrize("word", [1, 8])
+def test_identity_fits(word):
+    """In one block RAM of iCE40, 256 words, for all shipped networks."""
+    for name in shipped():
+        assert len(steps(Identity.of(load(name), word))) <= 256
