@@ -13,7 +13,7 @@ DIVISOR = 8  # cycles a bit
 PAUSE = (SILENCE + 1) * 10 * DIVISOR  # cycles after which a frame counts as cut
 
 
-async def send(ctx, line, data: bytes, bit_cycles: float = DIVISOR) -> None:
+async def send(ctx, line, data: bytes, bit_cycles: float) -> None:
     """Bytes on a serial line, from a sender whose bits last `bit_cycles`."""
     sent = 0
     for place, level in enumerate(level for byte in data for level in [0, *(byte >> i & 1 for i in range(8)), 1]):

@@ -105,7 +105,7 @@ def test_busy():
 
 
 def test_answers_wait():
-    """While a long answer goes out a class and a reply wait; a further reply is made up for by an error, and a request displaces an error."""
+    """While a long answer goes out a class and a reply wait; an error makes up for a further reply, and a request displaces an error."""
     first, identify = request(Kind.IDENTIFY, 1), Frame(Kind.IDENTIFY, 1, IDENTITY.to_bytes())
     script = [first, request(Kind.CLASSIFY, 2, b"ab"), request(Kind.COUNTERS, 3), request(Kind.COUNTERS, 4), LONG]
     assert linked(script) == [identify, of_class(2, b"ab"), counters(3, 1, 1), error(Fault.BUSY)]
@@ -121,12 +121,15 @@ def test_refused(fault):
 
 
 class Bench:
-    """One simulation of a board design for all streams of bytes."""
+    """One simulation of a board design for all streams of bytes, with as few cycles a bit as it reads."""
+
+    DIVISOR = 4
 
     def __init__(self) -> None:
-        self.dut = SerialClassifier(Mapping.unrolled(NETWORK), DIVISOR, 2)
+        self.dut = SerialClassifier(Mapping.unrolled(NETWORK), self.DIVISOR, 2)
         self.script: list[bytes] = []
         self.decoder, self.answers = Decoder(), []
+        self.idle = 0  # cycles since the last byte of an answer
         self.simulator = Simulator(self.dut)
         self.simulator.add_clock(1e-6)
         self.simulator.add_testbench(self.sender)
@@ -135,26 +138,32 @@ class Bench:
     async def sender(self, ctx):
         while True:
             await ctx.tick()
-            if self.script:
-                for each in self.script:
-                    await send(ctx, self.dut.rx, each)
-                    if any(isinstance(each, Frame) for each in Decoder().feed(each)):
-                        await ctx.tick().repeat(2 * LONG)
-                self.script = []
+            for each in self.script:
+                await send(ctx, self.dut.rx, each, self.DIVISOR)
+                if any(isinstance(found, Frame) for found in Decoder().feed(each)):
+                    await self.until_idle(ctx)
+            self.script = []
+
+    async def until_idle(self, ctx):
+        self.idle = 0
+        while self.idle < 30 * self.DIVISOR:
+            await ctx.tick()
 
     async def receiver(self, ctx):
         """As `serial_helpers.receive`, in single ticks, so that it can be left at any time."""
         while True:
             await ctx.tick()
+            self.idle += 1
             if not ctx.get(self.dut.tx):
                 byte = 0
                 for place in range(8):
-                    for _ in range(DIVISOR + (place == 0) * DIVISOR // 2):
+                    for _ in range(self.DIVISOR + (place == 0) * self.DIVISOR // 2):
                         await ctx.tick()
                     byte |= ctx.get(self.dut.tx) << place
-                for _ in range(DIVISOR):
+                for _ in range(self.DIVISOR):
                     await ctx.tick()
                 self.answers += self.decoder.feed(bytes([byte]))
+                self.idle = 0
 
     def answers_to(self, *script: bytes) -> list:
         self.script, self.answers = list(script), []

@@ -5,19 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from logicnn import boards, flash, tools
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.flash_chip import FlashChip
 from logicnn.gateware.pll import dividers
-from logicnn.gateware.sparse_top import CORRUPT, SparseBoardTop, SparseClassifier
-from logicnn.gateware.uart import SILENCE
+from logicnn.gateware.sparse_top import SparseBoardTop, SparseClassifier
+from logicnn.protocol import Fault, Kind, pack_sample
 from logicnn.sparse import EngineTimes, Plan, Tile
 from logicnn.verify import Vectors
 from logicnn.verify_engine import engine_outputs, verify_engine
+from sim_tests.serial_helpers import DIVISOR, converse, error, request
 from sim_tests.sparse_helpers import network
-from sim_tests.test_top import DIVISOR, receive, send
 
 WHOLE = network(8, image=(1, 6, 6), convolutions=((3, 2, 2),), dense=())
 PLAN = Plan(WHOLE, Tile(2, 2))
@@ -28,62 +27,63 @@ def images(count: int) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (count, 1, 6, 6))
 
 
-def answers_over_the_line(
-    frames: list[bytes], expected: int, *, contents: bytes | None = None, silence_after: int | None = None, idle: int = 0
-) -> tuple[list[int], int]:
-    """What the design answers to bytes, and the LEDs in the end; `contents` of its flash, if it has one, `idle` cycles more at the end."""
+def answers_over_the_line(script: list[bytes | int], *, contents: bytes | None = None, wait: bool = True) -> tuple[list, int]:
+    """What the design answers, and the LEDs in the end; `contents` of its flash, if any, which is read before all, or with no `wait`."""
     dut = SparseClassifier(PLAN, DIVISOR, 3, loaded=contents is not None, period_ns=PERIOD_NS)
-    answers: list[int] = []
-    leds = 0
+    leds = [0]
 
     async def chip(ctx):
         model = FlashChip(contents or b"", flash.OFFSET, 3)
         while True:
             pins = ctx.get(dut.flash)
             ctx.set(dut.cipo, model.step(pins.cs_n, pins.sck, pins.copi))
+            leds[0] = ctx.get(dut.leds)
             await ctx.tick()
 
-    async def sender(ctx):
-        await ctx.tick().repeat(dut.times.loading + 4)
-        for index, frame in enumerate(frames):
-            await send(ctx, dut.rx, frame)
-            if silence_after == index:
-                await ctx.tick().repeat((SILENCE + 1) * 10 * DIVISOR)
+    loading = [dut.times.loading + 4] if wait else []
+    return converse(dut, [*loading, *script], others=[chip], after=PLAN.latency + 40 * 10 * DIVISOR), leds[0]
 
-    async def receiver(ctx):
-        nonlocal leds
-        while len(answers) < expected:
-            answers.append(await receive(ctx, dut.tx))
-        leds = ctx.get(dut.leds)
-        for _ in range(idle):
-            assert ctx.get(dut.tx) == 1
-            await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(PERIOD_NS * 1e-9)
-    if contents is not None:
-        simulator.add_testbench(chip, background=True)
-    simulator.add_testbench(sender)
-    simulator.add_testbench(receiver)
-    simulator.run()
-    return answers, leds
+def requests(x: np.ndarray) -> list[bytes]:
+    return [request(Kind.CLASSIFY, tag, pack_sample(each.ravel(), 8)) for tag, each in enumerate(x)]
+
+
+def classes(answers: list) -> list[int]:
+    assert all(answer.kind == Kind.CLASSIFY for answer in answers)
+    return [answer.payload[0] for answer in answers]
 
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_classes(loaded):
     x = images(6)
     contents = flash.image(PLAN.image_words, WHOLE.digest()) if loaded else None
-    answers, leds = answers_over_the_line([each.astype(np.uint8).tobytes() for each in x], len(x), contents=contents)
-    assert answers == WHOLE.evaluate(x).tolist()
-    assert len(set(answers)) > 1
-    assert leds == answers[-1]
+    answers, leds = answers_over_the_line(requests(x), contents=contents)
+    assert classes(answers) == WHOLE.evaluate(x).tolist()
+    assert len(set(classes(answers))) > 1
+    assert leds == answers[-1].payload[0]
 
 
-def test_silence_starts_over():
-    x = images(3)
-    first, second, third = (each.astype(np.uint8).tobytes() for each in x)
-    answers, _ = answers_over_the_line([first, second[:7], third], 2, silence_after=1)
-    assert answers == WHOLE.evaluate(x[[0, 2]]).tolist()
+def test_broken_sample():
+    """What came of a sample that was cut, or damaged, is forgotten, also when its words came while one was classified."""
+    x = images(4)
+    first, second, third, fourth = requests(x)
+    damaged = bytearray(second)
+    damaged[20] ^= 1
+    answers, _ = answers_over_the_line([first, second[:9], bytes(damaged), third, b"noise", fourth])
+    good = [answer for answer in answers if answer.kind == Kind.CLASSIFY]
+    assert classes(good) == WHOLE.evaluate(x[[0, 2, 3]]).tolist()
+    assert error(Fault.CUT, 1) in answers
+
+
+def test_sample_too_early():
+    """While weights are still read; afterwards samples are classified."""
+    x = images(2)
+    first, second = requests(x)
+    contents = flash.image(PLAN.image_words, WHOLE.digest())
+    loading = 2 * (8 * len(contents) + 100)  # cycles, about twice as many as it takes
+    answers, _ = answers_over_the_line([first, loading, second], contents=contents, wait=False)
+    assert answers[0] in (error(Fault.LOADING, 0), error(Fault.BUSY, 0))
+    assert classes(answers[-1:]) == WHOLE.evaluate(x[1:]).tolist()
 
 
 def flipped(image: bytes, bit: int) -> bytes:
@@ -100,12 +100,9 @@ def flipped(image: bytes, bit: int) -> bytes:
     ids=["corrupt", "another network's", "erased"],
 )
 def test_corrupt_weights(contents):
-    """Said once, shown on all LEDs; images are not classified."""
-    x = images(2)
-    answers, leds = answers_over_the_line(
-        [each.astype(np.uint8).tobytes() for each in x], 1, contents=contents, idle=2 * 36 * 10 * DIVISOR + 3 * PLAN.latency
-    )
-    assert answers == [CORRUPT]
+    """Samples are refused, and all LEDs light up."""
+    answers, leds = answers_over_the_line(requests(images(2)), contents=contents)
+    assert answers == [error(Fault.WEIGHTS, 0), error(Fault.WEIGHTS, 1)]
     assert leds == 0b111
 
 

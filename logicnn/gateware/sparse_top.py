@@ -48,7 +48,7 @@ class SparseClassifier(wiring.Component):
         if loaded:
             state = crc_state(plan.network.digest())
             self._loader = FlashLoader(plan.image_words.size * 8 // PIECE, PIECE, state, math.ceil(WAKE_NS / period_ns))
-        self.words = Signal(8, attrs=KEEP)  # of images, with `arrives`
+        self.words = Signal(8, attrs=KEEP)  # of samples, with `arrives`: registers, where a netlist can be driven
         self.arrives = Signal(attrs=KEEP)
         self.result = Signal(8, attrs=KEEP)
         self.answers = Signal(attrs=KEEP)  # in the cycle before `result` is the next class
@@ -99,14 +99,12 @@ class SparseClassifier(wiring.Component):
 
     def _words(self, m: Module, link: Link, waiting: SyncFIFOBuffered) -> None:
         """Words of a sample wait for the engine; the last one, which starts it, until the sample is accepted."""
-        holds, lost = Signal(), Signal()  # a word is held back; one of this sample could not be taken
-        m.d.comb += [
-            self.arrives.eq(((link.samples.valid & holds) | link.accepted) & self.loaded),
-            waiting.w_data.eq(self.words),
-            waiting.w_en.eq(self.arrives),
-        ]
+        last = Signal(8)
+        holds, lost = Signal(), Signal()  # there is a last word; one of this sample could not be taken
+        m.d.comb += [waiting.w_data.eq(self.words), waiting.w_en.eq(self.arrives)]
+        m.d.sync += [self.words.eq(last), self.arrives.eq(((link.samples.valid & holds) | link.accepted) & self.loaded)]
         with m.If(link.samples.valid):
-            m.d.sync += [self.words.eq(link.samples.payload), holds.eq(1)]
+            m.d.sync += [last.eq(link.samples.payload), holds.eq(1)]
             with m.If(~self.loaded | (holds & ~waiting.w_rdy)):
                 m.d.sync += lost.eq(1)
         with m.Elif(link.accepted | link.dropped):

@@ -14,7 +14,7 @@ class Receiver(wiring.Component):
     """Bytes from the line `rx`, sampled in the middle of each bit of `divisor` cycles.
 
     `o.valid` is up for one cycle at the middle of the stop bit; a byte without a stop bit is dropped. The next start bit may come
-    right then, half a bit early, so that a sender up to 4 % fast is still read.
+    right then, half a bit early, so that a sender up to 3 % fast is still read.
     """
 
     def __init__(self, divisor: int):
