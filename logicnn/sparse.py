@@ -408,6 +408,10 @@ class Plan:
         return tuple(starts), np.array(moves or [0])
 
     @property
+    def walk_bits(self) -> int:
+        return max(3, int(self.walks[1].max()).bit_length())
+
+    @property
     def latency(self) -> int:
         """Cycles from the transfer of an input's last word to that in which its class is valid."""
         return 2 + sum(each.cycles for each in self.layers)
@@ -432,7 +436,7 @@ class Plan:
             "sums": (self.sums + 1 if self.sums else 0, self.total.word * self.tile.lanes),
             "biases": (outputs, self.bias.word),
             "shifts": (outputs, max(self.shifts).bit_length()),
-            "walk": (len(self.walks[1]), 5),
+            "walk": (len(self.walks[1]), self.walk_bits),
         }
 
 

@@ -95,6 +95,8 @@ class Bench:
 
 
 BENCH = Bench()
+
+
 @settings(max_examples=400, deadline=None)
 @example(encode(Frame(Kind.CLASSIFY, 3, b"\x7e\x7d\x00")))
 @example(encode(Frame(Kind.IDENTIFY, 15)) * 2 + b"\x7e\x7d\x7e\x7e" + encode(Frame(Kind.COUNTERS, 0)))

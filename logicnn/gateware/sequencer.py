@@ -140,7 +140,7 @@ class Sequencer(wiring.Component):
     def _walk(self, m: Module, goes: Value, starts: Value) -> Value:
         """The entry of the walk's memory for the current position."""
         first, moves = self._plan.walks
-        m.submodules.walk = memory = Memory(shape=5, depth=len(moves), init=moves.tolist(), attrs={"ram_style": "block"})
+        m.submodules.walk = memory = Memory(shape=self._plan.walk_bits, depth=len(moves), init=moves.tolist(), attrs={"ram_style": "block"})
         port = memory.read_port()
         at, following = Signal(range(len(moves) + 1)), Signal(range(len(moves) + 1))
         with m.If(starts):
