@@ -47,8 +47,9 @@ SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
 # ABC's restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they share: 1.3 against
 # 1.8 LUT4 a synapse.
 COVER_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
-# No word of a convolution engine's memories is read while it is written; where Yosys does not know, it adds a register a bit on iCE40.
-NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
+# No word of a convolution engine's memories, and of the queue before it, is read while it is written; where Yosys does not know, it adds
+# a register a bit on iCE40.
+NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 *waiting*/t:$memrd_v2 %u r:COLLISION_X_MASK=1'0 %i"
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
 # The default router of nextpnr-ice40 needs 340 s for a sparse network on 85 % of a UP5K, router2 17 s for 10 % more delay.
 PLACE_OPTIONS = {Family.ICE40: "--router router2", Family.ECP5: ""}

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from logicnn import boards, build, export
+from logicnn import boards, build, export, run
 from logicnn.errors import LogicnnError
 
 __all__ = ["command", "guarded", "list_boards", "main"]
@@ -81,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     exporter = commands.add_parser("export", help="a network as Verilog", description=_first_paragraph(export.__doc__))
     export.add_arguments(exporter)
     exporter.set_defaults(run=export.run)
+    runner = commands.add_parser("run", help="samples to a board and back", description=_first_paragraph(run.__doc__))
+    run.add_arguments(runner)
+    runner.set_defaults(run=run.run)
     lister = commands.add_parser("boards", help="the boards that come with the package", description=_first_paragraph(boards.table.__doc__))
     lister.add_argument("--json", action="store_true", help="print JSON instead of a table")
     lister.set_defaults(run=list_boards)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from logicnn import fibre, images, tables
+from logicnn.preparation import Picture
 from logicnn.samples import Dataset, DatasetError, DatasetMissing, Split
 
 __all__ = ["Dataset", "DatasetError", "DatasetMissing", "Split", "known", "load"]
@@ -61,7 +62,7 @@ def mnist(folder: Path | None) -> Dataset:
         raise DatasetMissing("MNIST: no data folder; set LOGICNN_DATA or --data-dir to the folder that holds mnist/")
     parts = {name: _mnist_file(folder / "mnist", name) for name in MNIST_FILES}
     train, test = (Split(parts[f"{part}-images-idx3-ubyte"][:, None], parts[f"{part}-labels-idx1-ubyte"]) for part in ("train", "t10k"))
-    return Dataset("mnist", tuple("0123456789"), 255, train, test)
+    return Dataset("mnist", tuple("0123456789"), 255, train, test, preparation=Picture("L", 28, 28, 255))
 
 
 def download_mnist(folder: Path) -> None:
@@ -96,7 +97,8 @@ def digits(folder: Path | None) -> Dataset:
     x, y = (np.asarray(part).astype(np.uint8) for part in load_digits(return_X_y=True))
     x = x.reshape(-1, 1, 8, 8)
     held = np.arange(len(x)) % 5 == 4
-    return Dataset("digits", tuple("0123456789"), 16, Split(x[~held], y[~held]), Split(x[held], y[held]))
+    train, test = Split(x[~held], y[~held]), Split(x[held], y[held])
+    return Dataset("digits", tuple("0123456789"), 16, train, test, preparation=Picture("L", 8, 8, 16))
 
 
 LOADERS: dict[str, Callable[[Path | None], Dataset]] = {

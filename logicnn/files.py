@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from logicnn.network import (
     Thermometer,
     Threshold,
 )
+from logicnn.preparation import Picture, Preparation, PreparationError, Standardised
 
 __all__ = ["NetworkFileError", "load", "replace_file", "save", "shipped"]
 
@@ -155,6 +157,15 @@ def _restore(kind: dict[str, Any], parts: dict[str, np.ndarray]) -> Layer:
     raise NetworkError(f"unknown layer type {kind['type']!r}")
 
 
+def _describe_preparation(preparation: Preparation) -> dict[str, Any]:
+    return {"type": type(preparation).__name__} | asdict(preparation)
+
+
+def _restore_preparation(fields: dict[str, Any]) -> Preparation:
+    kinds = {"Picture": Picture, "Standardised": Standardised}
+    return kinds[fields["type"]](**{name: value for name, value in fields.items() if name != "type"})
+
+
 def _checksum(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
     return digest_of(
         {key: value for key, value in header.items() if key != "checksum"},
@@ -178,6 +189,8 @@ def to_bytes(network: Network) -> bytes:
         "input": {"shape": list(network.input.shape), "low": network.input.interval.low, "high": network.input.interval.high},
         "digest": network.digest(),
     }
+    if network.preparation:
+        header["preparation"] = _describe_preparation(network.preparation)
     header["checksum"] = _checksum(header, tensors)
     return save_tensors(tensors, {"logicnn": json.dumps(header, sort_keys=True)})
 
@@ -210,6 +223,7 @@ def from_bytes(data: bytes) -> Network:
             header["name"],
             header["dataset"],
             tuple(header["labels"]),
+            _restore_preparation(header["preparation"]) if "preparation" in header else None,
         )
         if network.digest() != header["digest"]:
             raise NetworkError(f"the network's digest is {network.digest()[:12]}, not {str(header['digest'])[:12]} as recorded")
@@ -217,6 +231,8 @@ def from_bytes(data: bytes) -> Network:
         raise NetworkError(f"not a network file, or cut short ({error})") from None
     except NetworkError:
         raise
+    except PreparationError as error:
+        raise NetworkError(str(error)) from None
     except (
         KeyError,
         TypeError,

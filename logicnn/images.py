@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from logicnn.preparation import Picture
 from logicnn.samples import Dataset, DatasetError, DatasetMissing, Split
 from logicnn.tables import arrays_of, folder_of
 
@@ -49,4 +50,4 @@ def cifar10_jpeg(folder: Path | None) -> Dataset:
         path = folder_of(folder, NAME, "cifar10") / file
         arrays = arrays_of(path, NAME, sha256, ("jpeg", "offsets", "labels"))
         parts.append(Split(decoded(arrays["jpeg"].tobytes(), arrays["offsets"], str(path)), arrays["labels"]))
-    return Dataset(NAME, CLASSES, 255, *parts)
+    return Dataset(NAME, CLASSES, 255, *parts, preparation=Picture("RGB", *SHAPE[:2], 255))

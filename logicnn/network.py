@@ -25,6 +25,7 @@ import numpy as np
 from logicnn import bits, integers
 from logicnn.digest import digest_of
 from logicnn.integers import IntConv2d, IntDense, Requantize, Slicer
+from logicnn.preparation import Picture, Preparation, Standardised
 from logicnn.values import BIT, Activations, Interval, NetworkError, check_convolution, convolved, increasing, need_image, read_only
 
 __all__ = [
@@ -273,7 +274,8 @@ class Network:
     """A classifier (or, without a last `Argmax`, a function to bits or scores) on integers.
 
     `input` is shape and range of one sample; `layers` run in order. `dataset` names the data that it was trained for (a name in
-    `logicnn.datasets`, or empty) and `labels` its classes; neither takes part in the digest, which identifies what is computed.
+    `logicnn.datasets`, or empty), `labels` its classes and `preparation` what samples go through before; none of these takes part in the
+    digest, which identifies what is computed.
 
     Raises `NetworkError` where layers do not fit each other.
     """
@@ -283,6 +285,7 @@ class Network:
     name: str = ""
     dataset: str = ""
     labels: Sequence[str] = ()
+    preparation: Preparation | None = None
     activations: Sequence[Activations] = field(init=False, repr=False)  # before each layer, and after the last
 
     def __post_init__(self) -> None:
@@ -292,6 +295,7 @@ class Network:
             raise NetworkError(f"name must be letters, digits, '.', '_' and '-', not {self.name!r}")
         if not isinstance(self.dataset, str) or not all(isinstance(label, str) for label in self.labels):
             raise NetworkError(f"dataset and labels must be text, not {self.dataset!r} and {self.labels!r}")
+        self._check_preparation()
         trail = [self.input]
         for index, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -307,6 +311,16 @@ class Network:
             raise NetworkError(f"labels must name {classes} classes, not {len(self.labels)}")
         for name, value in ("layers", tuple(self.layers)), ("labels", tuple(self.labels)), ("activations", tuple(trail)):
             object.__setattr__(self, name, value)
+
+    def _check_preparation(self) -> None:
+        made = self.preparation
+        if made is None:
+            return
+        if not isinstance(made, Picture | Standardised):
+            raise NetworkError(f"preparation must be a Picture or Standardised, not {made!r}")
+        wanted = self.input.shape, (self.input.interval.low, self.input.interval.high)
+        if (made.shape, made.range) != wanted:
+            raise NetworkError(f"preparation must give the input's shape and range {wanted}, not {(made.shape, made.range)}")
 
     def _begins_well(self, trail: Sequence[Activations]) -> bool:
         """Whether the first layer that computes reads bits, or is one on words."""

@@ -188,6 +188,10 @@ class Counters:
     def to_bytes(self) -> bytes:
         return self.images.to_bytes(IMAGES_BYTES, "little") + self.errors.to_bytes(ERRORS_BYTES, "little")
 
+    def since(self, before: "Counters") -> "Counters":
+        """What was counted after `before`, where neither counter came round more than once."""
+        return Counters((self.images - before.images) % 256**IMAGES_BYTES, (self.errors - before.errors) % 256**ERRORS_BYTES)
+
     @classmethod
     def from_bytes(cls, data: bytes) -> "Counters":
         if len(data) != IMAGES_BYTES + ERRORS_BYTES:

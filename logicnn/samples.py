@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from logicnn.errors import LogicnnError
+from logicnn.preparation import Preparation
 
 __all__ = ["Dataset", "DatasetError", "DatasetMissing", "Split"]
 
@@ -31,12 +32,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
+    """`preparation` makes samples of what the source has, where that is not their integers."""
+
     name: str
     classes: tuple[str, ...]
     highest: int  # samples lie in lowest ... highest
     train: Split
     test: Split
     lowest: int = 0
+    preparation: Preparation | None = None
 
     def held_out(self, count: int) -> tuple[Split, Split]:
         """The training samples without the last `count`, and these, which validate."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from logicnn.preparation import Standardised
 from logicnn.samples import Dataset, DatasetError, DatasetMissing, Split
 
 __all__ = ["arrays_of", "download_jets", "encode_flows", "flows", "flows_binarized", "folder_of", "jets", "jets_openml"]
@@ -91,13 +92,12 @@ def _jets(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarra
         if x.ndim != 2 or x.shape[1] != len(FEATURES) or y.shape != x.shape[:1]:
             raise DatasetError(f"{where}: x must be (n, {len(FEATURES)}) and y (n,), not {x.shape} and {y.shape}")
         checked(x, y, len(JETS), FEATURES, where)
-    mean, deviation = train[0].mean(0, np.float64), train[0].std(0, dtype=np.float64)
+    made = Standardised.of(train[0], FEATURES, STEP, -128, 127)
 
     def split(x: np.ndarray, y: np.ndarray) -> Split:
-        real = (x - mean) / np.where(deviation > 0, deviation, 1)
-        return Split(np.clip(np.rint(real * STEP), -128, 127).astype(np.int8), y.astype(np.uint8), real.astype(np.float32))
+        return Split(made.values(x).astype(np.int8), y.astype(np.uint8), made.real(x).astype(np.float32))
 
-    return Dataset(name, JETS, 127, split(*train), split(*test), -128)
+    return Dataset(name, JETS, 127, split(*train), split(*test), -128, made)
 
 
 def jets(folder: Path | None) -> Dataset:

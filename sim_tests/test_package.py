@@ -17,9 +17,10 @@ SOURCES = sorted((ROOT / "logicnn").rglob("*.py"))
 GROUPS = [
     ["errors"],
     ["bits", "resources", "digest", "flash", "flash_chip"],
-    ["values"],
+    ["values", "preparation"],
     ["integers"],
     ["network"],
+    ["protocol"],
     ["samples", "tables", "images", "fibre"],
     ["files", "fold", "datasets", "profiling", "adders", "retiming", "patterns"],
     ["pairs"],

@@ -24,7 +24,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +155,7 @@ def exported(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, machine: 
     train = training(data, plan.quantised_samples)
     words = coarsened(in_words(net, Activations((3, 32, 32), Interval(0, 255)), 8, Scheme(), torch.tensor(train.x[:AT_ONCE])))
     fit_words(words, train.x, train.y, class_loss, Course(plan.quantised, plan.rate / 10, seed, BATCH, augment=moved), "8 bits", machine)
-    network = export_words(words, "cnn-small-ikr", data.name, data.classes)
+    network = replace(export_words(words, "cnn-small-ikr", data.name, data.classes), preparation=data.preparation)
     classes = decide(words, data.test.x, at_once=AT_ONCE)
     for start in range(0, min(CHECKED, len(classes)), EXACT_AT_ONCE):
         part = slice(start, start + EXACT_AT_ONCE)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def dense_net(data: Dataset, thresholds: Sequence[int], hidden: Sequence[int], s
 
 def write(net: BinaryNet, data: Dataset, output: Path) -> Network:
     """Exports to `output`, named after the file, and prints what it is worth as one JSON object."""
-    network = export(net, output.stem, data.name, data.classes)
+    network = replace(export(net, output.stem, data.name, data.classes), preparation=data.preparation)
     files.save(network, output)
     right = float((network.evaluate(data.test.x) == data.test.y).mean())
     print(

@@ -14,7 +14,7 @@ import json
 import math
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,7 @@ def exported(made: Pruned, data: Dataset, seed: int, plan: Plan) -> tuple[Networ
     train, _ = data.held_out(VALIDATION)
     words = in_words(made.net, Activations((1, 28, 28), Interval(0, 255)), 8, Scheme(), torch.tensor(train.x[:2048]))
     fit_words(words, train.x, train.y, class_loss, Course(plan.quantised, 3e-4, seed, BATCH, augment=moved_words), "8 bits")
-    network = export_words(words, "lenet5-ikr", data.name, data.classes)
+    network = replace(export_words(words, "lenet5-ikr", data.name, data.classes), preparation=data.preparation)
     return network, float(np.mean(network.evaluate(data.test.x) != data.test.y))
 
 

@@ -195,11 +195,10 @@ def train(
     words = quantise(net, given, task.exponent, Scheme(), torch.from_numpy(train.x[:8192]))
     course = Course(design.epochs[1], design.learning_rate, seed, density=densities(design))
     fit_words(words, train.x, train.y, loss, course, f"{name} 8 bits, pruned")
-    quantised = export_words(words, f"{name}-quantised", data.name, data.classes)
-    few, count = _chosen(words, design, train, held, seed, counts)
-    return completed(
-        design, data, float_error, quantised, export_words(few, name, data.name, data.classes), count, plan or Exchange(seed), start
-    )
+    quantised = replace(export_words(words, f"{name}-quantised", data.name, data.classes), preparation=data.preparation)
+    chosen, count = _chosen(words, design, train, held, seed, counts)
+    few = replace(export_words(chosen, name, data.name, data.classes), preparation=data.preparation)
+    return completed(design, data, float_error, quantised, few, count, plan or Exchange(seed), start)
 
 
 def completed(

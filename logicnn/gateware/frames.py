@@ -52,12 +52,12 @@ class Deframer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.crc = crc = Processor(CRC)
         place = Signal(Place)
         fault = Signal(FAULT)
         kind, tag = Signal(4), Signal(TAG_BITS)
         escaped, flag, escape, arrives = Signal(), Signal(), Signal(), Signal()
         byte = Signal(8)
+        m.submodules.crc = crc = ResetInserter(self.ends)(Processor(CRC))
         m.d.comb += [
             flag.eq(self.i.valid & (self.i.payload == FLAG)),
             escape.eq(self.i.valid & (self.i.payload == ESCAPE)),
@@ -65,7 +65,6 @@ class Deframer(wiring.Component):
             byte.eq(self.i.payload ^ Mux(escaped, TOGGLE, 0)),
             crc.data.eq(byte),
             crc.valid.eq(arrives),
-            crc.start.eq(flag | self.quiet),
             self.o.payload.eq(byte),
             self.o.valid.eq(arrives & (place == Place.PAYLOAD)),
             self.ends.eq((flag | (self.quiet & ~self.i.valid)) & ((place != Place.START) | escaped)),
@@ -178,13 +177,13 @@ class Framer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.crc = crc = Processor(CRC)
         m.submodules.steps = memory = Memory(shape=Step, depth=len(self._steps), init=self._steps, attrs={"ram_style": "block"})
         step = memory.read_port()
         place = Signal(range(len(self._steps)))
         value, tag = Signal(VALUE_BITS), Signal(TAG_BITS)
         escaped, special, begins, goes, ends = Signal(), Signal(), Signal(), Signal(), Signal()
         byte = Signal(8)
+        m.submodules.crc = crc = ResetInserter(goes & step.data.raw)(Processor(CRC))
         with m.Switch(step.data.source):
             with m.Case(Source.VALUE):
                 m.d.comb += byte.eq(value)
@@ -200,9 +199,8 @@ class Framer(wiring.Component):
             begins.eq(self.i.valid & self.i.ready),
             goes.eq(self.o.valid & self.o.ready),
             ends.eq(goes & ~special & step.data.last),
-            crc.start.eq(goes & step.data.raw),
             crc.data.eq(byte),
-            crc.valid.eq(goes & ~step.data.raw & ~special),
+            crc.valid.eq(goes & ~special),
         ]
         busy, fresh = Signal(), Signal()  # an answer is being sent; its step is read
         m.d.comb += [self.i.ready.eq(~busy), self.o.valid.eq(busy & ~fresh)]

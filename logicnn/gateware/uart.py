@@ -67,16 +67,16 @@ class Transmitter(wiring.Component):
 
 
 class Silence(wiring.Component):
-    """`quiet` when no byte was `heard` for `SILENCE` byte times, until the next one."""
+    """`quiet` when no byte was `heard` for `SILENCE` byte times or a little more, the next power of two in cycles, until the next one."""
 
     def __init__(self, divisor: int):
-        self._cycles = SILENCE * 10 * divisor
+        self._bits = (SILENCE * 10 * divisor - 1).bit_length()
         super().__init__({"heard": In(1), "quiet": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        passed = Signal(range(self._cycles))
-        m.d.comb += self.quiet.eq(passed == self._cycles - 1)
+        passed = Signal(self._bits + 1)
+        m.d.comb += self.quiet.eq(passed[-1])
         with m.If(self.heard):
             m.d.sync += passed.eq(0)
         with m.Elif(~self.quiet):

@@ -102,7 +102,8 @@ def _pass(network: Network, unit: int, price: float, x: np.ndarray, y: np.ndarra
         layer.weight.requires_grad_(False)
     epochs = math.ceil(plan.steps / max(1, len(x) // plan.batch))
     fit_words(net, x, y, loss, Course(epochs, plan.learning_rate, plan.seed, plan.batch), f"exchange at {price:.1e}")
-    return export_words(net, network.name, network.dataset, tuple(network.labels))
+    made = export_words(net, network.name, network.dataset, tuple(network.labels))
+    return replace(made, preparation=network.preparation)
 
 
 def _chosen(x: np.ndarray, y: np.ndarray, plan: Exchange) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,187 @@
+"""The host's end of the serial line: asks a board what it runs, sends it samples, and takes what the line loses in its stride."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from logicnn.errors import CheckFailed, LogicnnError
+from logicnn.protocol import BAUD, TAGS, Counters, Damage, Decoder, Fault, Frame, Identity, Kind, encode
+
+__all__ = ["Connection", "HostError", "Line", "open_port"]
+
+WINDOW = 2  # samples on their way: the next one is sent while a board classifies
+TRIES = 4  # of one request
+WAIT_S = 0.1  # before a request is repeated that came too early
+LOADING_S = 5.0  # ten times what the largest image of weights takes
+SHOWN = 16  # bytes of what was sent, in a message
+PERMISSION = "you may not use it; on Linux its group, often dialout, must be yours"
+
+
+Result = TypeVar("Result")
+
+
+class HostError(LogicnnError):
+    """A port that cannot be used, or a board that is not there, or is another one than was meant."""
+
+
+class Line(Protocol):
+    """What a `Connection` needs of a port, as pyserial's `Serial` has it: `read` returns after `timeout` seconds at the latest."""
+
+    timeout: float | None
+
+    def read(self, size: int = 1) -> bytes: ...
+
+    def write(self, data: bytes, /) -> int | None: ...
+
+    @property
+    def in_waiting(self) -> int: ...
+
+
+def open_port(port: str, baud: int = BAUD) -> Line:
+    """A serial port, for this process alone. Raises `HostError` where there is none, or it is busy."""
+    try:
+        import serial
+        from serial.tools import list_ports
+    except ImportError:
+        raise HostError("pyserial is not installed; pip install logicnn[host]") from None
+    try:
+        return serial.Serial(port, baud, exclusive=True)
+    except serial.SerialException as error:
+        if error.errno == 2 or isinstance(error.__context__, FileNotFoundError):
+            there = ", ".join(sorted(each.device for each in list_ports.comports())) or "none"
+            raise HostError(f"no port {port}; ports here: {there}; `sim` simulates a board") from None
+        busy = "another program uses it" if "exclusively lock" in str(error) or error.errno in (11, 16) else None
+        why = busy or (PERMISSION if error.errno == 13 else str(error))
+        raise HostError(f"port {port} cannot be opened: {why}") from None
+    except (OSError, ValueError) as error:
+        raise HostError(f"port {port} cannot be opened: {error}") from None
+
+
+def _shown(data: bytes) -> str:
+    return data[:SHOWN].hex(" ") + (f" ... ({len(data)} bytes)" if len(data) > SHOWN else "")
+
+
+@dataclass
+class _Request:
+    """A request on its way, and what became of it so far."""
+
+    index: int
+    payload: bytes
+    tries: int = 0
+    waited_s: float = 0.0
+    fault: Fault | None = None
+
+
+class Connection:
+    """A board on a `line`; `name` is what messages call it, `timeout_s` how long a board may take for an answer.
+
+    `damaged` counts what came over the line and was no answer: damaged frames, and errors whose request is not known.
+    """
+
+    def __init__(self, line: Line, name: str, timeout_s: float = 2.0):
+        self._line, self._name, self._timeout_s = line, name, timeout_s
+        self._decoder = Decoder()
+        self._tags = itertools.cycle(range(1, TAGS))  # not 0, which is that of errors about noise
+        self.damaged = 0
+
+    def identify(self) -> Identity:
+        """What the board runs."""
+        return Identity.from_bytes(self._ask(Kind.IDENTIFY))
+
+    def counters(self) -> Counters:
+        return Counters.from_bytes(self._ask(Kind.COUNTERS))
+
+    def check(self, digest: str, name: str) -> Identity:
+        """The board's identity; raises `HostError` unless it runs the network with this digest, called `name`."""
+        found = self.identify()
+        if found.digest != digest:
+            raise HostError(
+                f"the board at {self._name} runs {found.name or 'a network'} {found.digest[:12]}, not {name or 'the network'} "
+                f"{digest[:12]}; flash it, or give --model the network that it runs"
+            )
+        return found
+
+    def _ask(self, kind: Kind) -> bytes:
+        ((_, payload),) = self._answers(kind, [b""])
+        return payload
+
+    def classify(self, samples: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+        """(index, class) of packed samples (`logicnn.protocol.pack_sample`), in the order in which the board answers."""
+        for index, payload in self._answers(Kind.CLASSIFY, samples):
+            if len(payload) != 1:
+                raise HostError(f"the board at {self._name} answered CLASSIFY with {_shown(payload)}, which is no class")
+            yield index, payload[0]
+
+    def _answers(self, kind: Kind, payloads: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+        """(index, payload) of the answers to requests of one kind, `WINDOW` of them at a time. What is lost is sent again, newly tagged."""
+        waiting: dict[int, _Request] = {}  # by tag
+        coming = (_Request(index, payload) for index, payload in enumerate(payloads))
+        while True:
+            for request in itertools.islice(coming, WINDOW - len(waiting)):
+                self._send(kind, request, waiting)
+            if not waiting:
+                return
+            frames = self._receive()
+            for frame in frames:
+                request = None if isinstance(frame, Damage) else waiting.pop(frame.tag, None)
+                if isinstance(frame, Damage) or request is None:
+                    self.damaged += 1
+                elif frame.kind == kind:
+                    yield request.index, frame.payload
+                else:
+                    self._refused(frame, request)
+                    self._send(kind, request, waiting)
+            if not frames:
+                for request in [waiting.pop(tag) for tag in list(waiting)]:
+                    self._send(kind, request, waiting)
+
+    def _send(self, kind: Kind, request: "_Request", waiting: dict[int, "_Request"]) -> None:
+        """Raises `HostError` when a request was sent often enough."""
+        tag = next(each for each in self._tags if each not in waiting)
+        data = encode(Frame(kind, tag, request.payload))
+        if request.tries == TRIES:
+            raise HostError(
+                f"the board at {self._name} {f'answers {request.fault.name}' if request.fault else 'is silent'}: {kind.name} was sent "
+                f"{TRIES} times ({_shown(data)}), with {self._timeout_s:g} s for each answer; is it configured, at this baud rate?"
+            )
+        request.tries += 1
+        waiting[tag] = request
+        self._guarded(lambda: self._line.write(data))
+
+    def _refused(self, frame: Frame, request: "_Request") -> None:
+        """An error of the board: nothing more to do, or to be tried again, soon or at once."""
+        try:
+            fault = Fault(frame.payload[0]) if frame.kind == Kind.ERROR else None
+        except (IndexError, ValueError):
+            fault = None
+        request.fault = fault
+        if fault == Fault.WEIGHTS:
+            raise CheckFailed(
+                f"the flash of the board at {self._name} does not hold its network's weights; write the .flash.bin of its build"
+            )
+        if fault == Fault.LOADING:
+            request.tries -= 1
+            request.waited_s += WAIT_S
+        if fault in (Fault.BUSY, Fault.LOADING):
+            time.sleep(WAIT_S)
+        if request.waited_s > LOADING_S:
+            raise HostError(f"the board at {self._name} has been loading its weights for {LOADING_S:g} s; reset it")
+
+    def _receive(self) -> list[Frame | Damage]:
+        """The next frames; none where nothing came for `timeout_s` seconds."""
+        ends = time.monotonic() + self._timeout_s
+        while (left := ends - time.monotonic()) > 0:
+            self._line.timeout = left
+            frames = self._decoder.feed(self._guarded(lambda: self._line.read(max(1, self._line.in_waiting))))
+            if frames:
+                return frames
+        return []
+
+    def _guarded(self, act: Callable[[], Result]) -> Result:
+        """The port's own errors are ours: a board that is unplugged, above all."""
+        try:
+            return act()
+        except OSError as error:
+            raise HostError(f"port {self._name} failed: {error}; is the board still connected?") from None

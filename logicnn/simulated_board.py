@@ -1,0 +1,110 @@
+"""A board's design in Amaranth's simulator behind a pseudo-terminal: host programs talk to it as to a serial port.
+
+The same bytes go over the simulated line, bit by bit, as over a real one, with as few cycles a bit as the design reads. Time stands still
+while nothing is to be done. Weights that a board reads from flash are there from the start, as they are where block RAM holds them.
+"""
+
+import os
+import select
+import threading
+from types import TracebackType
+from typing import Any
+
+from logicnn.errors import LogicnnError
+from logicnn.mapping import Mapping
+from logicnn.protocol import SILENCE
+
+__all__ = ["SimulatedBoard"]
+
+DIVISOR = 4  # cycles a bit
+BYTE = 10 * DIVISOR
+POLL_S = 0.02
+
+
+class SimulatedBoard:
+    """A context whose `port` is the terminal's name. What ends the simulation too early is raised at the context's end."""
+
+    def __init__(self, mapping: Mapping):
+        self._mapping = mapping
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="simulated board", daemon=True)
+        self._error: BaseException | None = None
+        self.port = ""
+
+    def __enter__(self) -> "SimulatedBoard":
+        try:
+            import pty
+            import tty
+        except ImportError:
+            raise LogicnnError("a simulated board needs a pseudo-terminal, which this system has not: use Linux or macOS") from None
+        self._ours, self._theirs = pty.openpty()
+        tty.setraw(self._theirs)
+        self.port = os.ttyname(self._theirs)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+        os.close(self._theirs)
+        os.close(self._ours)
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._simulate()
+        except BaseException as error:  # it goes to the thread that waits for us
+            self._error = error
+
+    def _simulate(self) -> None:
+        from amaranth.hdl import Signal
+        from amaranth.sim import Simulator
+
+        from logicnn.gateware.sparse_top import SparseClassifier
+        from logicnn.gateware.top import SerialClassifier
+
+        plan = self._mapping.plan
+        dut: Any = SparseClassifier(plan, DIVISOR, 1, loaded=False, period_ns=1e3) if plan else SerialClassifier(self._mapping, DIVISOR, 1)
+        lasts = self._mapping.latency + SILENCE * BYTE + 100 * BYTE  # a sample, an error about a frame that was cut, an answer
+        quiet = 0  # cycles since a byte came or went
+        stopped = Signal()
+
+        async def sender(ctx):
+            nonlocal quiet
+            while not self._stop.is_set():
+                data = self._taken(POLL_S if quiet > lasts else 0)
+                for level in (level for byte in data for level in (0, *(byte >> place & 1 for place in range(8)), 1)):
+                    ctx.set(dut.rx, level)
+                    await ctx.tick().repeat(DIVISOR)
+                if not data and quiet <= lasts:
+                    await ctx.tick().repeat(BYTE)
+                    quiet += BYTE
+                elif data:
+                    quiet = 0
+            ctx.set(stopped, 1)
+
+        async def receiver(ctx):
+            nonlocal quiet
+            while True:
+                await ctx.tick().until(~dut.tx | stopped)
+                if ctx.get(stopped):
+                    return
+                await ctx.tick().repeat(DIVISOR + DIVISOR // 2 - 1)
+                byte = 0
+                for place in range(8):
+                    byte |= ctx.get(dut.tx) << place
+                    await ctx.tick().repeat(DIVISOR)
+                os.write(self._ours, bytes([byte]))
+                quiet = 0
+
+        simulator = Simulator(dut)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(sender)
+        simulator.add_testbench(receiver)
+        simulator.run()
+
+    def _taken(self, wait_s: float) -> bytes:
+        """What the host has sent."""
+        ready, _, _ = select.select([self._ours], [], [], wait_s)
+        return os.read(self._ours, 4096) if ready else b""
