@@ -47,14 +47,12 @@ SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
 # ABC's restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they share: 1.3 against
 # 1.8 LUT4 a synapse.
 COVER_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
-# No word of a convolution engine's memories, and of the queue before it, is read while it is written; where Yosys does not know, it adds
-# a register a bit on iCE40.
-NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 *waiting*/t:$memrd_v2 %u r:COLLISION_X_MASK=1'0 %i"
+# No word of a convolution engine's memories is read while it is written; where Yosys does not know, it adds a register a bit on iCE40.
+NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
-# The default router of nextpnr-ice40 needs 340 s for a sparse network on 85 % of a UP5K, router2 17 s for 10 % more delay.
-PLACE_OPTIONS = {Family.ICE40: "--router router2", Family.ECP5: ""}
-# The words of a window go to many selectors on full routes; without this some of them take long detours.
-ENGINE_OPTIONS = {Family.ICE40: " --tmg-ripup", Family.ECP5: ""}
+# For unrolled logic on 85 % of a UP5K router1 needs 340 s, router2 17 s for 10 % more delay. A convolution engine's words go to many
+# selectors on full routes: there router2 does not converge with every seed, router1 does, and to shorter routes.
+ROUTERS = {Family.ICE40: ("--router router2", "--router router1"), Family.ECP5: ("", "")}  # of logic, and of engines
 SUFFIXES = {Family.ICE40: (".bin",), Family.ECP5: (".bit", ".svf")}  # what can be flashed; the first is the one that is reported
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
     Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
@@ -192,8 +190,8 @@ def clock_hz(mapping: Mapping, board: Board) -> float:
 
 
 def _place_options(mapping: Mapping, family: Family, options: Options) -> str:
-    engine = ENGINE_OPTIONS[family] if mapping.plan else ""
-    return f"{PLACE_OPTIONS[family]}{engine} --report timing.json --detailed-timing-report --timing-allow-fail --seed {options.seed}"
+    router = ROUTERS[family][mapping.plan is not None]
+    return f"{router} --report timing.json --detailed-timing-report --timing-allow-fail --seed {options.seed}"
 
 
 def _check_engine(mapping: Mapping, board: Board) -> None:

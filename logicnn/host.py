@@ -11,7 +11,7 @@ from logicnn.protocol import BAUD, TAGS, Counters, Damage, Decoder, Fault, Frame
 
 __all__ = ["Connection", "HostError", "Line", "open_port"]
 
-WINDOW = 2  # samples on their way: the next one is sent while a board classifies
+WINDOW = 2  # requests on their way: the next sample is sent while one is answered, until a board is found that cannot take it then
 TRIES = 4  # of one request
 WAIT_S = 0.1  # before a request is repeated that came too early
 LOADING_S = 5.0  # ten times what the largest image of weights takes
@@ -29,7 +29,11 @@ class HostError(LogicnnError):
 class Line(Protocol):
     """What a `Connection` needs of a port, as pyserial's `Serial` has it: `read` returns after `timeout` seconds at the latest."""
 
-    timeout: float | None
+    @property
+    def timeout(self) -> float | None: ...
+
+    @timeout.setter
+    def timeout(self, seconds: float | None, /) -> None: ...
 
     def read(self, size: int = 1) -> bytes: ...
 
@@ -84,6 +88,7 @@ class Connection:
         self._line, self._name, self._timeout_s = line, name, timeout_s
         self._decoder = Decoder()
         self._tags = itertools.cycle(range(1, TAGS))  # not 0, which is that of errors about noise
+        self._window = WINDOW
         self.damaged = 0
 
     def identify(self) -> Identity:
@@ -115,11 +120,11 @@ class Connection:
             yield index, payload[0]
 
     def _answers(self, kind: Kind, payloads: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-        """(index, payload) of the answers to requests of one kind, `WINDOW` of them at a time. What is lost is sent again, newly tagged."""
+        """(index, payload) of the answers to requests of one kind, a few of them at a time. What is lost is sent again, newly tagged."""
         waiting: dict[int, _Request] = {}  # by tag
         coming = (_Request(index, payload) for index, payload in enumerate(payloads))
         while True:
-            for request in itertools.islice(coming, WINDOW - len(waiting)):
+            for request in itertools.islice(coming, max(0, self._window - len(waiting))):
                 self._send(kind, request, waiting)
             if not waiting:
                 return
@@ -158,12 +163,12 @@ class Connection:
             fault = None
         request.fault = fault
         if fault == Fault.WEIGHTS:
-            raise CheckFailed(
-                f"the flash of the board at {self._name} does not hold its network's weights; write the .flash.bin of its build"
-            )
+            raise CheckFailed(f"the board at {self._name} has other weights in its flash than its network's; write its build's .flash.bin")
         if fault == Fault.LOADING:
             request.tries -= 1
             request.waited_s += WAIT_S
+        if fault == Fault.BUSY:
+            self._window = 1
         if fault in (Fault.BUSY, Fault.LOADING):
             time.sleep(WAIT_S)
         if request.waited_s > LOADING_S:

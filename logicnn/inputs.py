@@ -60,6 +60,8 @@ def _rows(path: Path, network: Network) -> np.ndarray:
     rows = [_numbers(line) for line in lines]
     if rows and rows[0] is None:
         lines, rows = lines[1:], rows[1:]
+    if not rows:
+        raise InputError(f"{path} holds no sample")
     size = network.input.size
     for number, (line, row) in enumerate(zip(lines, rows, strict=True), 1):
         if row is None or len(row) != size or not np.isfinite(row).all():

@@ -77,7 +77,7 @@ class Damage:
     data: bytes
 
 
-def _crc(data: bytes) -> bytes:
+def _crc(data: bytes | bytearray) -> bytes:
     return binascii.crc_hqx(data, CRC_START).to_bytes(CRC_BYTES, "big")
 
 

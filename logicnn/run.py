@@ -30,7 +30,8 @@ from logicnn.simulated_board import SimulatedBoard
 __all__ = ["Classified", "add_arguments", "classify", "run"]
 
 SIMULATED = "sim"
-SIMULATED_TIMEOUT_S = 600.0  # a simulation takes seconds for a sample
+SIMULATED_TIMEOUT_S = 600.0  # a simulation takes seconds for a sample, of an engine a minute
+TIMEOUT_S = 2.0
 DEFAULT = "mnist-bnn"
 
 
@@ -90,7 +91,7 @@ def network_of(model: str | None, identity: Identity) -> Network:
 def connected(arguments: argparse.Namespace) -> Iterator[tuple[Connection, Network]]:
     """The board and the network that it should run."""
     if arguments.port != SIMULATED:
-        connection = Connection(open_port(arguments.port, arguments.baud), arguments.port)
+        connection = Connection(open_port(arguments.port, arguments.baud), arguments.port, arguments.timeout)
         yield connection, network_of(arguments.model, connection.identify())
         return
     network = load(arguments.model or DEFAULT)
@@ -161,6 +162,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError(f"must lie in 0 ... 3600 seconds, not {text!r}")
+    return value
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("samples", nargs="*", type=Path, metavar="FILE", help="pictures, or .csv files with a sample a row")
     parser.add_argument("--port", required=True, help=f"the board's serial port, or {SIMULATED} for a simulated board")
@@ -168,6 +179,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-set", type=_count, metavar="N", help="the first N test samples of the network's data set")
     parser.add_argument("--data-dir", help="folder of data sets (default: the environment's LOGICNN_DATA)")
     parser.add_argument("--baud", type=_count, default=BAUD, help="of the port (default: %(default)s)")
+    parser.add_argument("--timeout", type=_seconds, default=TIMEOUT_S, metavar="S", help="for an answer (default: %(default)s s)")
     parser.add_argument("--board", default="icebreaker", help=f"whose design {SIMULATED} runs (default: %(default)s)")
     parser.add_argument("--resize", action="store_true", help="average pictures of another size to the network's")
     parser.add_argument("--invert", action="store_true", help="black is white: for dark ink on paper")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from amaranth import *
 from amaranth.lib import data, io, wiring
 from amaranth.lib.cdc import FFSynchronizer
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from logicnn.flash import RESOURCE, crc_state
@@ -21,11 +20,9 @@ from logicnn.protocol import Fault, Identity
 from logicnn.resources import device_of
 from logicnn.sparse import EngineTimes, Plan
 
-__all__ = ["WAITS", "SparseBoardTop", "SparseClassifier"]
+__all__ = ["SparseBoardTop", "SparseClassifier"]
 
 WAKE_NS = 30_000  # of the flash chip, ten times what it needs
-WAITS = 2  # cycles that a word takes through an empty queue
-WAITING = 32  # words that may come while an image is classified, 12 of them at 115,200 baud and 24 MHz
 
 
 def flash_pins() -> data.StructLayout:
@@ -38,7 +35,7 @@ class SparseClassifier(wiring.Component):
 
     With `loaded` the weights are read from the flash chip on `flash` and `cipo` first, as long as `times` says from `locked` on;
     samples that come before are answered LOADING. If they are not this network's, samples are answered WEIGHTS, and all LEDs light up.
-    The next sample may be sent while one is classified, until `WAITING` of its words wait; it is answered BUSY where more would.
+    Words of the next sample that come while one is classified are lost, and that sample is answered BUSY.
     """
 
     def __init__(self, plan: Plan, divisor: int, leds: int, *, loaded: bool, period_ns: float):
@@ -68,22 +65,18 @@ class SparseClassifier(wiring.Component):
     @property
     def times(self) -> EngineTimes:
         """Of an image that comes while none is classified."""
-        return EngineTimes(self._loader.cycles + 1 if self._loader else 0, self._plan.latency + WAITS, self._period_ns)
+        return EngineTimes(self._loader.cycles + 1 if self._loader else 0, self._plan.latency, self._period_ns)
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.link = link = Link(self.identity, self._divisor)
-        m.submodules.waiting = waiting = ResetInserter(link.dropped)(SyncFIFOBuffered(width=8, depth=WAITING))
         m.submodules.engine = engine = ConvolutionEngine(self._plan, loaded=self._loaded)
         self._weights(m, engine)
-        self._words(m, link, waiting)
+        self._words(m, link, engine)
         done = Signal()  # a result is on its way
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
-            engine.i.payload.eq(waiting.r_data),
-            engine.i.valid.eq(waiting.r_rdy),
-            waiting.r_en.eq(engine.i.ready),
             engine.clear.eq(link.dropped),
             engine.o.ready.eq(~done),
             link.classes.payload.eq(self.result),
@@ -97,15 +90,15 @@ class SparseClassifier(wiring.Component):
             m.d.sync += done.eq(0)
         return m
 
-    def _words(self, m: Module, link: Link, waiting: SyncFIFOBuffered) -> None:
-        """Words of a sample wait for the engine; the last one, which starts it, until the sample is accepted."""
+    def _words(self, m: Module, link: Link, engine: ConvolutionEngine) -> None:
+        """Words of a sample go to the engine one behind, so that the last one, which starts it, waits until the sample is accepted."""
         last = Signal(8)
         holds, lost = Signal(), Signal()  # there is a last word; one of this sample could not be taken
-        m.d.comb += [waiting.w_data.eq(self.words), waiting.w_en.eq(self.arrives)]
+        m.d.comb += [engine.i.payload.eq(self.words), engine.i.valid.eq(self.arrives)]
         m.d.sync += [self.words.eq(last), self.arrives.eq(((link.samples.valid & holds) | link.accepted) & self.loaded)]
         with m.If(link.samples.valid):
             m.d.sync += [last.eq(link.samples.payload), holds.eq(1)]
-            with m.If(~self.loaded | (holds & ~waiting.w_rdy)):
+            with m.If(~self.loaded | (holds & ~engine.i.ready)):
                 m.d.sync += lost.eq(1)
         with m.Elif(link.accepted | link.dropped):
             m.d.sync += [holds.eq(0), lost.eq(0)]
@@ -113,7 +106,7 @@ class SparseClassifier(wiring.Component):
             m.d.comb += link.refuse.eq(Fault.WEIGHTS)
         with m.Elif(~self.loaded):
             m.d.comb += link.refuse.eq(Fault.LOADING)
-        with m.Elif(lost | ~waiting.w_rdy):
+        with m.Elif(lost | ~engine.i.ready):
             m.d.comb += link.refuse.eq(Fault.BUSY)
 
     def _weights(self, m: Module, engine: ConvolutionEngine) -> None:

@@ -1,0 +1,211 @@
+"""The host's end of the line, against a board that is a few lines of Python, and that loses what it is told to lose."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from logicnn import load
+from logicnn.errors import CheckFailed
+from logicnn.host import TRIES, Connection, HostError, open_port
+from logicnn.protocol import Counters, Decoder, Fault, Frame, Identity, Kind, ProtocolError, encode, pack_sample
+
+NETWORK = load("digits-bnn")
+IDENTITY = Identity.of(NETWORK, 1)
+
+
+class Board:
+    """A board on an in-memory line. `hook` sees each request, by number from 0, and the bytes of its answer, and returns what goes back."""
+
+    def __init__(self, network=NETWORK, hook: Callable[[int, Frame, bytes], bytes] = lambda number, asked, answer: answer):
+        self.network, self.hook = network, hook
+        self.identity = Identity.of(network, network.core_input.interval.word)
+        self.decoder, self.coming = Decoder(), b""
+        self.requests: list[Frame] = []
+        self.images = 0
+        self.timeout: float | None = None
+
+    @property
+    def in_waiting(self) -> int:
+        return len(self.coming)
+
+    def read(self, size: int = 1) -> bytes:
+        data, self.coming = self.coming[:size], self.coming[size:]
+        return data
+
+    def write(self, data: bytes) -> int:
+        for asked in self.decoder.feed(data):
+            assert isinstance(asked, Frame)
+            self.requests.append(asked)
+            self.coming += self.hook(len(self.requests) - 1, asked, encode(Frame(asked.kind, asked.tag, self.answer(asked))))
+        return len(data)
+
+    def answer(self, asked: Frame) -> bytes:
+        match asked.kind:
+            case Kind.IDENTIFY:
+                return self.identity.to_bytes()
+            case Kind.COUNTERS:
+                return Counters(self.images, 0).to_bytes()
+        self.images += 1
+        bits = np.unpackbits(np.frombuffer(asked.payload, np.uint8), bitorder="little")[: self.network.core_bits]
+        return bytes([int(self.network.evaluate_bits(bits[None].astype(bool))[0])])
+
+
+def connected(board: Board) -> Connection:
+    return Connection(board, "PORT", 0.01)
+
+
+def samples(count: int) -> tuple[list[bytes], list[int]]:
+    x = np.random.default_rng(1).integers(0, 17, (count, 1, 8, 8))
+    return [pack_sample(values, 1) for values in NETWORK.encoded_words(x)], NETWORK.evaluate(x).tolist()
+
+
+def classes(connection: Connection, packed: list[bytes]) -> list[int]:
+    found = dict(connection.classify(packed))
+    return [found[index] for index in range(len(packed))]
+
+
+def test_requests():
+    connection = connected(Board())
+    packed, expected = samples(20)
+    assert connection.check(NETWORK.digest(), "digits-bnn") == IDENTITY
+    assert classes(connection, packed) == expected and len(set(expected)) > 3
+    assert connection.counters() == Counters(20, 0) and connection.damaged == 0
+
+
+def error(fault: int, tag: int) -> bytes:
+    return encode(Frame(Kind.ERROR, tag, bytes([fault])))
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize(
+    ("instead", "damaged"),
+    [
+        (lambda asked, answer: b"", 0),
+        (lambda asked, answer: answer[:4], None),
+        (lambda asked, answer: b"\x00\xff" + answer, 1),
+        (lambda asked, answer: b"\x7e\x55\x7e" + answer, 1),
+        (lambda asked, answer: answer.replace(answer[4:5], bytes([answer[4] ^ 1]), 1), 1),
+        (lambda asked, answer: error(Fault.CRC, asked.tag), 0),
+        (lambda asked, answer: error(Fault.CUT, 0), 1),
+        (lambda asked, answer: error(99, asked.tag), 0),
+        (lambda asked, answer: encode(Frame(Kind.COUNTERS, asked.tag, b"")), 0),
+        (lambda asked, answer: error(Fault.BUSY, 0) + answer, 1),
+        (lambda asked, answer: error(Fault.BUSY, asked.tag), 0),
+        (lambda asked, answer: error(Fault.LOADING, asked.tag), 0),
+    ],
+)
+def test_one_answer_lost(instead, damaged, place, monkeypatch):
+    """Every class is right, whichever answer is lost, cut, damaged or refused, and however."""
+    monkeypatch.setattr("logicnn.host.WAIT_S", 0.001)
+    board = Board(hook=lambda number, asked, answer: instead(asked, answer) if number == place else answer)
+    connection = connected(board)
+    packed, expected = samples(6)
+    assert classes(connection, packed) == expected
+    assert connection.damaged == damaged or damaged is None
+
+
+def test_late_answer():
+    """An answer that comes after its request was repeated is not taken for another's."""
+    late: list[bytes] = []
+
+    def hook(number, asked, answer):
+        if number == 0:
+            late.append(answer)
+            return b""
+        return (late.pop() if late else b"") + answer
+
+    connection = connected(Board(hook=hook))
+    packed, expected = samples(5)
+    assert classes(connection, packed) == expected
+
+
+def test_silent():
+    board = Board(hook=lambda number, asked, answer: b"")
+    with pytest.raises(
+        HostError,
+        match=r"^the board at PORT is silent: IDENTIFY was sent 4 times \(7e [0-9a-f ]+ 7e\), with 0.01 s for each answer; "
+        r"is it configured, at this baud rate\?$",
+    ):
+        connected(board).identify()
+    assert len(board.requests) == TRIES
+
+
+def test_always_refused():
+    board = Board(hook=lambda number, asked, answer: error(Fault.CRC, asked.tag))
+    with pytest.raises(HostError, match=r"^the board at PORT answers CRC: CLASSIFY was sent 4 times \(7e .*\.\.\. \(\d+ bytes\)\), with"):
+        classes(connected(board), samples(1)[0])
+
+
+def test_busy_board_gets_one_at_a_time(monkeypatch):
+    """A board that cannot take a sample while one is classified."""
+    monkeypatch.setattr("logicnn.host.WAIT_S", 0.001)
+    board = Board(hook=lambda number, asked, answer: error(Fault.BUSY, asked.tag) if number == 1 else answer)
+    packed, expected = samples(8)
+    assert classes(connected(board), packed) == expected and len(board.requests) == 9
+
+
+def test_weights():
+    board = Board(hook=lambda number, asked, answer: error(Fault.WEIGHTS, asked.tag))
+    with pytest.raises(CheckFailed, match=r"^the board at PORT has other weights in its flash than its network's; write its build's"):
+        classes(connected(board), samples(1)[0])
+
+
+def test_loading_for_ever(monkeypatch):
+    monkeypatch.setattr("logicnn.host.WAIT_S", 0.001)
+    monkeypatch.setattr("logicnn.host.LOADING_S", 0.01)
+    board = Board(hook=lambda number, asked, answer: error(Fault.LOADING, asked.tag))
+    with pytest.raises(HostError, match=r"^the board at PORT has been loading its weights for 0.01 s; reset it$"):
+        classes(connected(board), samples(1)[0])
+
+
+def test_another_network():
+    with pytest.raises(
+        HostError,
+        match=r"^the board at PORT runs digits-bnn [0-9a-f]{12}, not mnist-bnn 5ff75b4b1861; flash it, or give --model the network that ",
+    ):
+        connected(Board()).check(load("mnist-bnn").digest(), "mnist-bnn")
+
+
+def test_no_class():
+    def hook(number, asked, answer):
+        return encode(Frame(asked.kind, asked.tag, b"ab")) if asked.kind == Kind.CLASSIFY else encode(Frame(asked.kind, asked.tag, b"no"))
+
+    with pytest.raises(HostError, match=r"^the board at PORT answered CLASSIFY with 61 62, which is no class$"):
+        classes(connected(Board(hook=hook)), samples(1)[0])
+    with pytest.raises(ProtocolError, match=r"^the board's identity must be JSON"):
+        connected(Board(hook=hook)).identify()
+
+
+def test_unplugged():
+    class Unplugged(Board):
+        def read(self, size: int = 1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(HostError, match=r"^port PORT failed: .*Input/output error; is the board still connected\?$"):
+        connected(Unplugged()).identify()
+
+
+def test_no_port():
+    with pytest.raises(HostError, match=r"^no port /dev/no-such-port; ports here: .+; `sim` simulates a board$"):
+        open_port("/dev/no-such-port")
+
+
+def test_no_terminal(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(HostError, match=rf"^port {path} cannot be opened: "):
+        open_port(str(path))
+
+
+def test_busy_port():
+    import os
+    import pty
+
+    ours, theirs = pty.openpty()
+    first = open_port(os.ttyname(theirs))
+    with pytest.raises(HostError, match=r"^port /dev/pts/\d+ cannot be opened: another program uses it$"):
+        open_port(os.ttyname(theirs))
+    first.close()
+    os.close(ours)
+    os.close(theirs)

@@ -1,0 +1,227 @@
+"""`logicnn run`: pictures, tables and test sets to a board that is simulated, or that is a few lines of Python."""
+
+import json
+import os
+import pty
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from logicnn import cli, datasets, load
+from logicnn.preparation import Standardised
+from logicnn.protocol import Frame, Kind, encode
+from sim_tests.test_host import Board
+
+DIGITS = load("digits-bnn")
+
+
+def run(arguments: list, capsys) -> tuple[int, str, str]:
+    code = cli.main(["run", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+@pytest.fixture
+def board(monkeypatch):
+    """Puts a board behind every port."""
+
+    def put(network=DIGITS, **more) -> Board:
+        made = Board(network, **more)
+        monkeypatch.setattr("logicnn.run.open_port", lambda port, baud: made)
+        return made
+
+    return put
+
+
+def pictures(folder, count: int) -> tuple[list, list[str]]:
+    """Test digits as pictures, and the labels that the network gives them."""
+    x = datasets.load("digits").test.x[:count]
+    paths = []
+    for index, sample in enumerate(x):
+        paths.append(folder / f"{index}.png")
+        Image.fromarray(np.rint(sample[0] * (255 / 16)).astype(np.uint8)).save(paths[-1])
+    return paths, [DIGITS.labels[each] for each in DIGITS.evaluate(x)]
+
+
+def test_simulated_test_set(capsys):
+    """Fifty real images over the simulated line, each byte of it: the classes are those that `evaluate` gives."""
+    code, out, _ = run(["--port", "sim", "--model", "digits-bnn", "--test-set", 50, "--json"], capsys)
+    report = json.loads(out)
+    test = datasets.load("digits").test
+    classes = DIGITS.evaluate(test.x[:50])
+    confusion = np.zeros((10, 10), int)
+    np.add.at(confusion, (test.y[:50], classes), 1)
+    assert code == 0 and report["confusion"] == confusion.tolist()
+    assert report["accuracy"] == float(np.mean(classes == test.y[:50])) and report["samples"] == 50
+    assert report["counters"] == {"images": 50, "errors": 0} and report["damaged_frames"] == 0
+
+
+def test_simulated_engine(capsys):
+    """The same for the design of a convolution engine, which takes a byte a word."""
+    code, out, _ = run(["--port", "sim", "--model", "lenet5-ikr", "--test-set", 1, "--json"], capsys)
+    assert code == 0 and json.loads(out)["counters"] == {"images": 1, "errors": 0}
+
+
+def test_pictures(tmp_path, board, capsys):
+    paths, expected = pictures(tmp_path, 12)
+    board()
+    code, out, _ = run(["--port", "PORT", *paths], capsys)
+    assert code == 0 and out.splitlines()[:-1] == [f"{path}: {label}" for path, label in zip(paths, expected, strict=True)]
+    assert out.splitlines()[-1].endswith(" samples a second; board: 12 classified, 0 errors; line: 0 damaged frames")
+
+
+def test_pictures_of_other_kinds(tmp_path, board, capsys):
+    """Colour, larger and inverted pictures, where that is asked for."""
+    (path,), (label,) = pictures(tmp_path, 1)
+    board()
+    image = Image.open(path)
+    Image.fromarray(255 - np.asarray(image)).resize((32, 32), Image.Resampling.NEAREST).convert("RGB").save(tmp_path / "other.png")
+    code, out, _ = run(["--port", "PORT", "--resize", "--invert", tmp_path / "other.png"], capsys)
+    assert code == 0 and out.splitlines()[0] == f"{tmp_path / 'other.png'}: {label}"
+
+
+def test_table(tmp_path, board, capsys):
+    """Rows of measurements are standardised as the training was; a header is passed over."""
+    network = load("jsc-a")
+    assert isinstance(network.preparation, Standardised)
+    rows = np.random.default_rng(1).normal(network.preparation.mean, network.preparation.deviation, (9, 16))
+    table = tmp_path / "jets.csv"
+    np.savetxt(table, rows, delimiter=",", header=",".join(network.preparation.columns), comments="", fmt="%.17g")
+    board(network)
+    code, out, _ = run(["--port", "PORT", "--json", table], capsys)
+    expected = network.evaluate(network.preparation.values(rows)).tolist()
+    assert code == 0 and [each["class"] for each in json.loads(out)["classes"]] == expected and len(set(expected)) > 2
+
+
+def test_table_of_integers(tmp_path, board, capsys):
+    network = load("nid-a")
+    rows = np.random.default_rng(2).integers(0, 2, (3, 593))
+    np.savetxt(tmp_path / "flows.csv", rows, delimiter=",", fmt="%d")
+    board(network)
+    code, out, _ = run(["--port", "PORT", "--json", tmp_path / "flows.csv"], capsys)
+    assert code == 0 and [each["class"] for each in json.loads(out)["classes"]] == network.evaluate(rows).tolist()
+
+
+def test_text_report(board, capsys):
+    """Accuracy, rate and confusion matrix."""
+    board()
+    code, out, _ = run(["--port", "PORT", "--test-set", 100], capsys)
+    test = datasets.load("digits").test
+    right = int(np.sum(DIGITS.evaluate(test.x[:100]) == test.y[:100]))
+    assert code == 0 and f"accuracy {right / 100:.2%} of 100 digits test samples; all as the network computes" in out
+    assert "label \\ class" in out and "board: 100 classified, 0 errors; line: 0 damaged frames" in out
+
+
+def test_board_differs(board, capsys):
+    """A board whose class is another than the network's is an error with the first sample that differs."""
+    x = datasets.load("digits").test.x
+    expected = int(DIGITS.evaluate(x[3:4])[0])
+    counted = iter(range(100))
+
+    def hook(number, asked, answer):
+        if asked.kind == Kind.CLASSIFY and next(counted) == 3:
+            return encode(Frame(Kind.CLASSIFY, asked.tag, bytes([expected ^ 1])))
+        return answer
+
+    board(hook=hook)
+    code, _, err = run(["--port", "PORT", "--test-set", 10], capsys)
+    assert code == 1 and err.splitlines()[-1] == (
+        f"error: the board differs from the network on 1 of 10 samples: sample 3 should give {expected} but gives {expected ^ 1}"
+    )
+
+
+def test_unknown_network(board, capsys):
+    """One that is not shipped needs its file."""
+    *before, scores, argmax = DIGITS.layers
+    board(replace(DIGITS, layers=[*before, replace(scores, weights=-scores.weights), argmax]))
+    code, _, err = run(["--port", "PORT", "--test-set", 1], capsys)
+    assert code == 2 and err.splitlines()[-1].endswith(", which is not shipped; give its file as --model")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--port", "PORT"], "give either files or --test-set N"),
+        (["--port", "PORT", "--test-set", "2", "a.png"], "give either files or --test-set N"),
+        (["--port", "PORT", "--test-set", "360"], "--test-set must be at most 359, the test samples of digits, not 360"),
+        (["--port", "PORT", "--model", "mnist-bnn", "--test-set", "1"], "the board at PORT runs digits-bnn "),
+        (["--port", "PORT", "missing.png"], "cannot read missing.png: No such file or directory"),
+        (["--port", "PORT", "text.png"], "text.png is no picture that Pillow can read: cannot identify image file"),
+        (["--port", "PORT", "large.png"], "large.png: 9 x 8 pixels; it must be 8 x 8, or give --resize"),
+        (["--port", "PORT", "clear.png"], "clear.png: mode RGBA with transparent pixels has no one colour there; put it on a background"),
+        (["--port", "PORT", "deep.png"], "deep.png: mode I;16 has more than eight bits a channel; save it with eight"),
+        (["--port", "sim", "--model", "nonet", "--test-set", "1"], "unknown model 'nonet'"),
+        (["--port", "sim", "--board", "noboard", "--test-set", "1"], "unknown board 'noboard'"),
+    ],
+)
+def test_refused(arguments, message, tmp_path, monkeypatch, board, capsys):
+    if "--model" in arguments and "mnist-bnn" in arguments:
+        try:
+            datasets.load("mnist")
+        except datasets.DatasetMissing as missing:
+            pytest.skip(str(missing))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.png").write_text("no picture")
+    Image.new("L", (9, 8)).save(tmp_path / "large.png")
+    Image.new("RGBA", (8, 8)).save(tmp_path / "clear.png")
+    Image.new("I;16", (8, 8)).save(tmp_path / "deep.png")
+    board()
+    code, out, err = run(arguments, capsys)
+    assert code == 2 and not out and err.splitlines()[-1].startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2\n", r": row 1 must be 593 numbers, not '1,2'"),
+        ("", " holds no sample"),
+        ("a,b\n", " holds no sample"),
+        ("a,b\n1,2\n", r": row 1 must be 593 numbers, not '1,2'"),
+        (",".join(["0"] * 592 + ["2"]), r": row 1 must hold integers in 0 ... 1, not 2"),
+        (",".join(["0"] * 592 + ["0.5"]), r": row 1 must hold integers in 0 ... 1, not 0.5"),
+        (",".join(["0"] * 592 + ["nan"]), r": row 1 must be 593 numbers, not '0,0"),
+    ],
+)
+def test_bad_table(text, message, tmp_path, board, capsys):
+    path = tmp_path / "flows.csv"
+    path.write_text(text)
+    board(load("nid-a"))
+    code, _, err = run(["--port", "PORT", path], capsys)
+    assert code == 2 and f"error: {path}{message}" in err
+
+
+def test_no_table(tmp_path, board, capsys):
+    board(load("nid-a"))
+    path = tmp_path / "flow.png"
+    code, _, err = run(["--port", "PORT", path], capsys)
+    assert code == 2 and err.splitlines()[-1] == f"error: {path}: nid-a reads no pictures; give a .csv file, a sample a row"
+
+
+def test_no_such_port(capsys):
+    code, _, err = run(["--port", "/dev/no-such-port", "--test-set", 1], capsys)
+    assert code == 2 and err.startswith("error: no port /dev/no-such-port; ports here: ")
+
+
+def test_silent_port(capsys):
+    """A real port, a terminal, behind which nobody answers."""
+    ours, theirs = pty.openpty()
+    code, _, err = run(["--port", os.ttyname(theirs), "--test-set", 1, "--timeout", 0.05], capsys)
+    os.close(ours)
+    os.close(theirs)
+    assert code == 2 and "is silent: IDENTIFY was sent 4 times (7e " in err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--test-set", "0", "must be a positive whole number, not '0'"),
+        ("--baud", "fast", "must be a positive whole number, not 'fast'"),
+        ("--timeout", "0", "must lie in 0 ... 3600 seconds, not '0'"),
+        ("--timeout", "soon", "must lie in 0 ... 3600 seconds, not 'soon'"),
+    ],
+)
+def test_bad_options(option, value, message, capsys):
+    with pytest.raises(SystemExit) as refusal:
+        cli.main(["run", "--port", "PORT", option, value])
+    assert refusal.value.code == 2 and message in capsys.readouterr().err
