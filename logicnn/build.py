@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,9 @@ from logicnn.kernels import SparseError
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
 from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Slicer, Threshold
+from logicnn.placement import Placement, attempts, routed_by, stuck
 from logicnn.progress import Steps
+from logicnn.protocol import BAUD
 from logicnn.report import Bitstream, FlashImage, Report, Timing
 from logicnn.resources import Family, Resources
 from logicnn.sparse import EngineTimes
@@ -38,7 +40,6 @@ PROBE = Probe(inputs="classifier.store.bits", output="classifier.result")
 CORE = "classifier.accelerator.core"
 FLASH_SUFFIX = ".flash.bin"  # what goes to a board's flash beside the bitstream
 TOP = "top"
-BAUD = 115_200
 FIRST_RUN = "the first run of a tool compiles it, up to a minute"
 MARGIN = 1.5  # the estimate of the core's delay may be short by a third before the clock is missed
 # Wide multiplexers inflate popcounts on ECP5: a 256-bit one is 1,087 LUT4 with them and 488 without, no slower.
@@ -50,9 +51,6 @@ COVER_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
 # No word of a convolution engine's memories is read while it is written; where Yosys does not know, it adds a register a bit on iCE40.
 NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
-# For unrolled logic on 85 % of a UP5K router1 needs 340 s, router2 17 s for 10 % more delay. A convolution engine's words go to many
-# selectors on full routes: there router2 does not converge with every seed, router1 does, and to shorter routes.
-ROUTERS = {Family.ICE40: ("--router router2", "--router router1"), Family.ECP5: ("", "")}  # of logic, and of engines
 SUFFIXES = {Family.ICE40: (".bin",), Family.ECP5: (".bit", ".svf")}  # what can be flashed; the first is the one that is reported
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
     Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
@@ -66,12 +64,13 @@ class TooBig(LogicnnError):
 
 @dataclass(frozen=True)
 class Options:
-    """How to build: the folder that holds all builds, the seed of place and route, how much to verify, where data are."""
+    """How to build: the folder that holds all builds, the seed of place and route, how much to verify, where data are, the line's rate."""
 
     output: Path = Path("build")
-    seed: int = 3  # of 1, 2 and 3 the one that routes `mnist-bnn` on a UP5K soonest: 54 s, against 90 s and 65 s
+    seed: int | None = None  # of place and route; None: one that is known to route a shipped network soon
     verify: Literal["full", "quick", "none"] = "full"
     data_dir: str | None = None
+    baud: int = BAUD
 
 
 def divider_for(mapping: Mapping, board: Board, frequency: float) -> int:
@@ -139,14 +138,30 @@ class Stages:
     def __init__(self, folder: Path):
         self._folder = folder
 
-    def run(self, name: str, command: Sequence[str], reads: Sequence[str], makes: Sequence[str]) -> bool:
-        """Runs a tool unless its version, command, inputs and outputs are those of the last time; returns whether it ran."""
+    def run(
+        self,
+        name: str,
+        command: Sequence[str],
+        reads: Sequence[str],
+        makes: Sequence[str],
+        hopeless: Callable[[Path], bool] | None = None,
+    ) -> bool:
+        """Runs a tool unless its version, command, inputs and outputs are those of the last time; returns whether it ran.
+
+        Raises `ToolGaveUp` where it was `hopeless`, also when it was so the last time.
+        """
         key = _sha256(tools.version(command[0]).encode(), *(word.encode() for word in command), *map(self._read, reads))
-        stamp = self._folder / f"{name}.stamp"
+        stamp, given_up = self._folder / f"{name}.stamp", self._folder / f"{name}.given_up"
         if stamp.is_file() and all((self._folder / each).is_file() for each in makes) and stamp.read_bytes() == self._mark(key, makes):
             return False
+        if given_up.is_file() and given_up.read_bytes() == key.encode():
+            raise tools.ToolGaveUp(f"{command[0]} did not come to an end the last time")
         stamp.unlink(missing_ok=True)
-        tools.run(command, self._folder, f"{name}.log")
+        try:
+            tools.run(command, self._folder, f"{name}.log", hopeless)
+        except tools.ToolGaveUp:
+            replace_file(given_up, key.encode())
+            raise
         replace_file(stamp, self._mark(key, makes))
         return True
 
@@ -189,11 +204,6 @@ def clock_hz(mapping: Mapping, board: Board) -> float:
     return board.engine_hz or default if mapping.plan else default
 
 
-def _place_options(mapping: Mapping, family: Family, options: Options) -> str:
-    router = ROUTERS[family][mapping.plan is not None]
-    return f"{router} --report timing.json --detailed-timing-report --timing-allow-fail --seed {options.seed}"
-
-
 def _check_engine(mapping: Mapping, board: Board) -> None:
     """What a board must have for a convolution engine: a clock that can be made, and flash where weights are loaded."""
     from logicnn.gateware.pll import dividers
@@ -205,12 +215,28 @@ def _check_engine(mapping: Mapping, board: Board) -> None:
         dividers(platform.default_clk_frequency, wanted)
 
 
+def _attempts(mapping: Mapping, board: Board, options: Options) -> list[Placement]:
+    return attempts(board.device.family, options.seed, engine=mapping.plan is not None)
+
+
+def _place(stages: Stages, command: Sequence[str], tried: Sequence[Placement], reads: Sequence[str]) -> tuple[Placement, bool]:
+    """Places and routes by the first attempt that comes to an end; returns it, and whether a tool ran."""
+    makes = ["timing.json", command[-1]]
+    for placement in tried[:-1]:
+        try:
+            return placement, stages.run("place_route", routed_by(command, placement), reads, makes, stuck)
+        except tools.ToolGaveUp:
+            continue
+    last = tried[-1]
+    return last, stages.run("place_route", routed_by(command, last) if last.router else command, reads, makes)
+
+
 def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Plan:
     from logicnn.gateware.sparse_top import SparseBoardTop
     from logicnn.gateware.top import BoardTop
 
     platform, family = board.make_platform(), board.device.family
-    top = SparseBoardTop(mapping.plan, clock_hz(mapping, board), BAUD) if mapping.plan else BoardTop(mapping, divider, BAUD)
+    top = SparseBoardTop(mapping.plan, clock_hz(mapping, board), options.baud) if mapping.plan else BoardTop(mapping, divider, options.baud)
     plan = platform.prepare(
         top,
         TOP,
@@ -218,7 +244,7 @@ def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Pl
         emit_src=False,  # paths and line numbers would make stages run again that read nothing new
         synth_opts=SYNTH_OPTIONS[family],
         script_after_read=NO_COLLISIONS if mapping.plan else synthesis_script(mapping.network),
-        nextpnr_opts=_place_options(mapping, family, options),
+        nextpnr_opts=_attempts(mapping, board, options)[0].options,
     )
     files = {name: data if isinstance(data, bytes) else data.encode() for name, data in plan.files.items()}
     commands = json.loads(files[f"build_{TOP}.json"])["commands"]
@@ -326,7 +352,8 @@ def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, 
             remark(f"{checked.vectors} vectors equal")
     with steps.step("place_route", "place and route", FIRST_RUN) as remark:
         constraints = [file for file in sources if Path(file).suffix in (".pcf", ".lpf")]
-        if not stages.run("place_route", place, [f"{TOP}.json", *constraints], ["timing.json", place[-1]]):
+        placement, ran = _place(stages, place, _attempts(mapping, board, options), [f"{TOP}.json", *constraints])
+        if not ran:
             remark(cached)
         placed = Placed.read(folder / "timing.json")
         timing = _timing(placed, netlist, mapping)
@@ -343,6 +370,7 @@ def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, 
         resources=_resources(netlist, placed, family),
         capacity=board.device.capacity,
         timing=timing,
+        placement=placement,
         verification=checked,
         bitstream=Bitstream(str(bitstream), hashlib.sha256(data).hexdigest(), len(data)),
         flash=None if plan.flash is None else FlashImage(str(image), hashlib.sha256(plan.flash).hexdigest(), len(plan.flash), flash.OFFSET),
@@ -382,15 +410,22 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _baud(text: str) -> int:
+    if not text.isdecimal() or not 300 <= int(text) <= 12_000_000:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 300 to 12000000, not {text!r}")
+    return int(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", required=True, help=f"a board ({', '.join(boards.names())}) or the path of a board file")
     parser.add_argument("--model", default="mnist-bnn", help="a shipped network or a .lnn file (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Options.output, metavar="DIR", help="folder for builds (default: %(default)s)")
-    parser.add_argument("--seed", type=_seed, default=Options.seed, help="of place and route (default: %(default)s)")
+    parser.add_argument("--seed", type=_seed, default=Options.seed, help="of place and route (default: one that is known to be quick)")
     parser.add_argument(
         "--verify", choices=("full", "quick", "none"), default=Options.verify, help="vectors to compare (default: %(default)s)"
     )
     parser.add_argument("--data-dir", help="folder of data sets for verification (default: the environment's LOGICNN_DATA)")
+    parser.add_argument("--baud", type=_baud, default=Options.baud, help="of the serial line (default: %(default)s)")
     parser.add_argument("--program", action="store_true", help="write the board's flash in the end")
     parser.add_argument("--json", action="store_true", help="print report.json instead of the text report")
 
@@ -425,7 +460,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = load(arguments.model)
     if arguments.program:
         tools.programmer(*_programmer(board))
-    options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir)
+    options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir, arguments.baud)
     steps = Steps(quiet=False)
     with steps.step("map", "map layers to engines", silent_s=1):
         mapping = mapped(network, board)

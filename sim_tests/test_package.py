@@ -31,14 +31,16 @@ GROUPS = [
     ["mapping"],
     ["estimate"],
     ["nn", "gateware"],
-    ["netlist", "timing", "tools", "progress", "boards"],
+    ["netlist", "timing", "tools", "progress", "boards", "placement"],
     ["circuit"],
     ["cells", "native"],
     ["simulate"],
     ["verify"],
     ["verify_engine"],
     ["report"],
-    ["build", "export", "cli"],
+    ["build", "export"],
+    ["host", "inputs", "simulated_board"],
+    ["run", "cli"],
 ]
 RANK = {module: rank for rank, group in enumerate(GROUPS) for module in group}
 

@@ -15,6 +15,7 @@ from logicnn.gateware.layers import KEEP
 from logicnn.gateware.link import Link
 from logicnn.gateware.pll import clocked_by_pll, dividers
 from logicnn.gateware.top import leds_of
+from logicnn.gateware.uart import divisor_of
 from logicnn.gateware.weights import PIECE
 from logicnn.protocol import Fault, Identity
 from logicnn.resources import device_of
@@ -152,7 +153,7 @@ class SparseBoardTop(Elaboratable):
         device = device_of(platform)
         loaded = bool(device and device.capacity.spram)
         leds = leds_of(platform)
-        divisor, period_ns = round(self._frequency / self._baud), 1e9 / self._frequency
+        divisor, period_ns = divisor_of(self._frequency, self._baud), 1e9 / self._frequency
         m.submodules.classifier = classifier = SparseClassifier(self._plan, divisor, len(leds), loaded=loaded, period_ns=period_ns)
         self.times = classifier.times
         uart = platform.request("uart", 0, dir="-")

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from logicnn.gateware.core import Accelerator
 from logicnn.gateware.layers import KEEP, port_shape
 from logicnn.gateware.link import Link
+from logicnn.gateware.uart import divisor_of
 from logicnn.mapping import Mapping
 from logicnn.protocol import Identity
 
@@ -144,7 +145,7 @@ class BoardTop(Elaboratable):
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         pins = leds_of(platform)
-        m.submodules.classifier = classifier = SerialClassifier(self._mapping, round(frequency / self._baud), len(pins))
+        m.submodules.classifier = classifier = SerialClassifier(self._mapping, divisor_of(frequency, self._baud), len(pins))
         m.d.comb += [classifier.rx.eq(rx.i), tx.o.eq(classifier.tx)]
         for index, pin in enumerate(pins):
             m.submodules[f"led{index}"] = led = io.Buffer("o", pin)

@@ -5,9 +5,22 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
+from logicnn.errors import LogicnnError
 from logicnn.protocol import SILENCE
 
-__all__ = ["Receiver", "Silence", "Transmitter"]
+__all__ = ["Receiver", "Silence", "Transmitter", "divisor_of"]
+
+LEAST = 4  # cycles a bit that are enough to find its middle
+WRONG = 0.02  # of a bit's length; a byte is read up to 3 %, and the other side has an error of its own
+
+
+def divisor_of(frequency: float, baud: int) -> int:
+    """Cycles a bit at a clock of `frequency` Hz. Raises `LogicnnError` where they are too few, or no whole number is near."""
+    divisor = round(frequency / baud)
+    if divisor < LEAST or abs(frequency / divisor / baud - 1) > WRONG:
+        near = frequency / max(LEAST, divisor)
+        raise LogicnnError(f"baud must be made from a clock of {frequency / 1e6:g} MHz within {WRONG:.0%}, not {baud}; {near:.0f} can")
+    return divisor
 
 
 class Receiver(wiring.Component):

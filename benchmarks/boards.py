@@ -1,0 +1,71 @@
+"""Every shipped network on every shipped board: built and checked, or why it does not fit.
+
+    LOGICNN_DATA=../shared/data python -m benchmarks.boards
+
+Whole board designs, each netlist checked on the test set of its network and on random and structured inputs;
+that of a convolution engine clock cycle by clock cycle. Half an hour on one core.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import finished, write_result
+from logicnn import boards
+from logicnn.build import Options, TooBig, build, mapped
+from logicnn.cli import guarded
+from logicnn.files import load, shipped
+from logicnn.progress import Steps
+
+SEED = 1
+
+
+def placed(model: str, name: str, options: Options) -> dict[str, Any]:
+    """One network on one board."""
+    network, board = load(model), boards.find(name)
+    common = {"model": model, "digest": network.digest(), "board": name, "device": board.device_name}
+    try:
+        mapping = mapped(network, board)
+        report = build(mapping, board, options, Steps(quiet=False))
+    except TooBig as refusal:
+        return common | {"fits": False, "refusal": str(refusal)}
+    checked = report.verification
+    assert checked is not None
+    return common | {
+        "fits": True,
+        "lut4": report.resources.lut4,
+        "logic_cells": report.resources.logic_cells,
+        "estimated_logic_cells": report.estimate.logic_cells,
+        "bram": report.resources.bram,
+        "dsp": report.resources.dsp,
+        "spram": report.resources.spram,
+        "fmax_mhz": round(report.timing.fmax_mhz, 2),
+        "clock_mhz": round(report.timing.clock_mhz, 3),
+        "core_delay_ns": round(report.timing.core_delay_ns, 2),
+        "latency_cycles": report.timing.latency_cycles,
+        "interval_cycles": report.timing.interval_cycles,
+        **asdict(report.placement),
+        **asdict(checked),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/boards"), help="folder of builds (default: %(default)s)")
+    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
+    given = parser.parse_args()
+    options = Options(given.output, SEED, data_dir=given.data_dir)
+    rows = []
+    for model in shipped():
+        for name in boards.names():
+            rows.append(finished(given.output / f"{model}-{name}", lambda model=model, name=name: placed(model, name, options)))
+            print(json.dumps(rows[-1]), flush=True)
+    placed_rows, refused = ([row for row in rows if row["fits"] == fits] for fits in (True, False))
+    write_result("boards", SEED, {"placed": placed_rows, "refused": refused})
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
