@@ -22,7 +22,7 @@ from logicnn.progress import Steps
 from logicnn.resources import DEVICES
 from logicnn.verify import vectors_for
 
-__all__ = ["ExportError", "Exported", "export"]
+__all__ = ["ExportError", "Exported", "component_of", "export", "mapping_of"]
 
 NEUTRAL = DEVICES["LFE5U-85F"]  # whose delays place registers: the text has no cells of any device
 VECTORS = 200
@@ -58,7 +58,7 @@ class Exported:
         return list(files)
 
 
-def _mapping(network: Network, stream: bool, period_ns: float) -> Mapping:
+def mapping_of(network: Network, stream: bool, period_ns: float) -> Mapping:
     """Logic, with registers for streams; on engines what is far too big for logic."""
     if estimate.unshared_bits(network) > estimate.SEARCHED * NEUTRAL.capacity.logic_cells:
         if not stream:
@@ -70,7 +70,8 @@ def _mapping(network: Network, stream: bool, period_ns: float) -> Mapping:
     return Mapping.unrolled(network, range(network.core_start, len(network.layers)))
 
 
-def _component(mapping: Mapping, stream: bool):
+def component_of(mapping: Mapping, stream: bool):
+    """What is exported: combinational, or with streams."""
     from logicnn.gateware import Accelerator, ConvolutionEngine, Core
 
     if mapping.plan:
@@ -188,8 +189,8 @@ def export(network: Network, name: str, folder: Path, *, stream: bool, period_ns
     """
     if not NAME.fullmatch(name):
         raise ExportError(f"name must be letters, digits and '_', and not begin with a digit, not {name!r}")
-    mapping = _mapping(network, stream, period_ns)
-    component = _component(mapping, stream)
+    mapping = mapping_of(network, stream, period_ns)
+    component = component_of(mapping, stream)
     text = _verilog(component, name, folder)
     ports = re.findall(r"^  (?:input|output) [^;]*;", text[text.index(f"module {name}(") :].split("endmodule")[0], flags=re.M)
     vectors = vectors_for(network, "quick", data_dir)

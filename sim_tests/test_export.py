@@ -1,19 +1,16 @@
 """Networks as Verilog: read again by Yosys for three families, and by simulators with the testbench that comes along."""
 
-import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.back import rtlil
 
-from logicnn import bits, cli, load, tools
-from logicnn.export import ExportError, _component, _mapping, export
-from logicnn.netlist import Netlist
-from logicnn.verify import decode, random_vectors
+from benchmarks.verilog import compiled, lut_counts, mismatches, own_lut4, simulated, text_netlist
+from logicnn import cli, load
+from logicnn.export import ExportError, export
+from logicnn.verify import Vectors, random_vectors
 from sim_tests.sparse_helpers import network
 
 
@@ -35,23 +32,6 @@ def once(tmp_path_factory):
         return folder / "core.v"
 
     return get
-
-
-def compiled(path: Path, simulator: str) -> list[str]:
-    """Compiles the testbench beside a core by Icarus Verilog or Verilator; the command that runs it, in its folder."""
-    sources = [f"{path.stem}_tb.v", path.name]
-    if simulator == "iverilog":
-        command, run = ["iverilog", "-g2012", "-o", "sim", *sources], ["vvp", "-n", "sim"]
-    else:
-        options = ["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O0", "-o", "sim", "--Mdir", "obj"]
-        command, run = ["verilator", *options, *sources], ["obj/sim"]
-    made = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr[-2000:]
-    return run
-
-
-def simulated(path: Path, command: list[str]) -> subprocess.CompletedProcess:
-    return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
 
 
 def need(simulator: str) -> None:
@@ -95,41 +75,23 @@ def test_engine_testbench(tmp_path, monkeypatch):
     assert done.returncode == 0 and "PASS: 3 vectors" in done.stdout
 
 
-def synthesised(folder: Path, script: str, read: str) -> Netlist:
-    (folder / "again.ys").write_text(f"{read}\n{script}\nwrite_json again.json\n")
-    tools.run(["yosys", "-q", "again.ys"], folder, "again.log")
-    return Netlist(folder / "again.json")
-
-
 @pytest.mark.parametrize("model", ["digits-bnn", "nid-a"])
 def test_again_for_ice40(once, tmp_path, model):
     """The text costs the LUTs of the component itself, within 2 %, and is the network."""
-    whole = load(model)
     once(tmp_path, model, "--combinational")
-    again = synthesised(tmp_path, "synth_ice40 -top core", "read_verilog core.v")
-    component = _component(_mapping(whole, False, 10.0), False)
-    (tmp_path / "own.il").write_text(rtlil.convert(component, name="core", emit_src=False))
-    own = synthesised(tmp_path, "synth_ice40 -top core", "read_rtlil own.il")
-    assert again.cells["SB_LUT4"] == pytest.approx(own.cells["SB_LUT4"], rel=0.02)
-    x = random_vectors(whole, 512)
-    given = dict(zip(again.nets("i"), bits.pack(whole.encode(x)), strict=True))
-    word = bits.unpack(again.evaluate(given, again.nets("o")), len(x))
-    assert np.array_equal(decode(whole, word), whole.evaluate(x))
+    again = text_netlist(tmp_path, "synth_ice40 -top core")
+    assert again.cells["SB_LUT4"] == pytest.approx(own_lut4(load(model), tmp_path, stream=False), rel=0.02)
+    x = random_vectors(load(model), 512)
+    assert mismatches(again, load(model), Vectors(x, np.zeros(0, np.int64), "random")) == 0
 
 
-@pytest.mark.parametrize(
-    ("script", "cells", "most"),
-    [("synth_xilinx -noiopad -flatten -top core", "LUT[1-6]", 600), ("synth_ecp5 -nowidelut -top core", "LUT4", 1100)],
-)
-def test_for_other_families(once, tmp_path, script, cells, most):
+@pytest.mark.parametrize(("family", "most"), [("xilinx", 600), ("ecp5", 1100)])
+def test_for_other_families(once, tmp_path, family, most):
     """Synthesis succeeds, and LUTs are counted: of up to six inputs, and of four."""
     once(tmp_path, "digits-bnn", "--combinational")
-    (tmp_path / "other.ys").write_text(f"read_verilog core.v\n{script}\ntee -q -o stat.json stat -json\n")
-    tools.run(["yosys", "-q", "other.ys"], tmp_path, "other.log")
-    kinds = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
-    total = sum(count for kind, count in kinds.items() if re.fullmatch(cells, kind))
-    print(f"{script}: {total} LUTs")
-    assert 0 < total < most
+    counts = lut_counts(tmp_path, family)
+    print(f"{family}: {sum(counts.values())} LUTs")
+    assert 0 < sum(counts.values()) < most and set(counts) <= {f"LUT{inputs}" for inputs in range(1, 7)}
 
 
 def test_header(tmp_path):

@@ -1,19 +1,22 @@
 """The board design as seen from its serial line: samples in, classes out."""
 
+import json
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 
-from logicnn.gateware.top import SerialClassifier
+from logicnn import boards, tools
+from logicnn.gateware.top import BoardTop, SerialClassifier
 from logicnn.mapping import Mapping
 from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset, Threshold
-from logicnn.protocol import TAGS, Kind, pack_sample
+from logicnn.protocol import TAGS, Counters, Decoder, Fault, Frame, Identity, Kind, pack_sample
 from logicnn.resources import DEVICES
 from logicnn.sharing import optimise
+from logicnn.simulate import Simulation
 from sim_tests.helpers import all_bits, dense_network, int_network
-from sim_tests.serial_helpers import DIVISOR, converse, request
+from sim_tests.serial_helpers import DIVISOR, converse, error, request
 
 
 def classes_over_the_line(network, encoded, registers=(), mapping: Mapping | None = None, bit_cycles: float = DIVISOR):
@@ -81,3 +84,63 @@ def test_sender_fast_or_slow(error):
     encoded = np.random.default_rng(2).random((10, 13)) < 0.5
     answers, _ = classes_over_the_line(network, encoded, bit_cycles=DIVISOR * (1 + error))
     assert answers == network.evaluate_bits(encoded).tolist()
+
+
+LANES = 64
+NETLIST_DIVISOR = 12  # cycles a bit: 1 Mbaud at 12 MHz
+
+
+def levels(data: bytes) -> np.ndarray:  # (cycles,)
+    """A line on which these bytes are sent."""
+    bits = [level for byte in data for level in (0, *(byte >> place & 1 for place in range(8)), 1)]
+    return np.repeat(bits, NETLIST_DIVISOR)
+
+
+def sent(line: np.ndarray) -> bytes:
+    """The bytes that were sent on a line (cycles,)."""
+    found, at = bytearray(), 0
+    while at < len(line):
+        if line[at]:
+            at += 1
+            continue
+        middles = at + NETLIST_DIVISOR // 2 + NETLIST_DIVISOR * np.arange(1, 10)
+        *bits, stop = line[middles]
+        assert stop == 1, "no stop bit"
+        found.append(sum(int(bit) << place for place, bit in enumerate(bits)))
+        at = middles[-1]
+    return bytes(found)
+
+
+def test_netlist(tmp_path):
+    """The synthesised design of a board, from pin to pin: identity, a sample for each lane, a damaged one, and the counters."""
+    network, platform = wide_network(), boards.find("icebreaker").make_platform()
+    plan = platform.prepare(BoardTop(Mapping.unrolled(network), 1, 1_000_000), "top", debug_verilog=False, emit_src=False)
+    for name, data in plan.files.items():
+        (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    tools.run(json.loads((tmp_path / "build_top.json").read_text())["commands"][0], tmp_path, "synthesis.log")
+    encoded = np.random.default_rng(6).random((LANES, 13)) < 0.5
+    identity = Identity.of(network, 1)
+    idle = np.ones(12 * 10 * NETLIST_DIVISOR, np.int64)
+    damaged = bytearray(request(Kind.CLASSIFY, 3, b"ab"))
+    damaged[4] ^= 4
+    lanes = []
+    for sample in encoded:
+        asked = request(Kind.CLASSIFY, 5, pack_sample(sample, 1)), bytes(damaged), request(Kind.COUNTERS, 6)
+        parts = [
+            levels(request(Kind.IDENTIFY, 1)),
+            *[idle] * (len(identity.to_bytes()) // 10),
+            *(part for each in asked for part in (levels(each), idle)),
+        ]
+        lanes.append(np.concatenate([idle, *parts, idle]))
+    longest = max(map(len, lanes))  # escapes
+    line = np.stack([np.concatenate([lane, np.ones(longest - len(lane), np.int64)]) for lane in lanes], axis=1)
+    taken = Simulation(tmp_path / "top.json", LANES).run({"uart_0__rx__io": line}, record=["uart_0__tx__io"])["uart_0__tx__io"]
+    expected = network.evaluate_bits(encoded)
+    assert len(set(expected.tolist())) == 3
+    for lane in range(LANES):
+        assert Decoder().feed(sent(taken[:, lane])) == [
+            Frame(Kind.IDENTIFY, 1, identity.to_bytes()),
+            Frame(Kind.CLASSIFY, 5, bytes([expected[lane]])),
+            error(Fault.CRC, 3),
+            Frame(Kind.COUNTERS, 6, Counters(1, 1).to_bytes()),
+        ]

@@ -1,0 +1,148 @@
+"""Every shipped network as Verilog: its testbench in two simulators, and the text read again by synthesis for three families.
+
+    LOGICNN_DATA=../shared/data python -m benchmarks.verilog
+
+Needs Icarus Verilog and Verilator on the PATH. LUT4 are those of `synth_ice40` of the text and of the component itself; the netlist of the
+text is compared with the network on test samples and random inputs where it is combinational. A convolution engine, whose weights are in
+the text, is simulated and not synthesised. Twenty minutes on one core.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from amaranth.back import rtlil
+
+from benchmarks.common import finished, write_result
+from logicnn import bits, tools
+from logicnn.cli import guarded
+from logicnn.errors import CheckFailed, LogicnnError
+from logicnn.export import ExportError, component_of, export, mapping_of
+from logicnn.files import load, shipped
+from logicnn.netlist import Netlist
+from logicnn.network import Network
+from logicnn.verify import Vectors, decode, vectors_for
+
+__all__ = ["SIMULATORS", "compiled", "lut_counts", "own_lut4", "simulated", "text_netlist"]
+
+SEED = 0  # nothing is random but the vectors, whose seed is fixed
+SIMULATORS = ("iverilog", "verilator")
+FORMS = ("combinational", "stream")
+FAMILIES = {"xilinx": ("synth_xilinx -noiopad -flatten -top core", "LUT[1-6]"), "ecp5": ("synth_ecp5 -nowidelut -top core", "LUT4")}
+PERIOD_NS = 10.0
+
+
+def compiled(path: Path, simulator: str) -> list[str]:
+    """Compiles the testbench beside a core; the command that runs it, in its folder. Raises `CheckFailed` with what the simulator says."""
+    sources = [f"{path.stem}_tb.v", path.name]
+    if simulator == "iverilog":
+        command, run = ["iverilog", "-g2012", "-o", "sim", *sources], ["vvp", "-n", "sim"]
+    else:
+        options = ["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O0", "-o", "sim", "--Mdir", "obj"]
+        command, run = ["verilator", *options, *sources], ["obj/sim"]
+    made = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise CheckFailed(f"{simulator} failed: {made.stderr[-2000:]}")
+    return run
+
+
+def simulated(path: Path, command: list[str]) -> subprocess.CompletedProcess:
+    """Runs a compiled testbench."""
+    return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
+
+
+def text_netlist(folder: Path, script: str, read: str = "read_verilog core.v") -> Netlist:
+    """What a synthesis script makes of ``core.v`` in a folder."""
+    (folder / "again.ys").write_text(f"{read}\n{script}\nwrite_json again.json\n")
+    tools.run(["yosys", "-q", "again.ys"], folder, "again.log")
+    return Netlist(folder / "again.json")
+
+
+def own_lut4(network: Network, folder: Path, *, stream: bool) -> int:
+    """LUT4 on iCE40 of the component that was exported."""
+    component = component_of(mapping_of(network, stream, PERIOD_NS), stream)
+    (folder / "own.il").write_text(rtlil.convert(component, name="core", emit_src=False))
+    return text_netlist(folder, "synth_ice40 -top core", "read_rtlil own.il").cells["SB_LUT4"]
+
+
+def lut_counts(folder: Path, family: str) -> dict[str, int]:
+    """Cells that are LUTs, by type, after synthesis of ``core.v`` in a folder for one of `FAMILIES`."""
+    script, cells = FAMILIES[family]
+    (folder / "other.ys").write_text(f"read_verilog core.v\n{script}\ntee -q -o stat.json stat -json\n")
+    tools.run(["yosys", "-q", "other.ys"], folder, "other.log")
+    kinds = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
+    return {kind: count for kind, count in sorted(kinds.items()) if re.fullmatch(cells, kind)}
+
+
+def mismatches(netlist: Netlist, network: Network, vectors: Vectors) -> int:
+    """Vectors on which a combinational netlist with ports i and o differs from the network."""
+    given = dict(zip(netlist.nets("i"), bits.pack(network.encode(vectors.x)), strict=True))
+    word = bits.unpack(netlist.evaluate(given, netlist.nets("o")), len(vectors.x))
+    return int(np.count_nonzero(decode(network, word) != network.evaluate(vectors.x)))
+
+
+def measured(model: str, form: str, data_dir: str | None) -> dict[str, Any]:
+    """One network in one form, or why it has none."""
+    network, stream = load(model), form == "stream"
+    row: dict[str, Any] = {"model": model, "digest": network.digest(), "form": form}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            made = export(network, "core", folder, stream=stream, period_ns=PERIOD_NS, data_dir=data_dir)
+        except ExportError as refusal:
+            return row | {"exported": False, "refusal": str(refusal)}
+        path = folder / "out" / "core.v"
+        path.parent.mkdir()
+        made.write(path, force=False)
+        row |= {"exported": True, "vectors": made.vectors, "latency_cycles": mapping_of(network, stream, PERIOD_NS).latency}
+        for simulator in SIMULATORS:
+            start = time.perf_counter()
+            done = simulated(path, compiled(path, simulator))
+            passed = done.returncode == 0 and f"PASS: {made.vectors} vectors" in done.stdout
+            row |= {f"{simulator}_passed": passed, f"{simulator}_seconds": round(time.perf_counter() - start, 1)}
+        if mapping_of(network, stream, PERIOD_NS).plan:
+            return row
+        again = text_netlist(path.parent, "synth_ice40 -top core")
+        row |= {"ice40_lut4": again.cells["SB_LUT4"], "ice40_lut4_component": own_lut4(network, path.parent, stream=stream)}
+        for family in FAMILIES:
+            counts = lut_counts(path.parent, family)
+            row |= {f"{family}_luts": sum(counts.values()), f"{family}_luts_by_type": counts}
+        if not stream:
+            vectors = vectors_for(network, "full", data_dir)
+            row |= {"netlist_vectors": len(vectors.x), "netlist_dataset": vectors.source, "mismatches": mismatches(again, network, vectors)}
+    return row
+
+
+def _version(simulator: str) -> str:
+    """Its name and version, by itself. Raises `LogicnnError` where it is not installed."""
+    try:
+        shown = subprocess.run([simulator, "-V" if simulator == "iverilog" else "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        raise LogicnnError(f"{simulator} was not found; install it (Debian: {simulator})") from None
+    return shown.stdout.splitlines()[0].strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("build/verilog"), help="folder that keeps finished rows (default: %(default)s)")
+    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
+    given = parser.parse_args()
+    versions = {simulator: _version(simulator) for simulator in SIMULATORS}
+    rows = []
+    for model in shipped():
+        for form in FORMS:
+            rows.append(finished(given.output / f"{model}-{form}", lambda model=model, form=form: measured(model, form, given.data_dir)))
+            print(json.dumps(rows[-1]), flush=True)
+    exported, refused = ([row for row in rows if row["exported"] == made] for made in (True, False))
+    write_result("verilog", SEED, {"simulators": versions, "exported": exported, "refused": refused})
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
