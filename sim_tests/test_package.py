@@ -38,9 +38,8 @@ GROUPS = [
     ["verify"],
     ["verify_engine"],
     ["report"],
-    ["build", "export"],
     ["host", "inputs", "simulated_board"],
-    ["run", "cli"],
+    ["build", "export", "run", "cli"],
 ]
 RANK = {module: rank for rank, group in enumerate(GROUPS) for module in group}
 
