@@ -215,6 +215,14 @@ def _check_engine(mapping: Mapping, board: Board) -> None:
         dividers(platform.default_clk_frequency, wanted)
 
 
+def _check_baud(mapping: Mapping, board: Board, options: Options) -> None:
+    """That the design's clock makes the serial line's rate."""
+    from logicnn.gateware.uart import divisor_of
+
+    frequency = clock_hz(mapping, board)
+    divisor_of(frequency if mapping.plan else frequency / divider_for(mapping, board, frequency), options.baud)
+
+
 def _attempts(mapping: Mapping, board: Board, options: Options) -> list[Placement]:
     return attempts(board.device.family, options.seed, engine=mapping.plan is not None)
 
@@ -312,6 +320,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     _check_fits(predicted, board, _name(mapping))
     if mapping.plan:
         _check_engine(mapping, board)
+    _check_baud(mapping, board, options)
     folder = build_folder(mapping, board, options)
     _prepare_folder(folder, family)
     try:

@@ -216,6 +216,19 @@ def test_bad_board_file(tmp_path, text, message, capsys):
     assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("baud", ["fast", "0", "20000000"])
+def test_baud_refused(baud, capsys):
+    with pytest.raises(SystemExit) as refusal:
+        run("--board", "icebreaker", "--baud", baud)
+    assert refusal.value.code == 2 and f"must be a whole number from 300 to 12000000, not {baud!r}" in capsys.readouterr().err
+
+
+def test_baud_of_no_clock(tmp_path, capsys):
+    """A rate that the board's divided clock cannot make ends before anything is built."""
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(tmp_path), "--baud", "921600") == 2
+    assert "error: baud must be made from a clock of 6 MHz within 2%, not 921600; 857143 can" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("seed", ["-1", "one", "99999999999"])
 def test_seed_refused(seed, capsys):
     with pytest.raises(SystemExit) as refusal:

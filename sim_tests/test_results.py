@@ -1,11 +1,14 @@
 """The kept results say what they must, and the networks that they are about are here."""
 
+import itertools
 import json
 
 import pytest
 
 from benchmarks.common import NETWORKS, RESULTS
 from logicnn import load
+from logicnn.boards import names
+from logicnn.files import shipped
 from logicnn.flash import CRC_BYTES
 from logicnn.mapping import Mapping
 from logicnn.resources import DEVICES
@@ -188,3 +191,28 @@ def test_spe():
         for row in kept["spe_against_pe"]:
             if row["engine"] == "sparse" and all(row[key] == plain[key] for key in ("device", "multipliers")):
                 assert row["lut4"] < plain["lut4"] and row["dsp"] == (-(-row["keep"] // shared) if row["multipliers"] == "DSP" else 0)
+
+
+def test_boards():
+    """Every shipped network on every shipped board, or a reason; every netlist is the network, and clocks are met."""
+    kept = result("boards")
+    assert {(row["model"], row["board"]) for row in [*kept["placed"], *kept["refused"]]} == set(itertools.product(shipped(), names()))
+    for row in kept["placed"]:
+        assert row["digest"] == load(row["model"]).digest() and row["mismatches"] == 0 and row["vectors"] > 4096
+        assert row["fmax_mhz"] >= row["clock_mhz"] and row["core_delay_ns"] > 0 and row["lut4"] > 0 and "test (" in row["dataset"]
+    assert all("prune" in row["refusal"] or "choose a larger board" in row["refusal"] for row in kept["refused"])
+    assert {row["model"] for row in kept["placed"] if row["board"] == "ulx3s"} == set(shipped())
+
+
+def test_verilog():
+    """Every shipped network passes its testbench in both simulators; text and component cost the same LUTs within 2 %."""
+    kept = result("verilog")
+    assert {row["model"] for row in kept["exported"]} == set(shipped())
+    assert [row["model"] for row in kept["refused"]] == ["lenet5-ikr"]
+    for row in kept["exported"]:
+        assert row["digest"] == load(row["model"]).digest() and row["iverilog_passed"] and row["verilator_passed"]
+        if row["model"] != "lenet5-ikr":
+            assert abs(row["ice40_lut4"] / row["ice40_lut4_component"] - 1) <= 0.02
+            assert row["xilinx_luts"] > 0 and row["ecp5_luts"] > 0
+        if row["form"] == "combinational":
+            assert row["mismatches"] == 0 and row["netlist_vectors"] > 4096

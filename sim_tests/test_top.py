@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from logicnn import boards, tools
+from logicnn.errors import LogicnnError
 from logicnn.gateware.top import BoardTop, SerialClassifier
+from logicnn.gateware.uart import divisor_of
 from logicnn.mapping import Mapping
 from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset, Threshold
 from logicnn.protocol import TAGS, Counters, Decoder, Fault, Frame, Identity, Kind, pack_sample
@@ -84,6 +86,25 @@ def test_sender_fast_or_slow(error):
     encoded = np.random.default_rng(2).random((10, 13)) < 0.5
     answers, _ = classes_over_the_line(network, encoded, bit_cycles=DIVISOR * (1 + error))
     assert answers == network.evaluate_bits(encoded).tolist()
+
+
+@pytest.mark.parametrize(
+    ("frequency", "baud", "expected"), [(6e6, 115_200, 52), (12e6, 115_200, 104), (25e6, 1_000_000, 25), (24e6, 6_000_000, 4)]
+)
+def test_divisor(frequency, baud, expected):
+    assert divisor_of(frequency, baud) == expected
+
+
+@pytest.mark.parametrize(
+    ("frequency", "baud", "message"),
+    [
+        (6e6, 921_600, r"^baud must be made from a clock of 6 MHz within 2%, not 921600; 857143 can$"),
+        (1e6, 1_000_000, r"^baud must be made from a clock of 1 MHz within 2%, not 1000000; 250000 can$"),
+    ],
+)
+def test_no_divisor(frequency, baud, message):
+    with pytest.raises(LogicnnError, match=message):
+        divisor_of(frequency, baud)
 
 
 LANES = 64
