@@ -25,7 +25,7 @@ from logicnn.kernels import SparseError
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
 from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Slicer, Threshold
-from logicnn.placement import Placement, attempts, routed_by, stuck
+from logicnn.placement import LOG, Placement, attempts, routed_by, stuck
 from logicnn.progress import Steps
 from logicnn.protocol import BAUD
 from logicnn.report import Bitstream, FlashImage, Report, Timing
@@ -34,7 +34,7 @@ from logicnn.sparse import EngineTimes
 from logicnn.timing import Placed
 from logicnn.verify import Probe, Vectors, Verification, vectors_for, verify_netlist
 
-__all__ = ["Options", "TooBig", "build", "built_engine", "main", "mapped", "program"]
+__all__ = ["Options", "TooBig", "baud_rate", "build", "built_engine", "check_answers_a_byte", "main", "mapped", "program"]
 
 PROBE = Probe(inputs="classifier.store.bits", output="classifier.result")
 CORE = "classifier.accelerator.core"
@@ -122,7 +122,7 @@ def _check_fits(predicted: Resources, board: Board, what: str) -> None:
             )
 
 
-def _check_answers_a_byte(network: Network) -> None:
+def check_answers_a_byte(network: Network) -> None:
     """A board answers with the class, one byte."""
     if not isinstance(network.layers[-1], Argmax | Slicer) or network.output.interval.high > 255:
         raise LogicnnError(
@@ -157,6 +157,7 @@ class Stages:
         if given_up.is_file() and given_up.read_bytes() == key.encode():
             raise tools.ToolGaveUp(f"{command[0]} did not come to an end the last time")
         stamp.unlink(missing_ok=True)
+        (self._folder / LOG).unlink(missing_ok=True)  # which `hopeless` reads
         try:
             tools.run(command, self._folder, f"{name}.log", hopeless)
         except tools.ToolGaveUp:
@@ -315,7 +316,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     Raises `TooBig` before synthesis, `CheckFailed` for a mismatch, a missed clock or a failing tool; then no bitstream is left.
     """
     family = board.device.family
-    _check_answers_a_byte(mapping.network)
+    check_answers_a_byte(mapping.network)
     predicted = estimate.design(mapping, board.device)
     _check_fits(predicted, board, _name(mapping))
     if mapping.plan:
@@ -419,7 +420,8 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _baud(text: str) -> int:
+def baud_rate(text: str) -> int:
+    """For the command line."""
     if not text.isdecimal() or not 300 <= int(text) <= 12_000_000:
         raise argparse.ArgumentTypeError(f"must be a whole number from 300 to 12000000, not {text!r}")
     return int(text)
@@ -434,7 +436,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--verify", choices=("full", "quick", "none"), default=Options.verify, help="vectors to compare (default: %(default)s)"
     )
     parser.add_argument("--data-dir", help="folder of data sets for verification (default: the environment's LOGICNN_DATA)")
-    parser.add_argument("--baud", type=_baud, default=Options.baud, help="of the serial line (default: %(default)s)")
+    parser.add_argument("--baud", type=baud_rate, default=Options.baud, help="of the serial line (default: %(default)s)")
     parser.add_argument("--program", action="store_true", help="write the board's flash in the end")
     parser.add_argument("--json", action="store_true", help="print report.json instead of the text report")
 

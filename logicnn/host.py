@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -14,7 +15,8 @@ __all__ = ["Connection", "HostError", "Line", "open_port"]
 WINDOW = 2  # requests on their way: the next sample is sent while one is answered, until a board is found that cannot take it then
 TRIES = 4  # of one request
 WAIT_S = 0.1  # before a request is repeated that came too early
-LOADING_S = 5.0  # ten times what the largest image of weights takes
+LATEST_S = 5.0  # ten times what the largest image of weights takes to load
+LONGEST_ANSWER = 300  # bytes on the line
 SHOWN = 16  # bytes of what was sent, in a message
 PERMISSION = "you may not use it; on Linux its group, often dialout, must be yours"
 
@@ -38,6 +40,8 @@ class Line(Protocol):
     def read(self, size: int = 1) -> bytes: ...
 
     def write(self, data: bytes, /) -> int | None: ...
+
+    def close(self) -> None: ...
 
     @property
     def in_waiting(self) -> int: ...
@@ -75,20 +79,23 @@ class _Request:
     payload: bytes
     tries: int = 0
     waited_s: float = 0.0
-    fault: Fault | None = None
+    fault: Fault | None = None  # the last answer, if it was an error
+    sent: bytes = b""
+    due: float = 0.0  # when its answer counts as lost
 
 
 class Connection:
-    """A board on a `line`; `name` is what messages call it, `timeout_s` how long a board may take for an answer.
+    """A board on a `line` of `baud`; `name` is what messages call it, `timeout_s` how long the board may take for an answer.
 
     `damaged` counts what came over the line and was no answer: damaged frames, and errors whose request is not known.
     """
 
-    def __init__(self, line: Line, name: str, timeout_s: float = 2.0):
-        self._line, self._name, self._timeout_s = line, name, timeout_s
+    def __init__(self, line: Line, name: str, timeout_s: float = 2.0, baud: int = BAUD):
+        self._line, self._name, self._timeout_s, self._baud = line, name, timeout_s, baud
         self._decoder = Decoder()
         self._tags = itertools.cycle(range(1, TAGS))  # not 0, which is that of errors about noise
         self._window = WINDOW
+        self._noise = b""  # the last of what was no frame
         self.damaged = 0
 
     def identify(self) -> Identity:
@@ -122,67 +129,74 @@ class Connection:
     def _answers(self, kind: Kind, payloads: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
         """(index, payload) of the answers to requests of one kind, a few of them at a time. What is lost is sent again, newly tagged."""
         waiting: dict[int, _Request] = {}  # by tag
+        held: deque[_Request] = deque()  # until the board has answered what it was busy with
         coming = (_Request(index, payload) for index, payload in enumerate(payloads))
         while True:
-            for request in itertools.islice(coming, max(0, self._window - len(waiting))):
+            while len(waiting) < self._window and (request := held.popleft() if held else next(coming, None)):
                 self._send(kind, request, waiting)
             if not waiting:
                 return
-            frames = self._receive()
-            for frame in frames:
+            for frame in self._receive(min(request.due for request in waiting.values())):
                 request = None if isinstance(frame, Damage) else waiting.pop(frame.tag, None)
                 if isinstance(frame, Damage) or request is None:
                     self.damaged += 1
+                    self._noise = frame.data if isinstance(frame, Damage) else b""
                 elif frame.kind == kind:
                     yield request.index, frame.payload
                 else:
-                    self._refused(frame, request)
-                    self._send(kind, request, waiting)
-            if not frames:
-                for request in [waiting.pop(tag) for tag in list(waiting)]:
-                    self._send(kind, request, waiting)
+                    self._refused(frame, request, alone=not waiting)
+                    held.append(request)
+            for tag in [tag for tag, request in waiting.items() if request.due <= time.monotonic()]:
+                request = waiting.pop(tag)
+                request.fault = None
+                held.append(request)
 
-    def _send(self, kind: Kind, request: "_Request", waiting: dict[int, "_Request"]) -> None:
+    def _send(self, kind: Kind, request: _Request, waiting: dict[int, _Request]) -> None:
         """Raises `HostError` when a request was sent often enough."""
-        tag = next(each for each in self._tags if each not in waiting)
-        data = encode(Frame(kind, tag, request.payload))
         if request.tries == TRIES:
+            noise = self._noise or self._decoder.pending
+            what = f"sends what are no frames ({_shown(noise)})" if noise else "is silent"
             raise HostError(
-                f"the board at {self._name} {f'answers {request.fault.name}' if request.fault else 'is silent'}: {kind.name} was sent "
-                f"{TRIES} times ({_shown(data)}), with {self._timeout_s:g} s for each answer; is it configured, at this baud rate?"
+                f"the board at {self._name} {f'answers {request.fault.name}' if request.fault else what}: {kind.name} was sent "
+                f"{TRIES} times ({_shown(request.sent)}), with {self._timeout_s:g} s for each answer; is it configured, at this baud rate?"
             )
+        tag = next(each for each in self._tags if each not in waiting)
+        request.sent = encode(Frame(kind, tag, request.payload))
         request.tries += 1
         waiting[tag] = request
-        self._guarded(lambda: self._line.write(data))
+        self._guarded(lambda: self._line.write(request.sent))
+        on_line = sum(len(each.sent) + LONGEST_ANSWER for each in waiting.values())
+        request.due = time.monotonic() + self._timeout_s + on_line * 10 / self._baud
 
-    def _refused(self, frame: Frame, request: "_Request") -> None:
-        """An error of the board: nothing more to do, or to be tried again, soon or at once."""
+    def _refused(self, frame: Frame, request: _Request, *, alone: bool) -> None:
+        """An error of the board: nothing more to do, or to be tried again at once, or later, which is no fault of the request."""
         try:
-            fault = Fault(frame.payload[0]) if frame.kind == Kind.ERROR else None
+            request.fault = Fault(frame.payload[0]) if frame.kind == Kind.ERROR else None
         except (IndexError, ValueError):
-            fault = None
-        request.fault = fault
-        if fault == Fault.WEIGHTS:
+            request.fault = None
+        if request.fault == Fault.WEIGHTS:
             raise CheckFailed(f"the board at {self._name} has other weights in its flash than its network's; write its build's .flash.bin")
-        if fault == Fault.LOADING:
-            request.tries -= 1
-            request.waited_s += WAIT_S
-        if fault == Fault.BUSY:
+        if request.fault in (Fault.BUSY, Fault.LOADING):
             self._window = 1
-        if fault in (Fault.BUSY, Fault.LOADING):
-            time.sleep(WAIT_S)
-        if request.waited_s > LOADING_S:
-            raise HostError(f"the board at {self._name} has been loading its weights for {LOADING_S:g} s; reset it")
+            request.tries -= 1
+            if alone:  # else the answers that come first are time enough
+                time.sleep(WAIT_S)
+                request.waited_s += WAIT_S
+        most = max(LATEST_S, self._timeout_s)
+        if request.fault and request.waited_s > most:
+            raise HostError(f"the board at {self._name} has answered {request.fault.name} for {most:g} s; reset it")
 
-    def _receive(self) -> list[Frame | Damage]:
-        """The next frames; none where nothing came for `timeout_s` seconds."""
-        ends = time.monotonic() + self._timeout_s
-        while (left := ends - time.monotonic()) > 0:
-            self._line.timeout = left
-            frames = self._decoder.feed(self._guarded(lambda: self._line.read(max(1, self._line.in_waiting))))
+    def _receive(self, until: float) -> list[Frame | Damage]:
+        """The next frames; none where none came by then."""
+        while (left := until - time.monotonic()) > 0:
+            frames = self._decoder.feed(self._guarded(lambda: self._read(left)))
             if frames:
                 return frames
         return []
+
+    def _read(self, seconds: float) -> bytes:
+        self._line.timeout = seconds
+        return self._line.read(max(1, self._line.in_waiting))
 
     def _guarded(self, act: Callable[[], Result]) -> Result:
         """The port's own errors are ours: a board that is unplugged, above all."""

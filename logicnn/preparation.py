@@ -57,7 +57,8 @@ class Picture:
         """Of one picture; with `resize` its pixels are averaged to the size, with `invert` black is white."""
         from PIL import Image as pillow
 
-        if image.mode in DEEP:
+        raw = [str(each[3]) for each in getattr(image, "tile", ())]  # as it is in the file: Pillow reads 16-bit colour as eight
+        if image.mode in DEEP or any(";16" in each for each in raw):
             raise PreparationError(f"mode {image.mode} has more than eight bits a channel; save it with eight")
         if image.has_transparency_data:
             if image.convert("RGBA").getchannel("A").getextrema() != (255, 255):

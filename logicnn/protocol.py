@@ -7,8 +7,7 @@ CRC-16/IBM-3740 (polynomial 0x1021, from 0xFFFF) over header and payload, highes
 
 A board answers IDENTIFY with what it runs (`Identity`), CLASSIFY (a sample, `pack_sample`) with a byte, the class, COUNTERS with
 `Counters`. It answers ERROR, with a `Fault`, to everything that it does not accept, and forgets only that: a sample that it accepted is
-answered in any case. A frame that stops is one that was cut, when no byte came for `SILENCE` byte times; the flag of the next one ends it
-at once.
+answered in any case. A frame ends with the next flag, or when no byte came for `SILENCE` byte times.
 """
 
 import binascii
@@ -31,6 +30,7 @@ HEADER_BYTES, CRC_BYTES = 3, 2
 CRC_START = 0xFFFF
 IMAGES_BYTES, ERRORS_BYTES = 4, 2
 VERSION = 1
+LARGEST_PAYLOAD = (1 << 16) - 1
 LONGEST_NAME = 32  # characters of a network's name that a board keeps
 LARGEST_ANSWER = 1024  # bytes; what is longer is no answer of a board
 
@@ -154,7 +154,18 @@ class Identity:
         """Of a network that ends in a class, whose samples come in words of `word` bits."""
         given, low, high = network.input, network.input.interval.low, network.input.interval.high
         classes, values = network.output.interval.high + 1, network.core_input.size
-        return cls(network.digest(), network.name[:LONGEST_NAME], given.shape, low, high, values, word, classes)
+        made = cls(network.digest(), network.name[:LONGEST_NAME], given.shape, low, high, values, word, classes)
+        if made.sample_bytes > LARGEST_PAYLOAD:
+            raise ProtocolError(
+                f"a sample of {values} values of {word} bits has {made.sample_bytes} bytes; a frame holds {LARGEST_PAYLOAD}"
+            )
+        return made
+
+    def __post_init__(self) -> None:
+        words = self.digest, self.name
+        numbers = *self.input, self.low, self.high, self.values, self.word, self.classes
+        if not all(isinstance(each, str) for each in words) or not all(isinstance(each, int) for each in numbers):
+            raise ProtocolError(f"an identity must hold texts and integers, not {words} and {numbers}")
 
     @property
     def sample_bytes(self) -> int:
@@ -171,7 +182,7 @@ class Identity:
             fields = json.loads(data)
             version = fields.pop("logicnn")
             found = cls(**(fields | {"input": tuple(fields["input"])})) if version == VERSION else None
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ProtocolError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ProtocolError(f"the board's identity must be JSON with the fields of version {VERSION}, not {data[:80]!r}") from None
         if found is None:
             raise ProtocolError(f"the board speaks version {version!r} of the protocol, this is version {VERSION}")

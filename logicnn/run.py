@@ -91,13 +91,15 @@ def network_of(model: str | None, identity: Identity) -> Network:
 def connected(arguments: argparse.Namespace) -> Iterator[tuple[Connection, Network]]:
     """The board and the network that it should run."""
     if arguments.port != SIMULATED:
-        connection = Connection(open_port(arguments.port, arguments.baud), arguments.port, arguments.timeout)
-        yield connection, network_of(arguments.model, connection.identify())
+        with contextlib.closing(open_port(arguments.port, arguments.baud)) as line:
+            connection = Connection(line, arguments.port, arguments.timeout or TIMEOUT_S, arguments.baud)
+            yield connection, network_of(arguments.model, connection.identify())
         return
     network = load(arguments.model or DEFAULT)
+    build.check_answers_a_byte(network)
     board = boards.find(arguments.board)
-    with SimulatedBoard(build.mapped(network, board)) as simulated:
-        yield Connection(open_port(simulated.port), SIMULATED, SIMULATED_TIMEOUT_S), network
+    with SimulatedBoard(build.mapped(network, board)) as simulated, contextlib.closing(open_port(simulated.port)) as line:
+        yield Connection(line, SIMULATED, arguments.timeout or SIMULATED_TIMEOUT_S), network
 
 
 def _label(network: Network, index: int) -> str:
@@ -178,8 +180,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help=f"a shipped network or a .lnn file (default: what the board runs; {SIMULATED}: {DEFAULT})")
     parser.add_argument("--test-set", type=_count, metavar="N", help="the first N test samples of the network's data set")
     parser.add_argument("--data-dir", help="folder of data sets (default: the environment's LOGICNN_DATA)")
-    parser.add_argument("--baud", type=_count, default=BAUD, help="of the port (default: %(default)s)")
-    parser.add_argument("--timeout", type=_seconds, default=TIMEOUT_S, metavar="S", help="for an answer (default: %(default)s s)")
+    parser.add_argument("--baud", type=build.baud_rate, default=BAUD, help="of a real port (default: %(default)s)")
+    times = f"{TIMEOUT_S:g}; {SIMULATED}: {SIMULATED_TIMEOUT_S:g}"
+    parser.add_argument("--timeout", type=_seconds, metavar="S", help=f"seconds for an answer (default: {times})")
     parser.add_argument("--board", default="icebreaker", help=f"whose design {SIMULATED} runs (default: %(default)s)")
     parser.add_argument("--resize", action="store_true", help="average pictures of another size to the network's")
     parser.add_argument("--invert", action="store_true", help="black is white: for dark ink on paper")

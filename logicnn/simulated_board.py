@@ -12,7 +12,6 @@ from typing import Any
 
 from logicnn.errors import LogicnnError
 from logicnn.mapping import Mapping
-from logicnn.protocol import SILENCE
 
 __all__ = ["SimulatedBoard"]
 
@@ -22,7 +21,7 @@ POLL_S = 0.02
 
 
 class SimulatedBoard:
-    """A context whose `port` is the terminal's name. What ends the simulation too early is raised at the context's end."""
+    """A context whose `port` is the terminal's name. If the simulation fails, so does the port; the context ends with `LogicnnError`."""
 
     def __init__(self, mapping: Mapping):
         self._mapping = mapping
@@ -47,15 +46,16 @@ class SimulatedBoard:
         self._stop.set()
         self._thread.join()
         os.close(self._theirs)
-        os.close(self._ours)
         if self._error is not None:
-            raise self._error
+            raise LogicnnError(f"the simulation failed: {type(self._error).__name__}: {self._error}") from self._error
 
     def _run(self) -> None:
         try:
             self._simulate()
-        except BaseException as error:  # it goes to the thread that waits for us
-            self._error = error
+        except Exception as failure:  # it goes to the thread that waits for us
+            self._error = failure
+        finally:
+            os.close(self._ours)  # which ends the host's reading
 
     def _simulate(self) -> None:
         from amaranth.hdl import Signal
@@ -63,10 +63,11 @@ class SimulatedBoard:
 
         from logicnn.gateware.sparse_top import SparseClassifier
         from logicnn.gateware.top import SerialClassifier
+        from logicnn.gateware.uart import silent_cycles
 
         plan = self._mapping.plan
         dut: Any = SparseClassifier(plan, DIVISOR, 1, loaded=False, period_ns=1e3) if plan else SerialClassifier(self._mapping, DIVISOR, 1)
-        lasts = self._mapping.latency + SILENCE * BYTE + 100 * BYTE  # a sample, an error about a frame that was cut, an answer
+        lasts = self._mapping.latency + silent_cycles(DIVISOR) + 100 * BYTE  # a sample, an error about a frame that was cut, an answer
         quiet = 0  # cycles since a byte came or went
         stopped = Signal()
 
@@ -74,9 +75,12 @@ class SimulatedBoard:
             nonlocal quiet
             while not self._stop.is_set():
                 data = self._taken(POLL_S if quiet > lasts else 0)
-                for level in (level for byte in data for level in (0, *(byte >> place & 1 for place in range(8)), 1)):
-                    ctx.set(dut.rx, level)
-                    await ctx.tick().repeat(DIVISOR)
+                for byte in data:
+                    if self._stop.is_set():
+                        break
+                    for level in (0, *(byte >> place & 1 for place in range(8)), 1):
+                        ctx.set(dut.rx, level)
+                        await ctx.tick().repeat(DIVISOR)
                 if not data and quiet <= lasts:
                     await ctx.tick().repeat(BYTE)
                     quiet += BYTE

@@ -1,5 +1,6 @@
 """The host's end of the line, against a board that is a few lines of Python, and that loses what it is told to lose."""
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -24,10 +25,14 @@ class Board:
         self.requests: list[Frame] = []
         self.images = 0
         self.timeout: float | None = None
+        self.closed = False
 
     @property
     def in_waiting(self) -> int:
         return len(self.coming)
+
+    def close(self) -> None:
+        self.closed = True
 
     def read(self, size: int = 1) -> bytes:
         data, self.coming = self.coming[:size], self.coming[size:]
@@ -106,25 +111,51 @@ def test_one_answer_lost(instead, damaged, place, monkeypatch):
 
 
 def test_late_answer():
-    """An answer that comes after its request was repeated is not taken for another's."""
-    late: list[bytes] = []
+    """An answer that comes after its request was repeated counts as damage: the class is that of the repeated request."""
+    late: list[tuple[Frame, bytes]] = []
 
     def hook(number, asked, answer):
         if number == 0:
-            late.append(answer)
+            late.append((asked, answer))
             return b""
-        return (late.pop() if late else b"") + answer
+        if late and asked.payload == late[0][0].payload and asked.tag != late[0][0].tag:
+            return late.pop()[1] + answer
+        return answer
 
-    connection = connected(Board(hook=hook))
+    board = Board(hook=hook)
+    connection = connected(board)
     packed, expected = samples(5)
     assert classes(connection, packed) == expected
+    assert len(board.requests) == 6 and connection.damaged == 1
+
+
+def test_lost_while_others_are_answered():
+    """A request that got lost is repeated when its time is over, not at the end."""
+    board = Board(hook=lambda number, asked, answer: (time.sleep(0.002), b"" if number == 0 else answer)[1])
+    packed, expected = samples(300)
+    assert classes(connected(board), packed) == expected
+    assert board.requests[0].payload in [asked.payload for asked in board.requests[2:150]]
+
+
+class Chatter(Board):
+    """Something that sends a line of text whenever it is read, and answers nothing."""
+
+    def read(self, size: int = 1) -> bytes:
+        time.sleep(0.001)
+        return b"temperature 21.5\n"
+
+
+def test_no_board():
+    """A port that talks, but is no board, ends like one that is silent."""
+    with pytest.raises(HostError, match=r"^the board at PORT sends what are no frames \(74 65 6d 70 .*\): IDENTIFY was sent 4 times"):
+        connected(Chatter()).identify()
 
 
 def test_silent():
     board = Board(hook=lambda number, asked, answer: b"")
     with pytest.raises(
         HostError,
-        match=r"^the board at PORT is silent: IDENTIFY was sent 4 times \(7e [0-9a-f ]+ 7e\), with 0.01 s for each answer; "
+        match=r"^the board at PORT is silent: IDENTIFY was sent 4 times \(7e 41 [0-9a-f ]+ 7e\), with 0.01 s for each answer; "
         r"is it configured, at this baud rate\?$",
     ):
         connected(board).identify()
@@ -145,6 +176,15 @@ def test_busy_board_gets_one_at_a_time(monkeypatch):
     assert classes(connected(board), packed) == expected and len(board.requests) == 9
 
 
+def test_busy_for_long(monkeypatch):
+    """A board that classifies longer than a frame takes: its BUSY is no failure of the sample that comes too early."""
+    monkeypatch.setattr("logicnn.host.WAIT_S", 0.001)
+    board = Board(hook=lambda number, asked, answer: error(Fault.BUSY, asked.tag) if 1 <= number <= 30 else answer)
+    packed, expected = samples(4)
+    connection = Connection(board, "PORT", 0.05)
+    assert classes(connection, packed) == expected
+
+
 def test_weights():
     board = Board(hook=lambda number, asked, answer: error(Fault.WEIGHTS, asked.tag))
     with pytest.raises(CheckFailed, match=r"^the board at PORT has other weights in its flash than its network's; write its build's"):
@@ -153,9 +193,9 @@ def test_weights():
 
 def test_loading_for_ever(monkeypatch):
     monkeypatch.setattr("logicnn.host.WAIT_S", 0.001)
-    monkeypatch.setattr("logicnn.host.LOADING_S", 0.01)
+    monkeypatch.setattr("logicnn.host.LATEST_S", 0.01)
     board = Board(hook=lambda number, asked, answer: error(Fault.LOADING, asked.tag))
-    with pytest.raises(HostError, match=r"^the board at PORT has been loading its weights for 0.01 s; reset it$"):
+    with pytest.raises(HostError, match=r"^the board at PORT has answered LOADING for 0.01 s; reset it$"):
         classes(connected(board), samples(1)[0])
 
 

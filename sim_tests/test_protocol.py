@@ -2,6 +2,7 @@
 
 import binascii
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from logicnn import load
 from logicnn.bits import from_words
+from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset
 from logicnn.protocol import (
     CRC_START,
     LARGEST_ANSWER,
@@ -106,12 +108,21 @@ def test_long_name():
         (b"[]", r"must be JSON with the fields"),
         (b"{}", r"must be JSON with the fields"),
         (b'{"logicnn":1}', r"must be JSON with the fields"),
+        (b"[" * 2000, r"must be JSON with the fields"),
+        (Identity.of(load("digits-bnn"), 1).to_bytes().replace(b'"digest":"', b'"digest":1,"x":"'), r"must be JSON with the fields"),
+        (re.sub(rb'"digest":"[^"]*"', b'"digest":null', Identity.of(load("digits-bnn"), 1).to_bytes()), r"must be JSON with the fields"),
         (json.dumps({"logicnn": 2}).encode(), r"^the board speaks version 2 of the protocol, this is version 1$"),
     ],
 )
 def test_no_identity(data, message):
     with pytest.raises(ProtocolError, match=message):
         Identity.from_bytes(data)
+
+
+def test_sample_too_long():
+    wide = Network(Activations((1 << 19,), Interval(0, 1)), [BinaryDense(np.ones((2, 1 << 19), np.int8), Offset([0, 0])), Argmax()])
+    with pytest.raises(ProtocolError, match=r"^a sample of 524288 values of 1 bits has 65536 bytes; a frame holds 65535$"):
+        Identity.of(wide, 1)
 
 
 def test_counters():

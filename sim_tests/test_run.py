@@ -1,8 +1,12 @@
 """`logicnn run`: pictures, tables and test sets to a board that is simulated, or that is a few lines of Python."""
 
+import contextlib
 import json
 import os
 import pty
+import struct
+import time
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +14,13 @@ import pytest
 from PIL import Image
 
 from logicnn import cli, datasets, load
+from logicnn.files import save
+from logicnn.host import open_port
+from logicnn.mapping import Mapping
 from logicnn.preparation import Standardised
-from logicnn.protocol import Frame, Kind, encode
+from logicnn.protocol import Decoder, Fault, Frame, Kind, encode
+from logicnn.simulated_board import SimulatedBoard
+from sim_tests.sparse_helpers import network as small_network
 from sim_tests.test_host import Board
 
 DIGITS = load("digits-bnn")
@@ -63,6 +72,42 @@ def test_simulated_engine(capsys):
     assert code == 0 and json.loads(out)["counters"] == {"images": 1, "errors": 0}
 
 
+def test_simulated_small_engine(tmp_path, monkeypatch, capsys):
+    """Samples one after another: the engine refuses the next one's words while it works, and the host sends them again."""
+    monkeypatch.setattr("logicnn.estimate.SEARCHED", 0)  # as if it were too large for logic
+    network = replace(small_network(8, image=(1, 6, 6), convolutions=((3, 2, 2),), dense=()), name="small")
+    save(network, tmp_path / "small.lnn")
+    x = np.random.default_rng(5).integers(0, 256, (6, 36))
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",", fmt="%d")
+    code, out, _ = run(["--port", "sim", "--board", "ulx3s", "--model", tmp_path / "small.lnn", "--json", tmp_path / "x.csv"], capsys)
+    classes = [each["class"] for each in json.loads(out)["classes"]]
+    assert code == 0 and classes == network.evaluate(x.reshape(6, 1, 6, 6)).tolist() and len(set(classes)) > 1
+
+
+def test_simulated_cut_frame():
+    """A frame that stops is answered after a while, in which nothing else comes."""
+    with SimulatedBoard(Mapping.unrolled(DIGITS)) as simulated, contextlib.closing(open_port(simulated.port)) as line:
+        line.write(encode(Frame(Kind.IDENTIFY, 3))[:-2])
+        line.timeout = 20.0
+        assert Decoder().feed(line.read(8)) == [Frame(Kind.ERROR, 3, bytes([Fault.CUT]))]
+
+
+def test_simulation_fails(monkeypatch, capsys):
+    """What goes wrong in the simulator ends the command at once, in one line."""
+    monkeypatch.setattr("logicnn.simulated_board.SimulatedBoard._simulate", lambda self: 1 / 0)
+    start = time.monotonic()
+    code, _, err = run(["--port", "sim", "--model", "digits-bnn", "--test-set", 1], capsys)
+    assert code == 2 and err.splitlines()[-1] == "error: the simulation failed: ZeroDivisionError: division by zero"
+    assert time.monotonic() - start < 20
+
+
+def test_simulated_scores(tmp_path, capsys):
+    """A network that ends in scores has no board design."""
+    save(replace(DIGITS, layers=DIGITS.layers[:-1]), tmp_path / "scores.lnn")
+    code, _, err = run(["--port", "sim", "--model", tmp_path / "scores.lnn", "--test-set", 1], capsys)
+    assert code == 2 and err.splitlines()[-1].startswith("error: a board needs a network that ends in Argmax or Slicer")
+
+
 def test_pictures(tmp_path, board, capsys):
     paths, expected = pictures(tmp_path, 12)
     board()
@@ -97,7 +142,7 @@ def test_table(tmp_path, board, capsys):
 def test_table_of_integers(tmp_path, board, capsys):
     network = load("nid-a")
     rows = np.random.default_rng(2).integers(0, 2, (3, 593))
-    np.savetxt(tmp_path / "flows.csv", rows, delimiter=",", fmt="%d")
+    np.savetxt(tmp_path / "flows.csv", rows, delimiter=",", fmt="%d", encoding="utf-8-sig")  # as spreadsheets do
     board(network)
     code, out, _ = run(["--port", "PORT", "--json", tmp_path / "flows.csv"], capsys)
     assert code == 0 and [each["class"] for each in json.loads(out)["classes"]] == network.evaluate(rows).tolist()
@@ -139,6 +184,17 @@ def test_unknown_network(board, capsys):
     assert code == 2 and err.splitlines()[-1].endswith(", which is not shipped; give its file as --model")
 
 
+def deep_colours(size: int) -> bytes:
+    """A PNG file of 16 bits a channel, which Pillow does not write."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", size, size, 16, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(6 * size)) * size)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -147,10 +203,12 @@ def test_unknown_network(board, capsys):
         (["--port", "PORT", "--test-set", "360"], "--test-set must be at most 359, the test samples of digits, not 360"),
         (["--port", "PORT", "--model", "mnist-bnn", "--test-set", "1"], "the board at PORT runs digits-bnn "),
         (["--port", "PORT", "missing.png"], "cannot read missing.png: No such file or directory"),
-        (["--port", "PORT", "text.png"], "text.png is no picture that Pillow can read: cannot identify image file"),
+        (["--port", "PORT", "text.png"], "text.png is no picture that Pillow can read"),
         (["--port", "PORT", "large.png"], "large.png: 9 x 8 pixels; it must be 8 x 8, or give --resize"),
         (["--port", "PORT", "clear.png"], "clear.png: mode RGBA with transparent pixels has no one colour there; put it on a background"),
         (["--port", "PORT", "deep.png"], "deep.png: mode I;16 has more than eight bits a channel; save it with eight"),
+        (["--port", "PORT", "colours.png"], "colours.png: mode RGB has more than eight bits a channel; save it with eight"),
+        (["--port", "PORT", "damaged.png"], "damaged.png"),
         (["--port", "sim", "--model", "nonet", "--test-set", "1"], "unknown model 'nonet'"),
         (["--port", "sim", "--board", "noboard", "--test-set", "1"], "unknown board 'noboard'"),
     ],
@@ -166,6 +224,8 @@ def test_refused(arguments, message, tmp_path, monkeypatch, board, capsys):
     Image.new("L", (9, 8)).save(tmp_path / "large.png")
     Image.new("RGBA", (8, 8)).save(tmp_path / "clear.png")
     Image.new("I;16", (8, 8)).save(tmp_path / "deep.png")
+    (tmp_path / "colours.png").write_bytes(deep_colours(8))
+    (tmp_path / "damaged.png").write_bytes((tmp_path / "large.png").read_bytes()[:40])
     board()
     code, out, err = run(arguments, capsys)
     assert code == 2 and not out and err.splitlines()[-1].startswith(f"error: {message}")
@@ -176,7 +236,10 @@ def test_refused(arguments, message, tmp_path, monkeypatch, board, capsys):
     [
         ("1,2\n", r": row 1 must be 593 numbers, not '1,2'"),
         ("", " holds no sample"),
+        (",".join(["0"] * 592 + [""]), r": row 1 must be 593 numbers, not '0,0"),
+        (",".join(['"0"'] * 592), r": row 1 must be 593 numbers, not '0,0"),
         ("a,b\n", " holds no sample"),
+        ("a,1\n1,2\n", r": row 1 must be 593 numbers, not 'a,1'"),
         ("a,b\n1,2\n", r": row 1 must be 593 numbers, not '1,2'"),
         (",".join(["0"] * 592 + ["2"]), r": row 1 must hold integers in 0 ... 1, not 2"),
         (",".join(["0"] * 592 + ["0.5"]), r": row 1 must hold integers in 0 ... 1, not 0.5"),
@@ -196,6 +259,8 @@ def test_no_table(tmp_path, board, capsys):
     path = tmp_path / "flow.png"
     code, _, err = run(["--port", "PORT", path], capsys)
     assert code == 2 and err.splitlines()[-1] == f"error: {path}: nid-a reads no pictures; give a .csv file, a sample a row"
+    code, _, err = run(["--port", "PORT", "--resize", path], capsys)
+    assert code == 2 and err.splitlines()[-1] == "error: --resize and --invert are for pictures, which nid-a does not read"
 
 
 def test_no_such_port(capsys):
@@ -216,7 +281,8 @@ def test_silent_port(capsys):
     ("option", "value", "message"),
     [
         ("--test-set", "0", "must be a positive whole number, not '0'"),
-        ("--baud", "fast", "must be a positive whole number, not 'fast'"),
+        ("--baud", "fast", "must be a whole number from 300 to 12000000, not 'fast'"),
+        ("--baud", "9999999999", "must be a whole number from 300 to 12000000, not '9999999999'"),
         ("--timeout", "0", "must lie in 0 ... 3600 seconds, not '0'"),
         ("--timeout", "soon", "must lie in 0 ... 3600 seconds, not 'soon'"),
     ],

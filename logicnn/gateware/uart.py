@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from logicnn.errors import LogicnnError
 from logicnn.protocol import SILENCE
 
-__all__ = ["Receiver", "Silence", "Transmitter", "divisor_of"]
+__all__ = ["Receiver", "Silence", "Transmitter", "divisor_of", "silent_cycles"]
 
 LEAST = 4  # cycles a bit that are enough to find its middle
 WRONG = 0.02  # of a bit's length; a byte is read up to 3 %, and the other side has an error of its own
@@ -79,16 +79,21 @@ class Transmitter(wiring.Component):
         return m
 
 
+def silent_cycles(divisor: int) -> int:
+    """`SILENCE` byte times or a little more: the next power of two."""
+    return 1 << (SILENCE * 10 * divisor - 1).bit_length()
+
+
 class Silence(wiring.Component):
-    """`quiet` when no byte was `heard` for `SILENCE` byte times or a little more, the next power of two in cycles, until the next one."""
+    """`quiet` when no byte was `heard` for `silent_cycles`, until the next one."""
 
     def __init__(self, divisor: int):
-        self._bits = (SILENCE * 10 * divisor - 1).bit_length()
+        self._cycles = silent_cycles(divisor)
         super().__init__({"heard": In(1), "quiet": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        passed = Signal(self._bits + 1)
+        passed = Signal(range(self._cycles + 1))
         m.d.comb += self.quiet.eq(passed[-1])
         with m.If(self.heard):
             m.d.sync += passed.eq(0)
