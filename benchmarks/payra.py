@@ -69,7 +69,7 @@ def place(network: Network, board: str, options: Options) -> dict | None:
     except TooBig as refusal:
         print(refusal)
         return None
-    row = placed_row(network, report) | {"seed": options.seed}
+    row = placed_row(network, report) | {"seed": report.placement.seed}
     print(json.dumps(row), flush=True)
     return row
 

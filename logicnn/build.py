@@ -25,7 +25,7 @@ from logicnn.kernels import SparseError
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
 from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Slicer, Threshold
-from logicnn.placement import LOG, Placement, attempts, routed_by, stuck
+from logicnn.placement import LOG, Placement, attempts, placed_by, stuck
 from logicnn.progress import Steps
 from logicnn.protocol import BAUD
 from logicnn.report import Bitstream, FlashImage, Report, Timing
@@ -148,20 +148,21 @@ class Stages:
     ) -> bool:
         """Runs a tool unless its version, command, inputs and outputs are those of the last time; returns whether it ran.
 
-        Raises `ToolGaveUp` where it was `hopeless`, also when it was so the last time.
+        Raises `ToolGaveUp` where it was `hopeless`, also when it was so once before.
         """
         key = _sha256(tools.version(command[0]).encode(), *(word.encode() for word in command), *map(self._read, reads))
         stamp, given_up = self._folder / f"{name}.stamp", self._folder / f"{name}.given_up"
         if stamp.is_file() and all((self._folder / each).is_file() for each in makes) and stamp.read_bytes() == self._mark(key, makes):
             return False
-        if given_up.is_file() and given_up.read_bytes() == key.encode():
-            raise tools.ToolGaveUp(f"{command[0]} did not come to an end the last time")
+        if given_up.is_file() and key in given_up.read_text().split():
+            raise tools.ToolGaveUp(f"{command[0]} did not come to an end before")
         stamp.unlink(missing_ok=True)
         (self._folder / LOG).unlink(missing_ok=True)  # which `hopeless` reads
         try:
             tools.run(command, self._folder, f"{name}.log", hopeless)
         except tools.ToolGaveUp:
-            replace_file(given_up, key.encode())
+            before = given_up.read_bytes() if given_up.is_file() else b""
+            replace_file(given_up, before + f"{key}\n".encode())
             raise
         replace_file(stamp, self._mark(key, makes))
         return True
@@ -230,14 +231,13 @@ def _attempts(mapping: Mapping, board: Board, options: Options) -> list[Placemen
 
 def _place(stages: Stages, command: Sequence[str], tried: Sequence[Placement], reads: Sequence[str]) -> tuple[Placement, bool]:
     """Places and routes by the first attempt that comes to an end; returns it, and whether a tool ran."""
-    makes = ["timing.json", command[-1]]
-    for placement in tried[:-1]:
+    for placement in tried:
         try:
-            return placement, stages.run("place_route", routed_by(command, placement), reads, makes, stuck)
+            return placement, stages.run("place_route", placed_by(command, placement), reads, ["timing.json", command[-1]], stuck)
         except tools.ToolGaveUp:
             continue
-    last = tried[-1]
-    return last, stages.run("place_route", routed_by(command, last) if last.router else command, reads, makes)
+    seeds = f"seeds {tried[0].seed} to {tried[-1].seed}"
+    raise CheckFailed(f"place and route come to no end with {seeds}: try another --seed, a smaller network, or a larger board")
 
 
 def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Plan:

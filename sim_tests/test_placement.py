@@ -7,8 +7,11 @@ import sys
 import pytest
 
 from logicnn import cli, tools
-from logicnn.placement import ENGINE_SEED, LOG, LOGIC_SEED, PATIENCE, Placement, attempts, routed_by, stuck
+from logicnn.placement import ENGINE_SEED, LOG, LOGIC_SEED, SEEDS, Placement, attempts, placed_by, stuck
+from logicnn.placement import PATIENCE as PATIENCES
 from logicnn.resources import Family
+
+PATIENCE = PATIENCES[0]
 
 
 def log(folder, overused: list[int]) -> None:
@@ -38,41 +41,66 @@ def test_no_log(tmp_path):
     assert not stuck(tmp_path)
 
 
+def test_stuck_router1(tmp_path):
+    """Its log has what is left in a column of a table."""
+    table = "Info:  {}000 |   206946     155053 |  590   410 |     {}|       0.87     544.72|\n"
+    (tmp_path / LOG).write_text("".join(table.format(index, 5000 - index) for index in range(500)))
+    assert not stuck(tmp_path)
+    (tmp_path / LOG).write_text("".join(table.format(index, 5000 + index % 3) for index in range(PATIENCES[1] + 1)))
+    assert stuck(tmp_path)
+
+
 def test_attempts():
-    assert attempts(Family.ICE40, None, engine=False) == [Placement(LOGIC_SEED, "router2"), Placement(LOGIC_SEED, "router1")]
-    assert attempts(Family.ICE40, None, engine=True) == [Placement(ENGINE_SEED, "router1")]
-    assert attempts(Family.ECP5, 0, engine=False) == [Placement(0, "")]
+    assert attempts(Family.ICE40, None, engine=False) == [Placement(LOGIC_SEED + more, "router2") for more in range(SEEDS)]
+    assert attempts(Family.ICE40, None, engine=True) == [Placement(ENGINE_SEED + more, "router1") for more in range(SEEDS)]
+    assert attempts(Family.ECP5, 0, engine=False)[0] == Placement(0, "")
     assert "--seed 0" in Placement(0, "").options and "--router" not in Placement(0, "").options
 
 
-def test_routed_by():
-    command = ["nextpnr-ice40", "--router", "router2", "--seed", "3"]
-    assert routed_by(command, Placement(3, "router1")) == ["nextpnr-ice40", "--router", "router1", "--seed", "3"]
-    assert command[2] == "router2"
+def test_placed_by():
+    command = ["nextpnr-ice40", "--router", "router2", "--seed", "3", "--quiet"]
+    assert placed_by(command, Placement(4, "router2")) == ["nextpnr-ice40", "--router", "router2", "--seed", "4", "--quiet"]
+    assert command[4] == "3"
 
 
 @pytest.fixture
 def stubborn(tmp_path, monkeypatch):
-    """A nextpnr whose router2 goes round for ever; each of its runs leaves a line in `runs`."""
-    real, fake, runs = tools.executable("nextpnr-ice40"), tmp_path / "nextpnr", tmp_path / "runs"
+    """A nextpnr that goes round for ever with the seeds in the file `bad`; each of its runs leaves its seed in `runs`."""
+    real, fake, runs, bad = tools.executable("nextpnr-ice40"), tmp_path / "nextpnr", tmp_path / "runs", tmp_path / "bad"
     fake.write_text(
         f"#!{sys.executable}\nimport os, sys, time\n"
-        "router = sys.argv[sys.argv.index('--router') + 1] if '--router' in sys.argv else 'version'\n"
-        f"open({str(runs)!r}, 'a').write(router + chr(10))\n"
-        "if router == 'router2':\n"
+        "seed = sys.argv[sys.argv.index('--seed') + 1] if '--seed' in sys.argv else 'version'\n"
+        f"open({str(runs)!r}, 'a').write(seed + chr(10))\n"
+        f"if seed in open({str(bad)!r}).read().split():\n"
         f"    open({LOG!r}, 'w').write('iter=1 wires=1 overused=2\\n' * {PATIENCE + 1})\n    time.sleep(600)\n"
         f"os.execv({real!r}, [{real!r}, *sys.argv[1:]])\n"
     )
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("NEXTPNR_ICE40", os.fspath(fake))
-    return lambda: [line for line in runs.read_text().splitlines() if line != "version"]
+
+    def ran(*seeds: int) -> list[str]:
+        bad.write_text(" ".join(map(str, seeds)))
+        return [line for line in runs.read_text().splitlines() if line != "version"] if runs.exists() else []
+
+    return ran
 
 
-def test_other_router(tmp_path, stubborn, capsys):
-    """A router that does not settle is ended, and the other one takes its place; the next build does not try it again."""
+def test_next_seed(tmp_path, stubborn, capsys):
+    """A seed with which routing does not settle is left for the next one, and not tried again by the next build."""
     arguments = ["build", "--board", "icebreaker", "--model", "digits-bnn", "--verify", "none", "--output", str(tmp_path / "out")]
-    assert cli.main(arguments) == 0
-    assert stubborn() == ["router2", "router1"]
-    assert f"seed {LOGIC_SEED}, router1" in capsys.readouterr().out
-    assert cli.main(arguments) == 0
-    assert stubborn() == ["router2", "router1"]
+    assert stubborn(7, 8) == []
+    assert cli.main([*arguments, "--seed", "7"]) == 0
+    assert stubborn(7, 8) == ["7", "8", "9"]
+    assert "seed 9, router2" in capsys.readouterr().out
+    assert cli.main([*arguments, "--seed", "7"]) == 0
+    assert stubborn(7, 8) == ["7", "8", "9"]
+
+
+def test_no_seed(tmp_path, stubborn, capsys):
+    stubborn(1, 2, 3, 4)
+    arguments = ["build", "--board", "icebreaker", "--model", "digits-bnn", "--verify", "none", "--output", str(tmp_path / "out")]
+    assert cli.main([*arguments, "--seed", "1"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: place and route come to no end with seeds 1 to 4: try another --seed, a smaller network, or a larger board"
+    )
+    assert not list(tmp_path.glob("out/*/*.bin"))
