@@ -174,26 +174,13 @@ def placed_boards() -> str:
         for name in names:
             row = placed.get(name)
             delay = "" if row is None or row["latency_cycles"] else f", {row['core_delay_ns']:.0f} ns"
-            cells.append("too large" if row is None else f"{row['lut4']:,} LUT4, {row['fmax_mhz']:.0f} MHz{delay}")
+            cells.append("too large" if row is None else f"{row['logic_cells']:,} cells, {row['fmax_mhz']:.0f} MHz{delay}")
         rows.append((f"`{model}`", *cells))
-    return _markdown(rows)
-
-
-def verilog() -> str:
-    """Every shipped network as text."""
-    record = _record("verilog")
-    rows = [("", "form", "testbench: Icarus, Verilator", "iCE40, LUT4", "ECP5, LUT4", "Xilinx, LUT1 to LUT6", "netlist against network")]
-    for row in record["exported"]:
-        passed = ", ".join("passed" if row[f"{simulator}_passed"] else "FAILED" for simulator in ("iverilog", "verilator"))
-        counts = [f"{row[name]:,}" if name in row else "" for name in ("ice40_lut4", "ecp5_luts", "xilinx_luts")]
-        equal = f"{row['netlist_vectors'] - row['mismatches']:,} of {row['netlist_vectors']:,} equal" if "mismatches" in row else ""
-        rows.append((f"`{row['model']}`", row["form"], passed, *counts, equal))
     return _markdown(rows)
 
 
 TABLES = {
     "boards": placed_boards,
-    "verilog": verilog,
     "results": results,
     "arithmetic": arithmetic,
     "words": words,
