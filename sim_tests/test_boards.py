@@ -10,6 +10,7 @@ import pytest
 
 from logicnn import boards, build, cli
 from logicnn.boards import BoardError, Programmer
+from logicnn.placement import Placement
 from logicnn.report import Bitstream, FlashImage, Report
 from logicnn.resources import DEVICES, Resources
 from logicnn.tools import ToolFailed
@@ -59,6 +60,7 @@ def report(flash: FlashImage | None) -> Report:
     return Report(
         *("n", "0" * 64, "icebreaker", "iCE40UP5K", Resources(), Resources()),
         timing=None,
+        placement=Placement(1, ""),
         verification=None,
         bitstream=Bitstream("n.bin", "", 1),
         flash=flash,
