@@ -10,14 +10,37 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from logicnn.errors import LogicnnError
+from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.mapping import Mapping
 
-__all__ = ["SimulatedBoard"]
+__all__ = ["SimulatedBoard", "levels", "receive"]
 
 DIVISOR = 4  # cycles a bit
 BYTE = 10 * DIVISOR
 POLL_S = 0.02
+
+
+def levels(byte: int) -> tuple[int, ...]:
+    """A byte on the line, bit by bit: start, eight of data, the lowest first, stop."""
+    return (0, *(byte >> place & 1 for place in range(8)), 1)
+
+
+async def receive(ctx: Any, line: Any, stop: Any, divisor: int) -> int | None:
+    """For a testbench: the next byte on a line of `divisor` cycles a bit, or None where `stop` goes up before.
+
+    Raises `CheckFailed` for a byte without its stop bit.
+    """
+    await ctx.tick().until(~line | stop)
+    if ctx.get(line):
+        return None
+    await ctx.tick().repeat(divisor + divisor // 2 - 1)
+    byte = 0
+    for place in range(8):
+        byte |= ctx.get(line) << place
+        await ctx.tick().repeat(divisor)
+    if not ctx.get(line):
+        raise CheckFailed(f"the byte {byte:#04x} has no stop bit")
+    return byte
 
 
 class SimulatedBoard:
@@ -78,7 +101,7 @@ class SimulatedBoard:
                 for byte in data:
                     if self._stop.is_set():
                         break
-                    for level in (0, *(byte >> place & 1 for place in range(8)), 1):
+                    for level in levels(byte):
                         ctx.set(dut.rx, level)
                         await ctx.tick().repeat(DIVISOR)
                 if not data and quiet <= lasts:
@@ -90,15 +113,7 @@ class SimulatedBoard:
 
         async def receiver(ctx):
             nonlocal quiet
-            while True:
-                await ctx.tick().until(~dut.tx | stopped)
-                if ctx.get(stopped):
-                    return
-                await ctx.tick().repeat(DIVISOR + DIVISOR // 2 - 1)
-                byte = 0
-                for place in range(8):
-                    byte |= ctx.get(dut.tx) << place
-                    await ctx.tick().repeat(DIVISOR)
+            while (byte := await receive(ctx, dut.tx, stopped, DIVISOR)) is not None:
                 os.write(self._ours, bytes([byte]))
                 quiet = 0
 

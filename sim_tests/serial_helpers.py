@@ -8,6 +8,7 @@ from amaranth.sim import Simulator
 from hypothesis import strategies as st
 
 from logicnn.protocol import ESCAPE, FLAG, SILENCE, Damage, Decoder, Fault, Frame, Kind, encode
+from logicnn.simulated_board import levels, receive
 
 DIVISOR = 8  # cycles a bit
 PAUSE = (SILENCE + 1) * 10 * DIVISOR  # cycles after which a frame counts as cut
@@ -16,25 +17,11 @@ PAUSE = (SILENCE + 1) * 10 * DIVISOR  # cycles after which a frame counts as cut
 async def send(ctx, line, data: bytes, bit_cycles: float) -> None:
     """Bytes on a serial line, from a sender whose bits last `bit_cycles`."""
     sent = 0
-    for place, level in enumerate(level for byte in data for level in [0, *(byte >> i & 1 for i in range(8)), 1]):
+    for place, level in enumerate(level for byte in data for level in levels(byte)):
         ctx.set(line, level)
         cycles = round((place + 1) * bit_cycles) - sent
         await ctx.tick().repeat(cycles)
         sent += cycles
-
-
-async def receive(ctx, line, stop) -> int | None:
-    """The next byte on a serial line, or None where `stop` goes up before."""
-    await ctx.tick().until(~line | stop)
-    if ctx.get(line):
-        return None
-    await ctx.tick().repeat(DIVISOR + DIVISOR // 2 - 1)
-    byte = 0
-    for place in range(8):
-        byte |= ctx.get(line) << place
-        await ctx.tick().repeat(DIVISOR)
-    assert ctx.get(line) == 1, "no stop bit"
-    return byte
 
 
 def converse(
@@ -56,7 +43,7 @@ def converse(
         ctx.set(stop, 1)
 
     async def receiver(ctx):
-        while (byte := await receive(ctx, dut.tx, stop)) is not None:
+        while (byte := await receive(ctx, dut.tx, stop, DIVISOR)) is not None:
             answers.extend(decoder.feed(bytes([byte])))
 
     simulator = Simulator(dut)

@@ -150,7 +150,7 @@ class Bench:
             await ctx.tick()
 
     async def receiver(self, ctx):
-        """As `serial_helpers.receive`, in single ticks, so that it can be left at any time."""
+        """As `simulated_board.receive`, in single ticks, so that it can be left at any time."""
         while True:
             await ctx.tick()
             self.idle += 1

@@ -17,6 +17,7 @@ from logicnn.protocol import TAGS, Counters, Decoder, Fault, Frame, Identity, Ki
 from logicnn.resources import DEVICES
 from logicnn.sharing import optimise
 from logicnn.simulate import Simulation
+from logicnn.simulated_board import levels
 from sim_tests.helpers import all_bits, dense_network, int_network
 from sim_tests.serial_helpers import DIVISOR, converse, error, request
 
@@ -111,10 +112,9 @@ LANES = 64
 NETLIST_DIVISOR = 12  # cycles a bit: 1 Mbaud at 12 MHz
 
 
-def levels(data: bytes) -> np.ndarray:  # (cycles,)
+def line_of(data: bytes) -> np.ndarray:  # (cycles,)
     """A line on which these bytes are sent."""
-    bits = [level for byte in data for level in (0, *(byte >> place & 1 for place in range(8)), 1)]
-    return np.repeat(bits, NETLIST_DIVISOR)
+    return np.repeat([level for byte in data for level in levels(byte)], NETLIST_DIVISOR)
 
 
 def sent(line: np.ndarray) -> bytes:
@@ -148,9 +148,9 @@ def test_netlist(tmp_path):
     for sample in encoded:
         asked = request(Kind.CLASSIFY, 5, pack_sample(sample, 1)), bytes(damaged), request(Kind.COUNTERS, 6)
         parts = [
-            levels(request(Kind.IDENTIFY, 1)),
+            line_of(request(Kind.IDENTIFY, 1)),
             *[idle] * (len(identity.to_bytes()) // 10),
-            *(part for each in asked for part in (levels(each), idle)),
+            *(part for each in asked for part in (line_of(each), idle)),
         ]
         lanes.append(np.concatenate([idle, *parts, idle]))
     longest = max(map(len, lanes))  # escapes

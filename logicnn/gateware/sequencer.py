@@ -49,8 +49,7 @@ class Sequencer(wiring.Component):
 
         dense = of("dense", (int(each.dense) for each in layers))
         last_step, last_channel = Signal(), Signal()
-        active, compute, word, ends = Signal(), Signal(), Signal(), Signal()
-        pass_ends, layer_ends = Signal(), Signal()
+        active, compute, word, ends, pass_ends, layer_ends = Signal(), Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             active.eq(running & (wait == 0)),
             compute.eq(lead == 0),
@@ -75,10 +74,7 @@ class Sequencer(wiring.Component):
             m.d.sync += [step.eq(0), words.eq(0), lead.eq(of("lead", (each.lead - 1 for each in layers))), begins.eq(1)]
         with m.Elif(active):
             m.d.sync += words.eq(words + (word & ~dense))
-            with m.If(compute):
-                m.d.sync += [step.eq(step + 1), begins.eq(ends)]
-            with m.Else():
-                m.d.sync += lead.eq(lead - 1)
+            self._count_steps(m, step, lead, begins, compute, ends)
         self._count_passes(m, channel, group, pass_ends, last_channel)
         self._waits(m, wait, active & compute & ends & last_channel, layer_ends, fresh, running, of)
         beat = self.beat
@@ -98,6 +94,13 @@ class Sequencer(wiring.Component):
             beat.group.eq(dense | last_step),
         ]
         return m
+
+    def _count_steps(self, m: Module, step: Signal, lead: Signal, begins: Signal, compute: Signal, ends: Signal) -> None:
+        """Positions of a pass, after the cycles that lead to its first one; `begins`: the current one is its block's first."""
+        with m.If(compute):
+            m.d.sync += [step.eq(step + 1), begins.eq(ends)]
+        with m.Else():
+            m.d.sync += lead.eq(lead - 1)
 
     def _begin_layers(self, m: Module, running: Signal, fresh: Signal, wait: Signal) -> None:
         """The first layer after `start`, each other one in the last of the cycles that its predecessor waits for its outputs."""
