@@ -49,7 +49,8 @@ class Sequencer(wiring.Component):
 
         dense = of("dense", (int(each.dense) for each in layers))
         last_step, last_channel = Signal(), Signal()
-        active, compute, word, ends, pass_ends, layer_ends = Signal(), Signal(), Signal(), Signal(), Signal(), Signal()
+        active, compute, word, ends = Signal(), Signal(), Signal(), Signal()
+        pass_ends, layer_ends = Signal(), Signal()
         m.d.comb += [
             active.eq(running & (wait == 0)),
             compute.eq(lead == 0),
@@ -61,9 +62,9 @@ class Sequencer(wiring.Component):
             self.begin.eq(running & fresh & (wait == 1)),
         ]
         walk = self._walk(m, active & compute, pass_ends | self.begin)
-        m.d.comb += ends.eq(dense | (walk[2:] != 0))
         move, read = Signal(2), Signal()
         m.d.comb += [
+            ends.eq(dense | (walk[2:] != 0)),
             move.eq(Mux(dense, Move.DOWN, Mux(compute, walk[:2], Move.RIGHT))),
             read.eq(Mux(compute, ~dense | (step == 0), lead < side)),
         ]
@@ -77,21 +78,20 @@ class Sequencer(wiring.Component):
             self._count_steps(m, step, lead, begins, compute, ends)
         self._count_passes(m, channel, group, pass_ends, last_channel)
         self._waits(m, wait, active & compute & ends & last_channel, layer_ends, fresh, running, of)
-        beat = self.beat
         m.d.sync += [
             self.place.eq(place),
-            beat.read.eq(active & read),
-            beat.move.eq(move),
-            beat.word.eq(active & word),
-            beat.number.eq(Mux(dense, 0, words)),
-            beat.compute.eq(active & compute),
-            beat.first.eq(channel == 0),
-            beat.last.eq(last_channel),
-            beat.starts.eq(step == 0),
-            beat.begins.eq(begins),
-            beat.ends.eq(ends),
-            beat.leave.eq(walk[2:] - 1),
-            beat.group.eq(dense | last_step),
+            self.beat.read.eq(active & read),
+            self.beat.move.eq(move),
+            self.beat.word.eq(active & word),
+            self.beat.number.eq(Mux(dense, 0, words)),
+            self.beat.compute.eq(active & compute),
+            self.beat.first.eq(channel == 0),
+            self.beat.last.eq(last_channel),
+            self.beat.starts.eq(step == 0),
+            self.beat.begins.eq(begins),
+            self.beat.ends.eq(ends),
+            self.beat.leave.eq(walk[2:] - 1),
+            self.beat.group.eq(dense | last_step),
         ]
         return m
 
