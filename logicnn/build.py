@@ -48,8 +48,8 @@ SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
 # ABC's restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they share: 1.3 against
 # 1.8 LUT4 a synapse.
 COVER_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
-# No word of a convolution engine's memories is read while it is written; where Yosys does not know, it adds a register a bit on iCE40.
-NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *engine*/t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
+# No word of these modules' memories is read while it is written; where Yosys does not know, it adds a register a bit on iCE40.
+NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *{}*/t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
 SUFFIXES = {Family.ICE40: (".bin",), Family.ECP5: (".bit", ".svf")}  # what can be flashed; the first is the one that is reported
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
@@ -252,7 +252,12 @@ def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Pl
         debug_verilog=False,
         emit_src=False,  # paths and line numbers would make stages run again that read nothing new
         synth_opts=SYNTH_OPTIONS[family],
-        script_after_read=NO_COLLISIONS if mapping.plan else synthesis_script(mapping.network),
+        script_after_read="\n".join(
+            [
+                NO_COLLISIONS.format("framer"),
+                NO_COLLISIONS.format("engine") if mapping.plan else synthesis_script(mapping.network),
+            ]
+        ),
         nextpnr_opts=_attempts(mapping, board, options)[0].options,
     )
     files = {name: data if isinstance(data, bytes) else data.encode() for name, data in plan.files.items()}

@@ -1,10 +1,12 @@
 """Frames in hardware against frames as bytes: what a deframer says of any bytes, and what a framer sends."""
 
 import binascii
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from amaranth.hdl import Signal
 from amaranth.lib.crc import Processor
 from amaranth.sim import Simulator
 from hypothesis import example, given, settings
@@ -12,7 +14,7 @@ from hypothesis import example, given, settings
 from logicnn import load
 from logicnn.files import shipped
 from logicnn.gateware.frames import CRC, Deframer, Framer, Program, steps
-from logicnn.protocol import CRC_START, ESCAPE, FLAG, TOGGLE, Counters, Fault, Frame, Identity, Kind, encode
+from logicnn.protocol import CRC_START, ESCAPE, FLAG, TOGGLE, Counters, Decoder, Fault, Frame, Identity, Kind, encode
 from sim_tests.serial_helpers import streams
 
 SIZE = 3  # bytes of a sample
@@ -133,9 +135,9 @@ def test_crc_is_that_of_bytes():
     assert found == [0x29B1] and CRC.compute(b"123456789") == 0x29B1
 
 
-def sent(identity: Identity, answers: list[tuple[Program, int, int]]) -> bytes:
+def sent(identity: Identity, answers: list[tuple[Program, int, int]], counters: Counters) -> bytes:
     """Bytes that a framer makes of answers, to a reader that is not always ready."""
-    dut, found = Framer(identity), bytearray()
+    dut, found = Framer(identity, counters), bytearray()
     rng = np.random.default_rng(5)
 
     async def source(ctx):
@@ -166,15 +168,80 @@ def test_answers():
     """All kinds, with values whose bytes, and whose CRC, are flags and escapes."""
     identity = replace(Identity.of(load("digits-bnn"), 1), name="}~")
     answers = [(Program.CLASSIFY, tag, value) for tag in range(16) for value in (0, 9, FLAG, ESCAPE, 255)]
-    answers += [(Program.ERROR, 3, Fault.CRC), (Program.IDENTIFY, 7, 0), (Program.COUNTERS, 8, 0x7E7D_0000_1234)]
+    answers += [(Program.ERROR, 3, Fault.CRC), (Program.IDENTIFY, 7, 0), (Program.COUNTERS, 8, 0)]
     kinds = {Program.CLASSIFY: Kind.CLASSIFY, Program.ERROR: Kind.ERROR}
     expected = [Frame(kinds[program], tag, bytes([value])) for program, tag, value in answers[:-2]]
     expected += [Frame(Kind.IDENTIFY, 7, identity.to_bytes()), Frame(Kind.COUNTERS, 8, Counters(0x1234, 0x7E7D).to_bytes())]
-    assert sent(identity, answers) == b"".join(map(encode, expected))
+    assert sent(identity, answers, Counters(0x1234 - 80, 0x7E7D)) == b"".join(map(encode, expected))
+
+
+@pytest.mark.parametrize("images", [0, 254, 0xFFFF, 0xFFFFFE, 2**32 - 2])
+def test_images_are_counted(images):
+    """Through all bytes, and around."""
+    answers = [answer for count in range(3) for answer in ((Program.CLASSIFY, 0, 0), (Program.COUNTERS, count, 0))]
+    found = Decoder().feed(sent(Identity.of(load("digits-bnn"), 1), answers, Counters(images, 7)))
+    expected = [Counters((images + count) % 2**32, 7) for count in range(1, 4)]
+    assert [Counters.from_bytes(each.payload) for each in found[1::2] if isinstance(each, Frame)] == expected
+
+
+BYTE = 40  # cycles, the fewest
+
+
+def counted(errors: int, pauses: Sequence[int]) -> tuple[list[int], list[list[int]]]:
+    """Errors in answers of COUNTERS, one after another, while after each pause, in cycles, one is counted; and what stood during each."""
+    dut = Framer(Identity.of(load("digits-bnn"), 1), Counters(0, errors))
+    data, stands, stop = bytearray(), [[errors]], Signal()
+
+    async def source(ctx):
+        ctx.set(dut.i.payload, {"program": Program.COUNTERS})
+        ctx.set(dut.i.valid, 1)
+        for pause in pauses:
+            await ctx.tick().repeat(pause)
+            ctx.set(dut.error, 1)
+            await ctx.tick()
+            ctx.set(dut.error, 0)
+            stands[-1].append((stands[-1][-1] + 1) % 2**16)
+        await ctx.tick().repeat(50 * BYTE)
+        ctx.set(stop, 1)
+
+    async def sink(ctx):
+        while not ctx.get(stop):
+            if ctx.get(dut.o.valid):
+                data.append(ctx.get(dut.o.payload))
+                if data[-2:] == bytes([FLAG, FLAG]):
+                    stands.append(stands[-1][-1:])
+                ctx.set(dut.o.ready, 1)
+                await ctx.tick()
+                ctx.set(dut.o.ready, 0)
+                await ctx.tick().repeat(BYTE - 1)
+            else:
+                await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(source)
+    simulator.add_testbench(sink)
+    simulator.run()
+    return [Counters.from_bytes(each.payload).errors for each in Decoder().feed(bytes(data)) if isinstance(each, Frame)], stands
+
+
+def test_an_error_at_any_time_of_an_answer():
+    """The count before or after it, never the halves of both."""
+    found = [counted(0xFF, [pause])[0][0] for pause in range(1, 14 * BYTE, 5)]
+    assert found == sorted(found, reverse=True) and set(found) == {0xFF, 0x100}
+
+
+@pytest.mark.parametrize("errors", [0x7CF8, 0xFFF8])
+def test_errors_as_often_as_they_can_come(errors):
+    """One in two byte times: a count is one that stood while it was sent, or up to three before, and in the end none is lost."""
+    counts, stands = counted(errors, np.random.default_rng(errors).integers(2 * BYTE - 2, 3 * BYTE, 200).tolist())
+    assert len(counts) > 30 and counts[-1] == stands[-1][-1]
+    for count, stood in zip(counts, stands, strict=False):
+        assert (stood[-1] - count) % 2**16 < len(stood) + 3
 
 
 @pytest.mark.parametrize("word", [1, 8])
 def test_identity_fits(word):
     """In one block RAM of iCE40, 256 words, for all shipped networks."""
     for name in shipped():
-        assert len(steps(Identity.of(load(name), word))) <= 256
+        assert len(steps(Identity.of(load(name), word), Counters(0, 0))) <= 256

@@ -6,13 +6,24 @@ from amaranth.lib.crc import Processor, catalog
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from logicnn.protocol import CRC_BYTES, ESCAPE, FLAG, HEADER_BYTES, TAGS, TOGGLE, Counters, Fault, Identity, Kind
+from logicnn.protocol import (
+    CRC_BYTES,
+    ESCAPE,
+    FLAG,
+    HEADER_BYTES,
+    IMAGES_BYTES,
+    TAGS,
+    TOGGLE,
+    Counters,
+    Fault,
+    Identity,
+    Kind,
+)
 
 __all__ = ["FAULT", "Answer", "Deframer", "Framer", "Program"]
 
-CRC = catalog.CRC16_IBM_3740(data_width=8)
+CRC, CRC_BIT = (catalog.CRC16_IBM_3740(data_width=width) for width in (8, 1))  # a byte, or a bit a cycle
 TAG_BITS = (TAGS - 1).bit_length()
-VALUE_BITS = 8 * len(Counters(0, 0).to_bytes())  # of the longest payload that is no constant
 FAULT = range(max(Fault) + 1)  # 0: none
 
 Verdict = data.StructLayout({"fault": FAULT, "kind": 4, "tag": TAG_BITS})
@@ -129,7 +140,7 @@ class Program(enum.Enum):
     IDENTIFY = 3
 
 
-Answer = data.StructLayout({"program": Program, "tag": TAG_BITS, "value": VALUE_BITS})
+Answer = data.StructLayout({"program": Program, "tag": TAG_BITS, "value": 8})
 
 
 class Source(enum.Enum):
@@ -140,20 +151,27 @@ class Source(enum.Enum):
     CHECK = 2
 
 
-Step = data.StructLayout({"byte": 8, "source": Source, "tagged": 1, "raw": 1, "last": 1})
+# `raw`: a flag; `last` of its answer; `top`: of a counter's bytes the highest; `torn`: not, and the counter must not change behind it.
+Step = data.StructLayout({"byte": 8, "source": Source, "tagged": 1, "raw": 1, "last": 1, "top": 1, "torn": 1})
 PROGRAM_STEPS = 16  # room for an answer but the last
+IMAGES = PROGRAM_STEPS * Program.COUNTERS.value + 1 + HEADER_BYTES  # the counters' lowest bytes
+ERRORS = IMAGES + IMAGES_BYTES
+ZERO = Counters(0, 0)
 
 
-def steps(identity: Identity) -> list[dict]:
+def steps(identity: Identity, counters: Counters) -> list[dict]:
     """All answers one after another, a `Step` a byte, each `PROGRAM_STEPS` after the one before."""
     flag = {"byte": FLAG, "raw": 1}
     value = {"source": Source.VALUE}
-    named = identity.to_bytes()
+    counts = [{"byte": byte} for byte in counters.to_bytes()]
+    counts[IMAGES_BYTES - 1] |= {"top": 1}
+    for place in range(IMAGES_BYTES, len(counts)):
+        counts[place] |= {"torn": 1} if place < len(counts) - 1 else {"top": 1}
     payloads = {
         Program.CLASSIFY: (Kind.CLASSIFY, [value]),
         Program.ERROR: (Kind.ERROR, [value]),
-        Program.COUNTERS: (Kind.COUNTERS, [value] * (VALUE_BITS // 8)),
-        Program.IDENTIFY: (Kind.IDENTIFY, [{"byte": byte} for byte in named]),
+        Program.COUNTERS: (Kind.COUNTERS, counts),
+        Program.IDENTIFY: (Kind.IDENTIFY, [{"byte": byte} for byte in identity.to_bytes()]),
     }
     found: list[dict] = []
     for program in Program:
@@ -168,52 +186,91 @@ def steps(identity: Identity) -> list[dict]:
 class Framer(wiring.Component):
     """Answers on `i` to bytes of frames on `o`; the next answer is taken when the last byte of one has gone.
 
-    The bytes are read from a block RAM of constants that says, too, which of them are a tag, a value, or the CRC.
+    The bytes are read from a block RAM that says, too, which of them are a tag, a value, or the CRC. The counters are bytes of it:
+    answers of `Program.CLASSIFY`, and cycles with `error`, of which there may be three in the time of four bytes. They go up between
+    bytes. Behind each byte the CRC takes 8 cycles, and the counters 13 at most. They begin with `counters`.
     """
 
-    def __init__(self, identity: Identity):
-        self._steps = steps(identity)
-        super().__init__({"i": In(stream.Signature(Answer)), "o": Out(stream.Signature(8))})
+    def __init__(self, identity: Identity, counters: Counters = ZERO):
+        self._steps = steps(identity, counters)
+        super().__init__({"i": In(stream.Signature(Answer)), "error": In(1), "o": Out(stream.Signature(8))})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.steps = memory = Memory(shape=Step, depth=len(self._steps), init=self._steps, attrs={"ram_style": "block"})
-        step = memory.read_port()
+        read = memory.read_port()
+        step = read.data
         place = Signal(range(len(self._steps)))
-        value, tag = Signal(VALUE_BITS), Signal(TAG_BITS)
-        escaped, special, begins, goes, ends = Signal(), Signal(), Signal(), Signal(), Signal()
-        byte = Signal(8)
-        m.submodules.crc = crc = ResetInserter(goes & step.data.raw)(Processor(CRC))
-        with m.Switch(step.data.source):
-            with m.Case(Source.VALUE):
-                m.d.comb += byte.eq(value)
-            with m.Case(Source.CHECK):
-                m.d.comb += byte.eq(crc.crc >> 8)  # which comes to the register's top when it is itself part of what is checked
-            with m.Default():
-                m.d.comb += byte.eq(step.data.byte | Mux(step.data.tagged, tag << 4, 0))
+        value, tag = Signal(8), Signal(TAG_BITS)
+        escaped, special, begins, goes = Signal(), Signal(), Signal(), Signal()
+        busy, fresh, sums = Signal(), Signal(), Signal()  # an answer is being sent; its step is read; its byte goes into the CRC
+        plain, byte, check, left = Signal(8), Signal(8), Signal(), Signal(3, init=7)
+        m.submodules.crc = crc = ResetInserter(step.raw)(Processor(CRC_BIT))
+        m.submodules.tally = tally = Tally(memory)
         m.d.comb += [
-            step.en.eq(1),
-            step.addr.eq(place),
-            special.eq(~step.data.raw & ~escaped & ((byte == FLAG) | (byte == ESCAPE))),
+            read.en.eq(~tally.writes),
+            read.addr.eq(Mux(tally.active, tally.place, place)),
+            tally.step.eq(step),
+            tally.error.eq(self.error),
+            tally.image.eq(begins & (self.i.payload.program == Program.CLASSIFY)),
+            tally.may.eq(~busy | (fresh & ~step.torn)),
+            plain.eq(Mux(step.source == Source.VALUE, value, step.byte | Mux(step.tagged, tag << 4, 0))),
+            check.eq(step.source == Source.CHECK),
+            byte.eq(Mux(check, crc.crc >> 8, plain)),
+            crc.valid.eq(sums),
+            crc.data.eq(Mux(check, crc.crc[-1], plain.bit_select(left, 1))),  # what is checked itself leaves zeros
+            special.eq(~step.raw & ~escaped & ((byte == FLAG) | (byte == ESCAPE))),
             self.o.payload.eq(Mux(special, ESCAPE, byte ^ Mux(escaped, TOGGLE, 0))),
+            self.o.valid.eq(busy & ~fresh & ~sums & ~tally.active),
+            self.i.ready.eq(~busy),
             begins.eq(self.i.valid & self.i.ready),
             goes.eq(self.o.valid & self.o.ready),
-            ends.eq(goes & ~special & step.data.last),
-            crc.data.eq(byte),
-            crc.valid.eq(goes & ~special),
         ]
-        busy, fresh = Signal(), Signal()  # an answer is being sent; its step is read
-        m.d.comb += [self.i.ready.eq(~busy), self.o.valid.eq(busy & ~fresh)]
-        m.d.sync += fresh.eq(begins | goes)
+        m.d.sync += fresh.eq(begins | tally.active)
         with m.If(begins):
             m.d.sync += [busy.eq(1), place.eq(self.i.payload.program * PROGRAM_STEPS)]
             m.d.sync += [value.eq(self.i.payload.value), tag.eq(self.i.payload.tag)]
-        with m.Elif(goes):
-            m.d.sync += escaped.eq(special)
-            with m.If(~special):
-                m.d.sync += place.eq(place + 1)
-                with m.If(step.data.source == Source.VALUE):
-                    m.d.sync += value.eq(value >> 8)
-        with m.If(ends):
-            m.d.sync += busy.eq(0)
+        with m.If(goes):
+            m.d.sync += [escaped.eq(special), sums.eq(~special)]
+        with m.If(sums):
+            m.d.sync += left.eq(left - 1)
+            with m.If(left == 0):
+                m.d.sync += [sums.eq(0), fresh.eq(1), place.eq(place + 1), busy.eq(~step.last)]
+        return m
+
+
+class Tally(wiring.Component):
+    """Counters in a memory of `Step`s, a byte each, lowest first: `image` and `error` add one to theirs, in cycles that begin with `may`.
+
+    While `active`, its `place` is to be read, but for cycles with `writes`; `step` is what was read.
+    """
+
+    def __init__(self, memory: Memory):
+        self._port = memory.write_port()
+        signature = {"image": In(1), "error": In(1), "may": In(1), "step": In(Step)}
+        super().__init__(signature | {"active": Out(1), "writes": Out(1), "place": Out(range(PROGRAM_STEPS * len(Program)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        low = Signal(range(PROGRAM_STEPS))  # of `place`; the rest is that of all counters
+        image, errors = Signal(), Signal(2)  # to be counted
+        starts, counts = Signal(), Signal()
+        more = Signal(9)
+        m.d.comb += [
+            self.place.eq(Cat(low, C(IMAGES // PROGRAM_STEPS, 2))),
+            starts.eq(self.may & ~self.active & (image | (errors != 0))),
+            counts.eq(starts & ~image),
+            more.eq(self.step.byte + 1),
+            self._port.addr.eq(self.place),
+            self._port.data.eq(self.step),
+            self._port.data.byte.eq(more),
+            self._port.en.eq(self.writes),
+        ]
+        m.d.sync += [image.eq(self.image | (image & ~starts)), errors.eq(errors + self.error - counts)]
+        with m.If(starts):
+            m.d.sync += [self.active.eq(1), low.eq(Mux(image, IMAGES % PROGRAM_STEPS, ERRORS % PROGRAM_STEPS))]
+        with m.Elif(self.active):
+            m.d.sync += self.writes.eq(~self.writes)
+            with m.If(self.writes):
+                m.d.sync += [low.eq(low + 1), self.active.eq(more[8] & ~self.step.top)]
         return m

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from logicnn.gateware.frames import FAULT, Deframer, Framer, Program
 from logicnn.gateware.uart import Receiver, Silence, Transmitter
-from logicnn.protocol import ERRORS_BYTES, IMAGES_BYTES, Fault, Identity, Kind
+from logicnn.protocol import Fault, Identity, Kind
 
 __all__ = ["Link"]
 
@@ -61,7 +61,6 @@ class Link(wiring.Component):
         waiting, sample_tag = Signal(), Signal.like(verdict.tag)  # for the class of a sample
         replies, reply, reply_fault, reply_tag = Signal(), Signal(Program), Signal(FAULT), Signal.like(verdict.tag, name="reply_tag")
         missed = Signal()  # an error that is not answered yet, as another answer waited
-        images, errors = Signal(8 * IMAGES_BYTES), Signal(8 * ERRORS_BYTES)
         m.d.comb += [
             is_sample.eq(verdict.kind == Kind.CLASSIFY),
             fault.eq(verdict.fault),
@@ -77,17 +76,14 @@ class Link(wiring.Component):
             goes.eq(framer.i.valid & framer.i.ready),
             self.classes.ready.eq(framer.i.ready),
         ]
-        value = Cat(images, errors)
         with m.If(self.classes.valid):
-            m.d.comb += [answer.program.eq(Program.CLASSIFY), answer.tag.eq(sample_tag)]
-            m.d.comb += answer.value.eq(Cat(self.classes.payload, value[8:]))
+            m.d.comb += [answer.program.eq(Program.CLASSIFY), answer.tag.eq(sample_tag), answer.value.eq(self.classes.payload)]
         with m.Elif(replies):
-            low = Mux(reply == Program.ERROR, reply_fault, value[:8])
-            m.d.comb += [answer.program.eq(reply), answer.tag.eq(reply_tag), answer.value.eq(Cat(low, value[8:]))]
+            m.d.comb += [answer.program.eq(reply), answer.tag.eq(reply_tag), answer.value.eq(reply_fault)]
         with m.Else():
-            m.d.comb += [answer.program.eq(Program.ERROR), answer.value.eq(Cat(C(Fault.BUSY, 8), value[8:]))]
+            m.d.comb += [answer.program.eq(Program.ERROR), answer.value.eq(Fault.BUSY)]
         with m.If(goes & self.classes.valid):
-            m.d.sync += [waiting.eq(0), images.eq(images + 1)]
+            m.d.sync += waiting.eq(0)
         with m.Elif(goes & replies):
             m.d.sync += replies.eq(0)
         with m.Elif(goes):
@@ -105,5 +101,4 @@ class Link(wiring.Component):
             with m.If(~kept):
                 program = Mux(~request, Program.ERROR, Mux(verdict.kind == Kind.IDENTIFY, Program.IDENTIFY, Program.COUNTERS))
                 m.d.sync += [replies.eq(1), reply.eq(program), reply_fault.eq(fault), reply_tag.eq(verdict.tag)]
-            with m.If(~request | kept):
-                m.d.sync += errors.eq(errors + 1)
+            m.d.comb += framer.error.eq(~request | kept)
