@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,12 +25,13 @@ from logicnn.kernels import SparseError
 from logicnn.mapping import Mapping
 from logicnn.netlist import Netlist
 from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Network, Slicer, Threshold
-from logicnn.placement import LOG, Placement, attempts, placed_by, stuck
+from logicnn.placement import Placement, attempts, placed_by, stuck, tuned
 from logicnn.progress import Steps
 from logicnn.protocol import BAUD
 from logicnn.report import Bitstream, FlashImage, Report, Timing
 from logicnn.resources import Family, Resources
 from logicnn.sparse import EngineTimes
+from logicnn.stages import Stages
 from logicnn.timing import Placed
 from logicnn.verify import Probe, Vectors, Verification, vectors_for, verify_netlist
 
@@ -132,53 +133,6 @@ def check_answers_a_byte(network: Network) -> None:
         raise LogicnnError("the network reads none of its inputs: there is nothing to build")
 
 
-class Stages:
-    """Which stages of a build folder are up to date: each leaves the hash of all that it read and made."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    def run(
-        self,
-        name: str,
-        command: Sequence[str],
-        reads: Sequence[str],
-        makes: Sequence[str],
-        hopeless: Callable[[Path], bool] | None = None,
-    ) -> bool:
-        """Runs a tool unless its version, command, inputs and outputs are those of the last time; returns whether it ran.
-
-        Raises `ToolGaveUp` where it was `hopeless`, also when it was so once before.
-        """
-        key = _sha256(tools.version(command[0]).encode(), *(word.encode() for word in command), *map(self._read, reads))
-        stamp, given_up = self._folder / f"{name}.stamp", self._folder / f"{name}.given_up"
-        if stamp.is_file() and all((self._folder / each).is_file() for each in makes) and stamp.read_bytes() == self._mark(key, makes):
-            return False
-        if given_up.is_file() and key in given_up.read_text().split():
-            raise tools.ToolGaveUp(f"{command[0]} did not come to an end before")
-        stamp.unlink(missing_ok=True)
-        (self._folder / LOG).unlink(missing_ok=True)  # which `hopeless` reads
-        try:
-            tools.run(command, self._folder, f"{name}.log", hopeless)
-        except tools.ToolGaveUp:
-            before = given_up.read_bytes() if given_up.is_file() else b""
-            replace_file(given_up, before + f"{key}\n".encode())
-            raise
-        replace_file(stamp, self._mark(key, makes))
-        return True
-
-    def _read(self, name: str) -> bytes:
-        return (self._folder / name).read_bytes()
-
-    def _mark(self, key: str, makes: Sequence[str]) -> bytes:
-        """What a stage read and what it made: a file that was cut short or changed since then is made again."""
-        return _sha256(key.encode(), *map(self._read, makes)).encode()
-
-
-def _sha256(*parts: bytes) -> str:
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
 @dataclass(frozen=True)
 class _Plan:
     """Files of a build and the commands that Amaranth's platform wants run on them: synthesis, place and route, packing."""
@@ -229,11 +183,14 @@ def _attempts(mapping: Mapping, board: Board, options: Options) -> list[Placemen
     return attempts(board.device.family, options.seed, engine=mapping.plan is not None)
 
 
-def _place(stages: Stages, command: Sequence[str], tried: Sequence[Placement], reads: Sequence[str]) -> tuple[Placement, bool]:
+def _place(
+    folder: Path, stages: Stages, command: Sequence[str], tried: Sequence[Placement], constraints: Sequence[str]
+) -> tuple[Placement, bool]:
     """Places and routes by the first attempt that comes to an end; returns it, and whether a tool ran."""
+    reads = [tuned(folder, f"{TOP}.json", tried[0]), *constraints]
     for placement in tried:
         try:
-            return placement, stages.run("place_route", placed_by(command, placement), reads, ["timing.json", command[-1]], stuck)
+            return placement, stages.run("place_route", placed_by(command, placement, reads[0]), reads, ["timing.json", command[-1]], stuck)
         except tools.ToolGaveUp:
             continue
     seeds = f"seeds {tried[0].seed} to {tried[-1].seed}"
@@ -367,7 +324,7 @@ def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, 
             remark(f"{checked.vectors} vectors equal")
     with steps.step("place_route", "place and route", FIRST_RUN) as remark:
         constraints = [file for file in sources if Path(file).suffix in (".pcf", ".lpf")]
-        placement, ran = _place(stages, place, _attempts(mapping, board, options), [f"{TOP}.json", *constraints])
+        placement, ran = _place(folder, stages, place, _attempts(mapping, board, options), constraints)
         if not ran:
             remark(cached)
         placed = Placed.read(folder / "timing.json")

@@ -5,14 +5,16 @@ forth for ever, in a design of any size, and does so with most seeds on a convol
 routes. There router1 settles, and leaves shorter routes. Both may fail with one seed and be done in seconds with the next.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from logicnn.files import replace_file
 from logicnn.resources import Family
 
-__all__ = ["LOG", "Placement", "attempts", "placed_by", "stuck"]
+__all__ = ["LOG", "Placement", "attempts", "placed_by", "stuck", "tuned"]
 
 LOG = "top.tim"  # what nextpnr writes, line by line
 PROGRESS = (  # what is left to do, in lines of each router's log
@@ -21,8 +23,13 @@ PROGRESS = (  # what is left to do, in lines of each router's log
 )
 PATIENCE = (300, 30)  # such lines that may bring no progress: iterations of router2, thousands of them of router1
 SEEDS = 4  # that are tried
-# Of 1, 2 and 3 those that route `mnist-bnn` (logic) and `lenet5-ikr` (an engine) on a UP5K soonest.
-LOGIC_SEED, ENGINE_SEED = 3, 1
+FIRST_SEED = 1
+# Logic on nearly all cells of a UP5K (`mnist-bnn`, 4,930 of 5,280): of seeds 1 to 6 router2 settles within 90 s with five by these values,
+# with two by the options alone, where nextpnr draws cells together more slowly and less by delay (wires are 8 % shorter, the clock is no
+# slower). The settings let wires go farther round, and raise the price of those that several nets wanted before.
+ROUTER2_OPTIONS = "--placer-heap-alpha 0.05 --placer-heap-timingweight 2"
+ROUTER2_SETTINGS = {"bbMargin/x": 12, "bbMargin/y": 12, "histCongWeight": 4.0}
+TUNED = "tuned.json"
 
 
 @dataclass(frozen=True)
@@ -36,21 +43,37 @@ class Placement:
     def options(self) -> str:
         """For nextpnr."""
         router = f"--router {self.router} " if self.router else ""
+        if self.router == "router2":
+            router += f"{ROUTER2_OPTIONS} "
         return f"{router}--report timing.json --detailed-timing-report --timing-allow-fail --seed {self.seed}"
 
 
 def attempts(family: Family, seed: int | None, *, engine: bool) -> list[Placement]:
-    """What to try, one after another, from a seed on; `engine` for a convolution engine, whose first seed is another by default."""
-    first = seed if seed is not None else ENGINE_SEED if engine else LOGIC_SEED
+    """What to try, one after another, from a seed on; `engine` for a convolution engine."""
+    first = FIRST_SEED if seed is None else seed
     router = "" if family is not Family.ICE40 else "router1" if engine else "router2"
     return [Placement(each, router) for each in range(first, first + SEEDS)]
 
 
-def placed_by(command: Sequence[str], placement: Placement) -> list[str]:
-    """A command of nextpnr with the seed of another attempt."""
+def placed_by(command: Sequence[str], placement: Placement, netlist: str) -> list[str]:
+    """A command of nextpnr with the seed of another attempt, for another netlist."""
     command = list(command)
     command[command.index("--seed") + 1] = str(placement.seed)
+    command[command.index("--json") + 1] = netlist
     return command
+
+
+def tuned(folder: Path, netlist: str, placement: Placement) -> str:
+    """The netlist in a folder with an attempt's settings, which nextpnr takes from there alone; returns the file's name."""
+    if placement.router != "router2":
+        return netlist
+    design = json.loads((folder / netlist).read_bytes())
+    settings = {f"router2/{name}": f"{value:032b}" if isinstance(value, int) else str(value) for name, value in ROUTER2_SETTINGS.items()}
+    tops = [module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2)]
+    for top in tops:
+        top["settings"] = settings
+    replace_file(folder / TUNED, json.dumps(design).encode())
+    return TUNED
 
 
 def stuck(folder: Path) -> bool:

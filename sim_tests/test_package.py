@@ -37,7 +37,7 @@ GROUPS = [
     ["simulate"],
     ["verify"],
     ["verify_engine"],
-    ["report"],
+    ["report", "stages"],
     ["host", "inputs", "simulated_board"],
     ["build", "export", "run", "cli"],
 ]

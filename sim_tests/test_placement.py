@@ -1,5 +1,6 @@
 """Which router, which seed, and what happens when a router will not settle."""
 
+import json
 import os
 import stat
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from logicnn import cli, tools
-from logicnn.placement import ENGINE_SEED, LOG, LOGIC_SEED, SEEDS, Placement, attempts, placed_by, stuck
+from logicnn.placement import FIRST_SEED, LOG, SEEDS, Placement, attempts, placed_by, stuck, tuned
 from logicnn.placement import PATIENCE as PATIENCES
 from logicnn.resources import Family
 
@@ -51,16 +52,26 @@ def test_stuck_router1(tmp_path):
 
 
 def test_attempts():
-    assert attempts(Family.ICE40, None, engine=False) == [Placement(LOGIC_SEED + more, "router2") for more in range(SEEDS)]
-    assert attempts(Family.ICE40, None, engine=True) == [Placement(ENGINE_SEED + more, "router1") for more in range(SEEDS)]
+    assert attempts(Family.ICE40, None, engine=False) == [Placement(FIRST_SEED + more, "router2") for more in range(SEEDS)]
+    assert attempts(Family.ICE40, None, engine=True) == [Placement(FIRST_SEED + more, "router1") for more in range(SEEDS)]
     assert attempts(Family.ECP5, 0, engine=False)[0] == Placement(0, "")
     assert "--seed 0" in Placement(0, "").options and "--router" not in Placement(0, "").options
 
 
 def test_placed_by():
-    command = ["nextpnr-ice40", "--router", "router2", "--seed", "3", "--quiet"]
-    assert placed_by(command, Placement(4, "router2")) == ["nextpnr-ice40", "--router", "router2", "--seed", "4", "--quiet"]
-    assert command[4] == "3"
+    command = ["nextpnr-ice40", "--json", "top.json", "--router", "router2", "--seed", "3", "--quiet"]
+    expected = ["nextpnr-ice40", "--json", "tuned.json", "--router", "router2", "--seed", "4", "--quiet"]
+    assert placed_by(command, Placement(4, "router2"), "tuned.json") == expected and command[2] == "top.json"
+
+
+def test_tuned(tmp_path):
+    """Settings of router2 in the top module, as nextpnr writes them: integers in 32 bits; nothing else changes, nothing for router1."""
+    design = {"creator": "a", "modules": {"SB_LUT4": {"attributes": {}}, "top": {"attributes": {"top": "01"}, "cells": {}}}}
+    (tmp_path / "top.json").write_text(json.dumps(design))
+    assert tuned(tmp_path, "top.json", Placement(1, "router1")) == "top.json" and len(list(tmp_path.iterdir())) == 1
+    made = json.loads((tmp_path / tuned(tmp_path, "top.json", Placement(1, "router2"))).read_text())
+    settings = made["modules"]["top"].pop("settings")
+    assert made == design and settings["router2/bbMargin/x"] == "0" * 28 + "1100" and settings["router2/histCongWeight"] == "4.0"
 
 
 @pytest.fixture
