@@ -33,7 +33,7 @@ from logicnn.sparse import Plan
 __all__ = ["argmax_lut4", "cheapest", "core", "core_delay_ns", "design", "popcount_lut4", "threshold_lut4"]
 
 SMALL_THRESHOLDS = (0, 1, 1, 1, 1, 3, 3)  # LUT4 of a neuron of 0 ... 6 synapses
-SHELL = Resources(lut4=480, logic_cells=480, ff=280, carry=110, bram=1)  # serial link, input store and result, without mask and stored bits
+SHELL = Resources(lut4=410, logic_cells=420, ff=190, carry=60, bram=1)  # serial link, input store and result, without mask and stored bits
 SPARSE_SHELL = Resources(lut4=520, logic_cells=640, ff=400, carry=170, bram=1)  # serial link, and loader of the weights
 SPARSE_LEVELS = 8  # of LUT4, to a multiplier's words through the longest chains of a selector
 SPARSE_CONTROL = 1300  # logic cells of a sparse engine that are no window, selector, sum or weight
