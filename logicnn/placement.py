@@ -26,15 +26,16 @@ SEEDS = 4  # that are tried
 FIRST_SEED = 1
 # Logic on nearly all cells of a UP5K (`mnist-bnn`, 4,930 of 5,280): of seeds 1 to 6 router2 settles within 90 s with five by these values,
 # with two by the options alone, where nextpnr draws cells together more slowly and less by delay (wires are 8 % shorter, the clock is no
-# slower). The settings let wires go farther round, and raise the price of those that several nets wanted before.
-ROUTER2_OPTIONS = "--placer-heap-alpha 0.05 --placer-heap-timingweight 2"
+# slower; a convolution engine is placed and routed in 112 s, before in 249 s). The settings let wires go farther round, and raise the
+# price of those that several nets wanted before.
+ICE40_OPTIONS = "--placer-heap-alpha 0.05 --placer-heap-timingweight 2"
 ROUTER2_SETTINGS = {"bbMargin/x": 12, "bbMargin/y": 12, "histCongWeight": 4.0}
 TUNED = "tuned.json"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A seed, and the router; "" is nextpnr's default for the family."""
+    """A seed, and the router for iCE40; "" is nextpnr's default for other families."""
 
     seed: int
     router: str
@@ -42,10 +43,8 @@ class Placement:
     @property
     def options(self) -> str:
         """For nextpnr."""
-        router = f"--router {self.router} " if self.router else ""
-        if self.router == "router2":
-            router += f"{ROUTER2_OPTIONS} "
-        return f"{router}--report timing.json --detailed-timing-report --timing-allow-fail --seed {self.seed}"
+        ice40 = f"--router {self.router} {ICE40_OPTIONS} " if self.router else ""
+        return f"{ice40}--report timing.json --detailed-timing-report --timing-allow-fail --seed {self.seed}"
 
 
 def attempts(family: Family, seed: int | None, *, engine: bool) -> list[Placement]:
