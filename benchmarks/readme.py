@@ -179,8 +179,21 @@ def placed_boards() -> str:
     return _markdown(rows)
 
 
+def verilog() -> str:
+    """Every shipped network as text."""
+    rows = [("", "form", "testbench: Icarus, Verilator", "iCE40, LUT4", "ECP5, LUT4", "Xilinx, LUT1 to LUT6", "netlist against network")]
+    for row in _record("verilog")["exported"]:
+        passed = ", ".join("passed" if row[f"{simulator}_passed"] else "FAILED" for simulator in ("iverilog", "verilator"))
+        lut4 = f"{row['lut4']:,}" if row.get("compared_for") == "ice40" else ""
+        counts = [f"{row[name]:,}" if name in row else "" for name in ("ecp5_luts", "xilinx_luts")]
+        equal = f"{row['netlist_vectors'] - row['mismatches']:,} of {row['netlist_vectors']:,} equal" if "mismatches" in row else ""
+        rows.append((f"`{row['model']}`", row["form"], passed, lut4, *counts, equal))
+    return _markdown(rows)
+
+
 TABLES = {
     "boards": placed_boards,
+    "verilog": verilog,
     "results": results,
     "arithmetic": arithmetic,
     "words": words,
