@@ -184,10 +184,9 @@ def verilog() -> str:
     rows = [("", "form", "testbench: Icarus, Verilator", "iCE40, LUT4", "ECP5, LUT4", "Xilinx, LUT1 to LUT6", "netlist against network")]
     for row in _record("verilog")["exported"]:
         passed = ", ".join("passed" if row[f"{simulator}_passed"] else "FAILED" for simulator in ("iverilog", "verilator"))
-        lut4 = f"{row['lut4']:,}" if row.get("compared_for") == "ice40" else ""
-        counts = [f"{row[name]:,}" if name in row else "" for name in ("ecp5_luts", "xilinx_luts")]
+        counts = [f"{row[name]:,}" if name in row else "" for name in ("lut4", "ecp5_luts", "xilinx_luts")]
         equal = f"{row['netlist_vectors'] - row['mismatches']:,} of {row['netlist_vectors']:,} equal" if "mismatches" in row else ""
-        rows.append((f"`{row['model']}`", row["form"], passed, lut4, *counts, equal))
+        rows.append((f"`{row['model']}`", row["form"], passed, *counts, equal))
     return _markdown(rows)
 
 

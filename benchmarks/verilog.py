@@ -2,9 +2,9 @@
 
     LOGICNN_DATA=../shared/data python -m benchmarks.verilog
 
-Needs Icarus Verilog and Verilator on the PATH. LUT4 are compared between the text and the component itself, for iCE40, or for ECP5 where a
-network is too large for any iCE40; the netlist of the text is compared with the network on test samples and random inputs where it is
-combinational. A convolution engine, whose weights are in the text, is simulated and not synthesised. Half an hour on one core.
+Needs Icarus Verilog and Verilator on the PATH. Synthesis is told what builds tell it. LUT4 for iCE40 are compared between the text and the
+component itself; the netlist of the text is compared with the network on test samples and random inputs where it is combinational. A
+convolution engine, whose weights are in the text, is simulated and not synthesised. A quarter of an hour on one core.
 """
 
 import argparse
@@ -21,14 +21,14 @@ import numpy as np
 from amaranth.back import rtlil
 
 from benchmarks.common import finished, write_result
-from logicnn import bits, estimate, tools
+from logicnn import bits, tools
+from logicnn.build import synthesis_script
 from logicnn.cli import guarded
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.export import ExportError, component_of, export, mapping_of
 from logicnn.files import load, shipped
 from logicnn.netlist import Netlist
 from logicnn.network import Network
-from logicnn.resources import DEVICES
 from logicnn.verify import Vectors, decode, vectors_for
 
 __all__ = ["SIMULATORS", "compiled", "lut_counts", "own_lut4", "simulated", "text_netlist"]
@@ -36,10 +36,8 @@ __all__ = ["SIMULATORS", "compiled", "lut_counts", "own_lut4", "simulated", "tex
 SEED = 0  # nothing is random but the vectors, whose seed is fixed
 SIMULATORS = ("iverilog", "verilator")
 FORMS = ("combinational", "stream")
-COMPARED = {"ice40": ("synth_ice40 -top core", "SB_LUT4"), "ecp5": ("synth_ecp5 -nowidelut -top core", "LUT4")}
 FAMILIES = {"xilinx": ("synth_xilinx -noiopad -flatten -top core", "LUT[1-6]"), "ecp5": ("synth_ecp5 -nowidelut -top core", "LUT4")}
 PERIOD_NS = 10.0
-LARGEST = DEVICES["iCE40HX8K"]
 
 
 def compiled(path: Path, simulator: str) -> list[str]:
@@ -63,25 +61,24 @@ def simulated(path: Path, command: list[str]) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
 
 
-def text_netlist(folder: Path, script: str, read: str = "read_verilog core.v") -> Netlist:
-    """What a synthesis script makes of ``core.v`` in a folder."""
-    (folder / "again.ys").write_text(f"{read}\n{script}\nwrite_json again.json\n")
+def text_netlist(network: Network, folder: Path, read: str = "read_verilog core.v") -> Netlist:
+    """What synthesis for iCE40 makes of ``core.v`` in a folder, which a network was exported to."""
+    (folder / "again.ys").write_text(f"{read}\n{synthesis_script(network)}\nsynth_ice40 -top core\nwrite_json again.json\n")
     tools.run(["yosys", "-q", "again.ys"], folder, "again.log")
     return Netlist(folder / "again.json")
 
 
-def own_lut4(network: Network, folder: Path, *, stream: bool, family: str = "ice40") -> int:
+def own_lut4(network: Network, folder: Path, *, stream: bool) -> int:
     """LUT4 of the component that was exported."""
     component = component_of(mapping_of(network, stream, PERIOD_NS), stream)
     (folder / "own.il").write_text(rtlil.convert(component, name="core", emit_src=False))
-    script, cell = COMPARED[family]
-    return text_netlist(folder, script, "read_rtlil own.il").cells[cell]
+    return text_netlist(network, folder, "read_rtlil own.il").cells["SB_LUT4"]
 
 
-def lut_counts(folder: Path, family: str) -> dict[str, int]:
+def lut_counts(network: Network, folder: Path, family: str) -> dict[str, int]:
     """Cells that are LUTs, by type, after synthesis of ``core.v`` in a folder for one of `FAMILIES`."""
     script, cells = FAMILIES[family]
-    (folder / "other.ys").write_text(f"read_verilog core.v\n{script}\ntee -q -o stat.json stat -json\n")
+    (folder / "other.ys").write_text(f"read_verilog core.v\n{synthesis_script(network)}\n{script}\ntee -q -o stat.json stat -json\n")
     tools.run(["yosys", "-q", "other.ys"], folder, "other.log")
     kinds = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
     return {kind: count for kind, count in sorted(kinds.items()) if re.fullmatch(cells, kind)}
@@ -113,16 +110,12 @@ def measured(model: str, form: str, data_dir: str | None) -> dict[str, Any]:
             done = simulated(path, compiled(path, simulator))
             passed = done.returncode == 0 and f"PASS: {made.vectors} vectors" in done.stdout
             row |= {f"{simulator}_passed": passed, f"{simulator}_seconds": round(time.perf_counter() - start, 1)}
-        mapping = mapping_of(network, stream, PERIOD_NS)
-        if mapping.plan:
+        if mapping_of(network, stream, PERIOD_NS).plan:
             return row
-        family = "ice40" if estimate.core(mapping, LARGEST).logic_cells <= LARGEST.capacity.logic_cells else "ecp5"
-        script, cell = COMPARED[family]
-        again = text_netlist(path.parent, script)
-        row |= {"compared_for": family, "lut4": again.cells[cell]}
-        row |= {"lut4_component": own_lut4(network, path.parent, stream=stream, family=family)}
+        again = text_netlist(network, path.parent)
+        row |= {"lut4": again.cells["SB_LUT4"], "lut4_component": own_lut4(network, path.parent, stream=stream)}
         for family in FAMILIES:
-            counts = lut_counts(path.parent, family)
+            counts = lut_counts(network, path.parent, family)
             row |= {f"{family}_luts": sum(counts.values()), f"{family}_luts_by_type": counts}
         if not stream:
             vectors = vectors_for(network, "full", data_dir)

@@ -79,7 +79,7 @@ def test_engine_testbench(tmp_path, monkeypatch):
 def test_again_for_ice40(once, tmp_path, model):
     """The text costs the LUTs of the component itself, within 2 %, and is the network."""
     once(tmp_path, model, "--combinational")
-    again = text_netlist(tmp_path, "synth_ice40 -top core")
+    again = text_netlist(load(model), tmp_path)
     assert again.cells["SB_LUT4"] == pytest.approx(own_lut4(load(model), tmp_path, stream=False), rel=0.02)
     x = random_vectors(load(model), 512)
     assert mismatches(again, load(model), Vectors(x, np.zeros(0, np.int64), "random")) == 0
@@ -89,7 +89,7 @@ def test_again_for_ice40(once, tmp_path, model):
 def test_for_other_families(once, tmp_path, family, most):
     """Synthesis succeeds, and LUTs are counted: of up to six inputs, and of four."""
     once(tmp_path, "digits-bnn", "--combinational")
-    counts = lut_counts(tmp_path, family)
+    counts = lut_counts(load("digits-bnn"), tmp_path, family)
     print(f"{family}: {sum(counts.values())} LUTs")
     assert 0 < sum(counts.values()) < most and set(counts) <= {f"LUT{inputs}" for inputs in range(1, 7)}
 
