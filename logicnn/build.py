@@ -35,7 +35,7 @@ from logicnn.stages import Stages
 from logicnn.timing import Placed
 from logicnn.verify import Probe, Vectors, Verification, vectors_for, verify_netlist
 
-__all__ = ["Options", "TooBig", "baud_rate", "build", "built_engine", "check_answers_a_byte", "main", "mapped", "program"]
+__all__ = ["Options", "TooBig", "baud_rate", "board_script", "build", "built_engine", "check_answers_a_byte", "main", "mapped", "program"]
 
 PROBE = Probe(inputs="classifier.store.bits", output="classifier.result")
 CORE = "classifier.accelerator.core"
@@ -49,7 +49,7 @@ SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
 # ABC's restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they share: 1.3 against
 # 1.8 LUT4 a synapse.
 COVER_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
-# No word of these modules' memories is read while it is written; where Yosys does not know, it adds a register a bit on iCE40.
+# No word of the memories of modules of this name is read while it is written; where Yosys does not know, it adds a register a bit on iCE40.
 NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *{}*/t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
 NARROW = 6  # synapses of a neuron that is generated without a compressor tree
 SUFFIXES = {Family.ICE40: (".bin",), Family.ECP5: (".bit", ".svf")}  # what can be flashed; the first is the one that is reported
@@ -68,7 +68,7 @@ class Options:
     """How to build: the folder that holds all builds, the seed of place and route, how much to verify, where data are, the line's rate."""
 
     output: Path = Path("build")
-    seed: int | None = None  # of place and route; None: one that is known to route a shipped network soon
+    seed: int | None = None  # of place and route; None: the first of `placement.attempts`
     verify: Literal["full", "quick", "none"] = "full"
     data_dir: str | None = None
     baud: int = BAUD
@@ -154,6 +154,12 @@ def synthesis_script(network: Network) -> str:
     return "" if wide else COVER_AS_IS
 
 
+def board_script(mapping: Mapping) -> str:
+    """What Yosys is told before synthesis of a board's design."""
+    core = NO_COLLISIONS.format("engine") if mapping.plan else synthesis_script(mapping.network)
+    return f"{NO_COLLISIONS.format('.framer')}\n{core}"
+
+
 def clock_hz(mapping: Mapping, board: Board) -> float:
     """The clock of a board's design before any divider."""
     default = board.make_platform().default_clk_frequency
@@ -209,12 +215,7 @@ def _plan(mapping: Mapping, board: Board, options: Options, divider: int) -> _Pl
         debug_verilog=False,
         emit_src=False,  # paths and line numbers would make stages run again that read nothing new
         synth_opts=SYNTH_OPTIONS[family],
-        script_after_read="\n".join(
-            [
-                NO_COLLISIONS.format("framer"),
-                NO_COLLISIONS.format("engine") if mapping.plan else synthesis_script(mapping.network),
-            ]
-        ),
+        script_after_read=board_script(mapping),
         nextpnr_opts=_attempts(mapping, board, options)[0].options,
     )
     files = {name: data if isinstance(data, bytes) else data.encode() for name, data in plan.files.items()}
@@ -393,7 +394,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", required=True, help=f"a board ({', '.join(boards.names())}) or the path of a board file")
     parser.add_argument("--model", default="mnist-bnn", help="a shipped network or a .lnn file (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Options.output, metavar="DIR", help="folder for builds (default: %(default)s)")
-    parser.add_argument("--seed", type=_seed, default=Options.seed, help="of place and route (default: one that is known to be quick)")
+    parser.add_argument("--seed", type=_seed, default=Options.seed, help="of place and route (default: 1)")
     parser.add_argument(
         "--verify", choices=("full", "quick", "none"), default=Options.verify, help="vectors to compare (default: %(default)s)"
     )

@@ -68,9 +68,8 @@ def tuned(folder: Path, netlist: str, placement: Placement) -> str:
         return netlist
     design = json.loads((folder / netlist).read_bytes())
     settings = {f"router2/{name}": f"{value:032b}" if isinstance(value, int) else str(value) for name, value in ROUTER2_SETTINGS.items()}
-    tops = [module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2)]
-    for top in tops:
-        top["settings"] = settings
+    (top,) = (module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
+    top["settings"] = settings
     replace_file(folder / TUNED, json.dumps(design).encode())
     return TUNED
 

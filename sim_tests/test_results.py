@@ -41,7 +41,7 @@ def test_payra(record):
     for row in [*record["placed"], *record["fast"]]:
         assert row["mismatches"] == 0 and row["vectors"] > 10_000 and "mnist test (10000)" in row["dataset"]
     assert record["popcount_layer"]["mismatches"] == 0
-    assert record["default_build_seconds"]["total"] < 90 and record["default_build_seconds"]["verify"] < 5
+    assert record["default_build_seconds"]["total"] < 120 and record["default_build_seconds"]["verify"] < 5
 
 
 def test_estimates_are_close(record):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from logicnn import boards, tools
+from logicnn.build import board_script
 from logicnn.errors import LogicnnError
 from logicnn.gateware.top import BoardTop, SerialClassifier
 from logicnn.gateware.uart import divisor_of
@@ -135,7 +136,9 @@ def sent(line: np.ndarray) -> bytes:
 def test_netlist(tmp_path):
     """The synthesised design of a board, from pin to pin: identity, a sample for each lane, a damaged one, and the counters."""
     network, platform = wide_network(), boards.find("icebreaker").make_platform()
-    plan = platform.prepare(BoardTop(Mapping.unrolled(network), 1, 1_000_000), "top", debug_verilog=False, emit_src=False)
+    mapping = Mapping.unrolled(network)
+    script = board_script(mapping)
+    plan = platform.prepare(BoardTop(mapping, 1, 1_000_000), "top", debug_verilog=False, emit_src=False, script_after_read=script)
     for name, data in plan.files.items():
         (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
     tools.run(json.loads((tmp_path / "build_top.json").read_text())["commands"][0], tmp_path, "synthesis.log")

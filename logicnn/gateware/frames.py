@@ -151,7 +151,8 @@ class Source(enum.Enum):
     CHECK = 2
 
 
-# `raw`: a flag; `last` of its answer; `top`: of a counter's bytes the highest; `torn`: not, and the counter must not change behind it.
+# `raw`: a flag; `last` of its answer; `top`: a counter's highest byte; `torn`: a lower one of the errors, behind which nothing is counted
+# until the next byte has gone (images are only counted while another answer is sent).
 Step = data.StructLayout({"byte": 8, "source": Source, "tagged": 1, "raw": 1, "last": 1, "top": 1, "torn": 1})
 PROGRAM_STEPS = 16  # room for an answer but the last
 IMAGES = PROGRAM_STEPS * Program.COUNTERS.value + 1 + HEADER_BYTES  # the counters' lowest bytes
@@ -188,7 +189,7 @@ class Framer(wiring.Component):
 
     The bytes are read from a block RAM that says, too, which of them are a tag, a value, or the CRC. The counters are bytes of it:
     answers of `Program.CLASSIFY`, and cycles with `error`, of which there may be three in the time of four bytes. They go up between
-    bytes. Behind each byte the CRC takes 8 cycles, and the counters 13 at most. They begin with `counters`.
+    bytes. Behind each byte the CRC takes 8 cycles, and the counters 17 at most. They begin with `counters`.
     """
 
     def __init__(self, identity: Identity, counters: Counters = ZERO):
@@ -207,6 +208,7 @@ class Framer(wiring.Component):
         plain, byte, check, left = Signal(8), Signal(8), Signal(), Signal(3, init=7)
         m.submodules.crc = crc = ResetInserter(step.raw)(Processor(CRC_BIT))
         m.submodules.tally = tally = Tally(memory)
+        self.collides = read.en & tally.writes  # never, which synthesis is told
         m.d.comb += [
             read.en.eq(~tally.writes),
             read.addr.eq(Mux(tally.active, tally.place, place)),

@@ -1,4 +1,4 @@
-"""A board's end of the serial line: requests in, answers out, and what counts them."""
+"""A board's end of the serial line: requests in, answers out."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
