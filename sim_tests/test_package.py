@@ -103,13 +103,18 @@ def test_top_level_names():
     assert set(logicnn.__all__) == {"CheckFailed", "LogicnnError", "Network", "load", "save"}
 
 
+def wheel(folder: Path, version: str = "standard") -> zipfile.ZipFile:
+    build = (
+        "import sys; from hatchling.builders.wheel import WheelBuilder\n"
+        "print(next(WheelBuilder(sys.argv[1]).build(directory=sys.argv[2], versions=[sys.argv[3]])))"
+    )
+    done = subprocess.run([sys.executable, "-c", build, str(ROOT), str(folder), version], check=True, capture_output=True, text=True)
+    return zipfile.ZipFile(done.stdout.strip().splitlines()[-1])
+
+
 def test_wheel(tmp_path):
     """Only `logicnn` at top level; networks and board files inside it."""
-    build = (
-        "import sys; from hatchling.builders.wheel import WheelBuilder; print(next(WheelBuilder(sys.argv[1]).build(directory=sys.argv[2])))"
-    )
-    done = subprocess.run([sys.executable, "-c", build, str(ROOT), str(tmp_path)], check=True, capture_output=True, text=True)
-    names = zipfile.ZipFile(done.stdout.strip().splitlines()[-1]).namelist()
+    names = wheel(tmp_path).namelist()
     assert {name.split("/")[0] for name in names} - {"logicnn"} == {f"logicnn-{logicnn.__version__}.dist-info"}
     assert {
         "logicnn/_boards/icebreaker.py",
@@ -119,14 +124,15 @@ def test_wheel(tmp_path):
     } <= set(names)
 
 
+def test_editable(tmp_path):
+    """An editable install has no folder `logicnn` of its own, which would hide the checkout from the command `logicnn`."""
+    assert not [name for name in wheel(tmp_path, "editable").namelist() if name.startswith("logicnn/")]
+
+
 def test_wheel_works_elsewhere(tmp_path):
     """Unpacked in another folder, without the checkout, it finds its boards and networks."""
-    build = (
-        "import sys; from hatchling.builders.wheel import WheelBuilder; print(next(WheelBuilder(sys.argv[1]).build(directory=sys.argv[2])))"
-    )
-    done = subprocess.run([sys.executable, "-c", build, str(ROOT), str(tmp_path)], check=True, capture_output=True, text=True)
     site = tmp_path / "site"
-    zipfile.ZipFile(done.stdout.strip().splitlines()[-1]).extractall(site)
+    wheel(tmp_path).extractall(site)
     code = (
         "import sys; sys.path[:] = [path for path in sys.path if path != sys.argv[2]]; sys.path.insert(0, sys.argv[1])\n"
         "import logicnn; from logicnn import boards\n"
