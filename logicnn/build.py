@@ -189,11 +189,8 @@ def _attempts(mapping: Mapping, board: Board, options: Options) -> list[Placemen
     return attempts(board.device.family, options.seed, engine=mapping.plan is not None)
 
 
-def _place(
-    folder: Path, stages: Stages, command: Sequence[str], tried: Sequence[Placement], constraints: Sequence[str]
-) -> tuple[Placement, bool]:
-    """Places and routes by the first attempt that comes to an end; returns it, and whether a tool ran."""
-    reads = [tuned(folder, f"{TOP}.json", tried[0]), *constraints]
+def _place(stages: Stages, command: Sequence[str], tried: Sequence[Placement], reads: Sequence[str]) -> tuple[Placement, bool]:
+    """Places and routes, from a netlist and what else is read, by the first attempt that comes to an end; whether a tool ran."""
     for placement in tried:
         try:
             return placement, stages.run("place_route", placed_by(command, placement, reads[0]), reads, ["timing.json", command[-1]], stuck)
@@ -325,7 +322,8 @@ def _run_stages(mapping: Mapping, board: Board, options: Options, steps: Steps, 
             remark(f"{checked.vectors} vectors equal")
     with steps.step("place_route", "place and route", FIRST_RUN) as remark:
         constraints = [file for file in sources if Path(file).suffix in (".pcf", ".lpf")]
-        placement, ran = _place(folder, stages, place, _attempts(mapping, board, options), constraints)
+        tried = _attempts(mapping, board, options)
+        placement, ran = _place(stages, place, tried, [tuned(folder, f"{TOP}.json", tried[0]), *constraints])
         if not ran:
             remark(cached)
         placed = Placed.read(folder / "timing.json")
