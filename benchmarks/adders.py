@@ -1,7 +1,9 @@
-"""Constant matrices as shared adders, against Amaranth's operators, separate rows and da4ml: ``python -m benchmarks.adders``.
+"""Constant matrices as shared adders, against Amaranth's operators, separate rows and da4ml: ``python -m
+benchmarks.adders``.
 
-Random matrices (seed 1) with 8-bit inputs, sizes 8x8 to 64x64, densities 10 to 100 %, 2 to 8 bits and ternary. Every netlist is checked
-against the graph on random vectors. Takes about an hour; finished cases are kept in the output folder. Needs ``pip install da4ml``.
+Random matrices (seed 1) with 8-bit inputs, sizes 8x8 to 64x64, densities 10 to 100 %, 2 to 8 bits and ternary. Every
+netlist is checked against the graph on random vectors. Takes about an hour; finished cases are kept in the output
+folder. Needs ``pip install da4ml``.
 """
 
 import argparse
@@ -14,9 +16,9 @@ import numpy as np
 
 from benchmarks.common import finished, write_result
 from benchmarks.forms import da4ml_form, graph_form, plain_form, range_of
-from logicnn.adders import AdderGraph
-from logicnn.cli import guarded
-from logicnn.sharing import optimise, without_sharing
+from logicnn.arithmetic.adders import AdderGraph
+from logicnn.arithmetic.sharing import optimise, without_sharing
+from logicnn.commands.command import guarded
 
 SEED = 1
 # (outputs, inputs, weight bits, density, signed inputs); two bits are ternary, -1, 0 and +1; one bit is -1 and +1
@@ -109,7 +111,9 @@ def _geomean(ratios: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/adders"), help="folder for netlists (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/adders"), help="folder for netlists (default: %(default)s)"
+    )
     given = parser.parse_args()
     cases = []
     for case in CASES:

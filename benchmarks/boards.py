@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import finished, write_result
-from logicnn import boards
-from logicnn.build import Options, TooBig, build, mapped
-from logicnn.cli import guarded
-from logicnn.files import load, shipped
-from logicnn.progress import Steps
+from logicnn.board import boards
+from logicnn.commands.command import guarded
+from logicnn.engines.choose import TooBig
+from logicnn.flow.build import Options, build
+from logicnn.flow.design import mapped
+from logicnn.flow.progress import Steps
+from logicnn.network import load, shipped
 
 SEED = 1
 
@@ -54,14 +56,18 @@ def placed(model: str, name: str, options: Options) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/boards"), help="folder of builds (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/boards"), help="folder of builds (default: %(default)s)"
+    )
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     given = parser.parse_args()
     options = Options(given.output, SEED, data_dir=given.data_dir)
     rows = []
     for model in shipped():
         for name in boards.names():
-            rows.append(finished(given.output / f"{model}-{name}", lambda model=model, name=name: placed(model, name, options)))
+            rows.append(
+                finished(given.output / f"{model}-{name}", lambda model=model, name=name: placed(model, name, options))
+            )
             print(json.dumps(rows[-1]), flush=True)
     placed_rows, refused = ([row for row in rows if row["fits"] == fits] for fits in (True, False))
     write_result("boards", SEED, {"placed": placed_rows, "refused": refused})

@@ -1,7 +1,8 @@
 """The delay model of `logicnn.resources`, fitted to what nextpnr places: ``python -m benchmarks.calibrate``.
 
-Ladders of LUTs and of additions between registers are placed on every device with three seeds. The median delays are fitted by
-least squares to ``register_ns + level_ns * LUT levels + chain_ns * additions + carry_ns * carry bits``. Takes about ten minutes.
+Ladders of LUTs and of additions between registers are placed on every device with three seeds. The median delays are
+fitted by least squares to ``register_ns + level_ns * LUT levels + chain_ns * additions + carry_ns * carry bits``. Takes
+about ten minutes.
 """
 
 import argparse
@@ -18,8 +19,8 @@ from scipy.optimize import nnls
 
 from benchmarks.common import write_result
 from benchmarks.placing import place, synthesise
-from logicnn.cli import guarded
-from logicnn.gateware.layers import KEEP
+from logicnn.commands.command import guarded
+from logicnn.gateware.wires import KEEP
 from logicnn.resources import DEVICES, Device
 
 SEEDS = (1, 2, 3)
@@ -62,8 +63,12 @@ class Ladder(wiring.Component):
 def _lut(platform, inputs: list[Value], output: Value) -> Instance:
     """The fabric's own LUT, so that synthesis cannot shorten the ladder."""
     if isinstance(platform, LatticeICE40Platform):
-        return Instance("SB_LUT4", p_LUT_INIT=C(PARITY, 16), o_O=output, **{f"i_I{place}": bit for place, bit in enumerate(inputs)})
-    return Instance("LUT4", p_INIT=C(PARITY, 16), o_Z=output, **{f"i_{name}": bit for name, bit in zip("ABCD", inputs, strict=True)})
+        return Instance(
+            "SB_LUT4", p_LUT_INIT=C(PARITY, 16), o_O=output, **{f"i_I{place}": bit for place, bit in enumerate(inputs)}
+        )
+    return Instance(
+        "LUT4", p_INIT=C(PARITY, 16), o_Z=output, **{f"i_{name}": bit for name, bit in zip("ABCD", inputs, strict=True)}
+    )
 
 
 PARITY = 0b0110_1001_1001_0110
@@ -95,7 +100,9 @@ def predicted(row: dict, device: Device) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/calibrate"), help="folder for placements (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/calibrate"), help="folder for placements (default: %(default)s)"
+    )
     given = parser.parse_args()
     devices = {}
     for device in DEVICES.values():
@@ -106,7 +113,11 @@ def main() -> None:
             row["predicted_ns"] = round(predicted(row, device), 3)
             row["error"] = round(row["predicted_ns"] / row["delay_ns"] - 1, 4)
             rows.append(row)
-        devices[device.name] = {"fitted": fitted(rows), "ladders": rows, "largest_error": max(abs(row["error"]) for row in rows)}
+        devices[device.name] = {
+            "fitted": fitted(rows),
+            "ladders": rows,
+            "largest_error": max(abs(row["error"]) for row in rows),
+        }
     write_result("calibrate", SEEDS[0], {"seeds": list(SEEDS), "devices": devices})
 
 

@@ -1,7 +1,9 @@
-"""What weight embedding and weight values are worth: Xu et al. 2023, Figs. 2, 3 and 6, in transistors and in logic cells.
+"""What weight embedding and weight values are worth: Xu et al. 2023, Figs. 2, 3 and 6, in transistors and in logic
+cells.
 
-Transistors are Yosys' estimate for static CMOS after mapping to simple gates; the paper's are of a 45 nm library and its areas have no
-unit, so that orders and ratios compare, not figures. Prices in carry bits are those of `logicnn.constants`. Takes a minute.
+Transistors are Yosys' estimate for static CMOS after mapping to simple gates; the paper's are of a 45 nm library and
+its areas have no unit, so that orders and ratios compare, not figures. Costs in carry bits are those of
+`logicnn.constants`. Takes a minute.
 """
 
 import argparse
@@ -18,11 +20,16 @@ from scipy.stats import spearmanr
 from benchmarks.common import RESULTS, write_result
 from benchmarks.gates import transistors
 from benchmarks.plots import pyplot, save
-from logicnn.cli import guarded
-from logicnn.constants import multiplier_bits
+from logicnn.arithmetic.weight_costs import multiplier_bits
+from logicnn.commands.command import guarded
 
 SEED = 1
-PUBLISHED = {"fig2_transistors_saved": 0.60, "fig3_transistors_saved": 0.65, "fig6_area_107": 111, "fig6_area_minus_16": 16}
+PUBLISHED = {
+    "fig2_transistors_saved": 0.60,
+    "fig3_transistors_saved": 0.65,
+    "fig6_area_107": 111,
+    "fig6_area_minus_16": 16,
+}
 
 
 class Sum(Elaboratable):
@@ -59,10 +66,13 @@ def figures(folder: Path) -> dict[str, Any]:
         "fig3": [{"weights": list(pair), "transistors": macs[name]} for pair, name in zip(pairs, named, strict=True)],
         "fig3_transistors_input": macs["mac"],
         "fig3_transistors_saved": round(1 - mean(macs[name] for name in named) / macs["mac"], 4),
-        "fig6": [{"weight": value, "transistors": a, "carry_bits": b} for value, a, b in zip(values, found, bits, strict=True)],
+        "fig6": [
+            {"weight": value, "transistors": a, "carry_bits": b}
+            for value, a, b in zip(values, found, bits, strict=True)
+        ],
         "fig6_transistors_107": found[107 + 128],
         "fig6_transistors_minus_16": found[-16 + 128],
-        "rank_correlation_of_prices": round(float(spearmanr(found, bits).statistic), 4),
+        "rank_correlation_of_costs": round(float(spearmanr(found, bits).statistic), 4),
         "published": PUBLISHED,
     }
 
@@ -73,14 +83,18 @@ def plot(rows: list[dict[str, int]], path: Path) -> None:
     axes.bar(values, [row["transistors"] for row in rows], 1.0, label="transistors (estimate)")
     axes.set(xlabel="constant of an 8-bit multiplier", ylabel="transistors")
     other = axes.twinx()
-    other.plot(values, [row["carry_bits"] for row in rows], color="tab:red", linewidth=0.8, label="carry bits of our additions")
+    other.plot(
+        values, [row["carry_bits"] for row in rows], color="tab:red", linewidth=0.8, label="carry bits of our additions"
+    )
     other.set_ylabel("carry bits", color="tab:red")
     save(figure, path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/constants"), help="folder of netlists (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/constants"), help="folder of netlists (default: %(default)s)"
+    )
     given = parser.parse_args()
     result = figures(given.output)
     plot(result["fig6"], RESULTS / "constants")

@@ -1,4 +1,6 @@
-"""Constant matrices in the forms that `benchmarks.adders` compares, each synthesised by the same flow and checked as a netlist."""
+"""Constant matrices in the forms that `benchmarks.adders` compares, each synthesised by the same flow and checked as a
+netlist.
+"""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -13,18 +15,19 @@ from amaranth.lib.wiring import In, Out
 
 from benchmarks.placing import PLATFORMS
 from benchmarks.vectors import as_bits, check, random_words, widths_of
-from logicnn import tools
-from logicnn.adders import AdderGraph
+from logicnn.arithmetic.adders import AdderGraph
 from logicnn.errors import LogicnnError
+from logicnn.flow import tools
 from logicnn.gateware.adders import ConstantMatrix, words
-from logicnn.netlist import Netlist
+from logicnn.netlist.netlist import Netlist
 from logicnn.network import Interval
 from logicnn.resources import Family
 
 __all__ = ["da4ml_form", "graph_form", "plain_form", "range_of"]
 
 DEVICES_OF = {Family.ICE40: "iCE40UP5K", Family.ECP5: "LFE5U-85F"}  # whose platform stands for the family
-# Adders become carry cells module by module before the modules are merged, which keeps synthesis from merging the adders themselves.
+# Adders become carry cells module by module before the modules are merged, which keeps synthesis from merging the
+# adders themselves.
 HIERARCHICAL = "hierarchy -top top; proc; opt_expr; opt_clean; wreduce; opt_clean; alumacc; opt; flatten"
 
 
@@ -52,8 +55,12 @@ def _synthesise(read: str, family: Family, options: str, folder: Path) -> Netlis
     return Netlist(folder / f"{name}.json")
 
 
-def _check(netlist: Netlist, graph: AdderGraph, ports: tuple[str, str], outputs: Sequence[int], shifts: Sequence[int]) -> None:
-    """The netlist on random inputs. `outputs` are widths in the netlist, which may leave out so many low zeros (`shifts`)."""
+def _check(
+    netlist: Netlist, graph: AdderGraph, ports: tuple[str, str], outputs: Sequence[int], shifts: Sequence[int]
+) -> None:
+    """The netlist on random inputs. `outputs` are widths in the netlist, which may leave out so many low zeros
+    (`shifts`).
+    """
     x = random_words(graph.inputs, 0)
     expected = as_bits(graph.evaluate(x) >> np.array(shifts), outputs)
     check(netlist, netlist.nets(ports[0]), netlist.nets(ports[1]), as_bits(x, widths_of(graph.inputs)), expected)
@@ -64,12 +71,16 @@ def _component_cells(component: wiring.Component, graph: AdderGraph, folder: Pat
     folder.mkdir(parents=True, exist_ok=True)
     cells = {}
     for family, device in DEVICES_OF.items():
-        text = rtlil.convert(component, ports=[Value.cast(component.i), Value.cast(component.o)], platform=PLATFORMS[device]())
+        text = rtlil.convert(
+            component, ports=[Value.cast(component.i), Value.cast(component.o)], platform=PLATFORMS[device]()
+        )
         (folder / f"{family.value}.il").write_text(text)
         widths = widths_of([graph.interval(index) for index in range(len(graph.outputs))])
         counts = []
         # Products would go into DSP blocks on ECP5, which are not logic cells.
-        for options in ("-nodsp", "-nodsp -nowidelut") if family is Family.ECP5 and isinstance(component, Plain) else ("",):
+        for options in (
+            ("-nodsp", "-nodsp -nowidelut") if family is Family.ECP5 and isinstance(component, Plain) else ("",)
+        ):
             netlist = _synthesise(f"read_rtlil {family.value}.il", family, options, folder)
             _check(netlist, graph, ("i", "o"), widths, [0] * len(widths))
             counts.append(netlist.logic_cells)
@@ -90,7 +101,8 @@ def plain_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
 def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
     """Logic cells of da4ml's Verilog by family, the best of flat and hierarchical synthesis; and its adders.
 
-    Traced by da4ml's own front end with its default hardware model, so that its widths and signs are as its users get them.
+    Traced by da4ml's own front end with its default hardware model, so that its widths and signs are as its users get
+    them.
     """
     if find_spec("da4ml") is None:
         raise LogicnnError('da4ml is not installed (pip install -e ".[bench]")')
@@ -104,7 +116,10 @@ def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
     given = FixedVariableArray.from_kif(signed, whole, np.zeros(len(whole), int))
     solution = comb_trace(given, given @ graph.matrix.T.astype(np.float64), keep_dead_inputs=True)
     source = files("da4ml") / "codegen" / "rtl" / "verilog" / "source"
-    parts = [comb_logic_gen(solution, "top"), *((source / name).read_text() for name in ("shift_adder.v", "negative.v"))]
+    parts = [
+        comb_logic_gen(solution, "top"),
+        *((source / name).read_text() for name in ("shift_adder.v", "negative.v")),
+    ]
     (folder / "top.v").write_text("\n".join(parts))
     precisions = [tuple(map(int, minimal_kif(each))) for each in solution.out_qint]
     cells: dict[str, int] = {"adders": sum(operation.opcode in (0, 1) for operation in solution.ops)}

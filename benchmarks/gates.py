@@ -1,4 +1,6 @@
-"""Transistors of combinational logic in static CMOS, as Yosys counts them after mapping to simple gates: an estimate of area."""
+"""Transistors of combinational logic in static CMOS, as Yosys counts them after mapping to simple gates: an estimate of
+area.
+"""
 
 import re
 from collections.abc import Mapping
@@ -7,8 +9,8 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.hdl import Value
 
-from logicnn import tools
 from logicnn.errors import CheckFailed
+from logicnn.flow import tools
 
 __all__ = ["transistors"]
 
@@ -18,7 +20,9 @@ GATES = "AND,NAND,OR,NOR,XOR,XNOR,ANDNOT,ORNOT,MUX,AOI3,OAI3"
 
 
 def transistors(components: Mapping[str, object], folder: Path) -> dict[str, int]:
-    """Transistors of components with ports `i` and `o`, by name, all mapped in one run. Raises `CheckFailed` where Yosys counts none."""
+    """Transistors of components with ports `i` and `o`, by name, all mapped in one run. Raises `CheckFailed` where
+    Yosys counts none.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     texts = []
     for name, component in components.items():

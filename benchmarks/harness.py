@@ -6,13 +6,15 @@ import numpy as np
 from amaranth import *
 from amaranth.back import rtlil
 
-from logicnn import gateware, tools
-from logicnn.build import synthesis_script
-from logicnn.gateware.layers import KEEP
-from logicnn.netlist import Netlist
+from logicnn import gateware
+from logicnn.flow import tools
+from logicnn.flow.build import synthesis_script
+from logicnn.flow.timing import Placed
+from logicnn.gateware.wires import KEEP
+from logicnn.netlist.netlist import Netlist
 from logicnn.network import Activations, BinaryDense, Interval, Network, Threshold
-from logicnn.timing import Placed
-from logicnn.verify import Probe, Vectors, random_vectors, verify_netlist
+from logicnn.verify.logic import Probe, verify_netlist
+from logicnn.verify.vectors import Vectors, random_vectors
 
 __all__ = ["place_layer"]
 
@@ -36,7 +38,8 @@ class _Registered(Elaboratable):
 
 
 def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
-    """A dense layer of random -1 and +1 weights, thresholds in the middle: LUT4 a synapse and delay on a UP5K, netlist verified.
+    """A dense layer of random -1 and +1 weights, thresholds in the middle: LUT4 a synapse and delay on a UP5K, netlist
+    verified.
 
     The neurons read the same inputs, so that they share sum bits, which a sign only inverts.
     """
@@ -46,7 +49,9 @@ def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     design = _Registered(layer)
     (folder / "top.il").write_text(rtlil.convert(design, ports=[design.i, design.o], emit_src=False))
-    (folder / "top.ys").write_text(f"read_rtlil top.il\n{synthesis_script(network)}\nsynth_ice40 -top top\nwrite_json top.json\n")
+    (folder / "top.ys").write_text(
+        f"read_rtlil top.il\n{synthesis_script(network)}\nsynth_ice40 -top top\nwrite_json top.json\n"
+    )
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     tools.run(
         [
@@ -70,7 +75,9 @@ def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
         "place_route.log",
     )
     netlist, placed = Netlist(folder / "top.json"), Placed.read(folder / "timing.json")
-    checked = verify_netlist(netlist, Probe("held", "taken"), network, Vectors(random_vectors(network, 4096), np.zeros(0, int), "random"))
+    checked = verify_netlist(
+        netlist, Probe("held", "taken"), network, Vectors(random_vectors(network, 4096), np.zeros(0, int), "random")
+    )
     lut4 = netlist.cells["SB_LUT4"]
     return {
         "device": "iCE40UP5K",

@@ -1,10 +1,12 @@
-"""Yang et al. 2018, Table IV and Figs. 2 and 3: intra-kernel regular pruning of LeNet-5, beside fine-grained pruning, and of CNN_small.
+"""Yang et al. 2018, Table IV and Figs. 2 and 3: intra-kernel regular pruning of LeNet-5, beside fine-grained pruning,
+and of CNN_small.
 
-LeNet-5 on MNIST: the recipe is `train.lenet5_ikr`, whose header says where it differs from the paper. Four prunings of the same float
-network at equal density: patterns by coverage, which follow the weights while their number falls (ours, which also goes to 8 bits); the
-same chosen once; the paper's choice by summed quality, chosen once; and the strongest weights of every layer, their number falling, too.
-Figs. 2 and 3 are of the float network, not retrained, on the validation images. CNN_small on CIFAR-10 re-encoded as JPEG: the recipe is
-`train.cnn_small_ikr`, by a schedule for one core. About two hours and a half on one core; finished stages are kept in the output folder.
+LeNet-5 on MNIST: the recipe is `train.lenet5_ikr`, whose header says where it differs from the paper. Four prunings of
+the same float network at equal density: patterns by coverage, which follow the weights while their number falls (ours,
+which also goes to 8 bits); the same chosen once; the paper's choice by summed quality, chosen once; and the strongest
+weights of every layer, their number falling, too. Figs. 2 and 3 are of the float network, not retrained, on the
+validation images. CNN_small on CIFAR-10 re-encoded as JPEG: the recipe is `train.cnn_small_ikr`, by a schedule for one
+core. About two hours and a half on one core; finished stages are kept in the output folder.
 """
 
 import argparse
@@ -22,13 +24,13 @@ from torch import nn
 
 from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.plots import pyplot, save
-from logicnn import datasets, files
-from logicnn.cli import guarded
-from logicnn.digest import digest_of
-from logicnn.network import IntConv2d, IntDense
-from logicnn.nn.ikr import by_patterns, by_strength, mask_weights, proposed_keep, sensitivity
-from logicnn.patterns import LayerPatterns, storage
-from logicnn.samples import Dataset
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.data.dataset import Dataset
+from logicnn.network import IntConv2d, IntDense, files
+from logicnn.nn.integer.patterns import by_patterns, by_strength, mask_weights, proposed_keep, sensitivity
+from logicnn.pruning.patterns import LayerPatterns, storage
+from logicnn.storage import digest_of
 from train import cnn_small_ikr
 from train.lenet5_ikr import CHOICES, RULES, VALIDATION, Plan, error_of, exported, floats, lenet5, pruned
 
@@ -38,10 +40,13 @@ PATTERNS = (2, 4, 8, 16, 32)  # of Fig. 3
 FIG3_LAYER = 1  # the second convolution
 RISE = 0.01  # of the validation error, that a layer by itself may bring: what `proposed_keep` is asked for
 PUBLISHED = {"error_float": 0.006, "error_pruned": 0.011, "weights": 42_700, "density": 0.10, "computations": 0.138}
-Stage = Callable[..., tuple[Path, Any]]  # of a name, what to measure in a folder, and what that depends on: the folder, and what it gave
+Stage = Callable[
+    ..., tuple[Path, Any]
+]  # of a name, what to measure in a folder, and what that depends on: the folder, and what it gave
 CHOICE_NAMES = {choose: name for name, choose in CHOICES.items()}
 CNN_PUBLISHED = {"error_float": 0.143, "error_pruned": 0.152, "density": 0.231, "computations": 0.153}
-# What one core does in an hour: 5 of the paper's 70 epochs, 3 of its 40 of retraining. The defaults of the recipe are the paper's.
+# What one core does in an hour: 5 of the paper's 70 epochs, 3 of its 40 of retraining. The defaults of the recipe are
+# the paper's.
 CNN_PLAN = cnn_small_ikr.Plan(epochs=5, falling=1, settled=2, quantised=1, dropout=0.0, quantised_samples=10_000)
 PLANS = {"learned": Plan(), "once": Plan(learned=0.0), "paper": Plan(choose=CHOICES["summed"], learned=0.0)}
 
@@ -69,7 +74,10 @@ def words_stage(data: Dataset, net: nn.Sequential, folder: Path) -> dict[str, An
 
 def stored(layers: list[np.ndarray], patterns: list[LayerPatterns]) -> list[dict[str, int]]:
     """Bits of every layer's 8-bit weights."""
-    return [vars(storage(weights, each, 8)) | {"weights": weights.size} for weights, each in zip(layers, patterns, strict=True)]
+    return [
+        vars(storage(weights, each, 8)) | {"weights": weights.size}
+        for weights, each in zip(layers, patterns, strict=True)
+    ]
 
 
 def cnn_float_stage(data: Dataset, folder: Path) -> dict[str, Any]:
@@ -122,8 +130,18 @@ def fig3_stage(data: Dataset, net: nn.Sequential) -> list[dict[str, Any]]:
             for keep in (each for each in (1, 2, 3, 4, 6, 8) if patterns <= comb(rule.size, each)):
                 rules = [*RULES[:FIG3_LAYER], replace(rule, patterns=patterns), *RULES[FIG3_LAYER + 1 :]]
                 tried = [(), (keep,), (), ()]
-                (error,) = sensitivity(net, rules, tried, lambda each: error_of(each, held), choose)[FIG3_LAYER].values()
-                rows.append({"choice": name, "patterns": patterns, "keep": keep, "sparsity": 1 - keep / rule.size, "error": error})
+                (error,) = sensitivity(net, rules, tried, lambda each: error_of(each, held), choose)[
+                    FIG3_LAYER
+                ].values()
+                rows.append(
+                    {
+                        "choice": name,
+                        "patterns": patterns,
+                        "keep": keep,
+                        "sparsity": 1 - keep / rule.size,
+                        "error": error,
+                    }
+                )
     return rows
 
 
@@ -165,7 +183,12 @@ def plots(sensitive: dict[str, Any], counted: list[dict[str, Any]]) -> None:
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(7, 4.5))
     for curve, rule, name in zip(sensitive["layers"], RULES, ("C1", "C2", "FC 800x500", "FC 500x10"), strict=True):
-        axes.plot([1 - keep / rule.size for keep in curve["keep"]], [100 * each for each in curve["error"]], marker="o", label=name)
+        axes.plot(
+            [1 - keep / rule.size for keep in curve["keep"]],
+            [100 * each for each in curve["error"]],
+            marker="o",
+            label=name,
+        )
     axes.set(xlabel="sparsity of the layer", ylabel="validation error, % (not retrained)", yscale="log")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
@@ -174,7 +197,12 @@ def plots(sensitive: dict[str, Any], counted: list[dict[str, Any]]) -> None:
     for panel, choice in zip(panels, CHOICES, strict=True):
         for patterns in PATTERNS:
             rows = [row for row in counted if row["choice"] == choice and row["patterns"] == patterns]
-            panel.plot([row["sparsity"] for row in rows], [100 * row["error"] for row in rows], marker="o", label=f"{patterns} patterns")
+            panel.plot(
+                [row["sparsity"] for row in rows],
+                [100 * row["error"] for row in rows],
+                marker="o",
+                label=f"{patterns} patterns",
+            )
         panel.set(title=f"patterns by {choice}", xlabel="sparsity of C2", yscale="log")
         panel.grid(alpha=0.3, which="both")
     panels[0].set_ylabel("validation error, % (not retrained)")
@@ -184,7 +212,9 @@ def plots(sensitive: dict[str, Any], counted: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/ikr"), help="folder of trainings (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/ikr"), help="folder of trainings (default: %(default)s)"
+    )
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     given = parser.parse_args()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
@@ -207,11 +237,15 @@ def main() -> None:
     _, sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net), repr(RULES), *whole)
     _, counted = stage("patterns", lambda _: fig3_stage(data, net), repr(RULES), *whole)
     once, paper = (
-        stage(name, lambda _: pruned(net, data, SEED, plan, by_patterns(RULES, plan.choose), name).figures, *after(plan))[1]  # noqa: B023
+        stage(
+            name, lambda _: pruned(net, data, SEED, plan, by_patterns(RULES, plan.choose), name).figures, *after(plan)
+        )[1]
         for name, plan in PLANS.items()
         if name != "learned"
     )
-    _, fine = stage("fine", lambda _: pruned(net, data, SEED, Plan(), by_strength(RULES), "fine").figures, *after(Plan()))
+    _, fine = stage(
+        "fine", lambda _: pruned(net, data, SEED, Plan(), by_strength(RULES), "fine").figures, *after(Plan())
+    )
     files.save(files.load(shipped / "lenet5-ikr.lnn"), files.SHIPPED / "lenet5-ikr.lnn")
     plots(sensitive, counted)
     lenet = {

@@ -1,8 +1,10 @@
-"""LeNet-5, pruned to patterns, on boards: cycles against their prediction, time an image, and the netlists on all MNIST test images.
+"""LeNet-5, pruned to patterns, on boards: cycles against their prediction, time an image, and the netlists on all MNIST
+test images.
 
-On the icebreaker weights come from the flash image through the netlist's own loader into SPRAM; on the ulx3s they are in block RAM. A
-netlist is what Yosys wrote for the board, clock cycle by clock cycle, with models of SPRAM, block RAM and DSP blocks (`logicnn.cells`);
-only the serial receiver is passed over. Multiplications by weights that are 0 do not count. About ten minutes on one core.
+On the icebreaker weights come from the flash image through the netlist's own loader into SPRAM; on the ulx3s they are
+in block RAM. A netlist is what Yosys wrote for the board, clock cycle by clock cycle, with models of SPRAM, block RAM
+and DSP blocks (`logicnn.cells`); only the serial receiver is passed over. Multiplications by weights that are 0 do not
+count. About ten minutes on one core.
 """
 
 import argparse
@@ -13,15 +15,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import write_result
-from logicnn import boards, datasets
-from logicnn.build import Options, build, built_engine, mapped
-from logicnn.cli import guarded
-from logicnn.files import load
-from logicnn.flash import OFFSET
-from logicnn.mapping import Mapping
-from logicnn.progress import Steps
-from logicnn.samples import Split
-from logicnn.verify_engine import engine_outputs
+from logicnn.board import boards
+from logicnn.board.flash import OFFSET
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.data.dataset import Split
+from logicnn.engines.mapping import Mapping
+from logicnn.flow.build import Options, build, built_engine
+from logicnn.flow.design import mapped
+from logicnn.flow.progress import Steps
+from logicnn.network import load
+from logicnn.verify.cycles import engine_outputs
 
 MODEL = "lenet5-ikr"
 SEED = 1
@@ -67,7 +71,9 @@ def measured(mapping: Mapping, board: boards.Board, test: Split, options: Option
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/lenet5"), help="folder of builds (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/lenet5"), help="folder of builds (default: %(default)s)"
+    )
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     given = parser.parse_args()
     network, test = load(MODEL), datasets.load("mnist", given.data_dir).test

@@ -1,12 +1,14 @@
-"""Xu et al. 2023, Table I: its nine networks, trained on stand-ins for its data, as logic on an ECP5; and its Figs. 8, 9 and 10.
+"""Xu et al. 2023, Table I: its nine networks, trained on stand-ins for its data, as logic on an ECP5; and its Figs. 8,
+9 and 10.
 
-Reads the networks that `benchmarks.logic_design_train` wrote: 8 bits and pruned (forms `embedded`, `shared`), with weights that are
-cheap by themselves as in the paper (`constants`), and with weights that are cheap in the shared graph (`selected`, `retimed`). Every
-netlist is checked against its shared additions, these against the network's matrices, and the network against additions without sharing;
-the last two on all test samples, the others on 16,384. Cells are logic cells of the whole synthesised bench. `plain`
-(weights are inputs, as in the paper's baseline) is an estimate: one synthesised neuron of eight inputs, scaled to the weights that the
-quantised network keeps, without its wider sums and requantisers. Toggles are changes of cell outputs from one test sample to the next,
-without glitches; transistors are Yosys' estimate for static CMOS. Takes three hours; finished forms are kept in the output folder.
+Reads the networks that `benchmarks.logic_design_train` wrote: 8 bits and pruned (forms `embedded`, `shared`), with
+weights that are cheap by themselves as in the paper (`constants`), and with weights that are cheap in the shared graph
+(`selected`, `retimed`). Every netlist is checked against its shared additions, these against the network's matrices,
+and the network against additions without sharing; the last two on all test samples, the others on 16,384. Cells are
+logic cells of the whole synthesised bench. `plain` (weights are inputs, as in the paper's baseline) is an estimate: one
+synthesised neuron of eight inputs, scaled to the weights that the quantised network keeps, without its wider sums and
+requantisers. Toggles are changes of cell outputs from one test sample to the next, without glitches; transistors are
+Yosys' estimate for static CMOS. Takes three hours; finished forms are kept in the output folder.
 """
 
 import argparse
@@ -28,21 +30,19 @@ from benchmarks.gates import transistors
 from benchmarks.placing import place, synthesise
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check, widths_of
-from logicnn import datasets, fibre, integers
+from logicnn.arithmetic.retiming import Pipeline
+from logicnn.arithmetic.sharing import optimise, without_sharing
+from logicnn.arithmetic.slices import Datapath, Slices
 from logicnn.bits import pack
-from logicnn.cli import guarded
-from logicnn.embedding import Optimiser, computes, datapath_of, layer_ends, pipelined
+from logicnn.commands.command import guarded
+from logicnn.data import datasets, fibre
+from logicnn.engines.embedded import Optimiser, computes, datapath_of, layer_ends, pipelined
 from logicnn.errors import CheckFailed, LogicnnError
-from logicnn.files import load, shipped
 from logicnn.gateware.adders import words
-from logicnn.gateware.pipelines import PipelinedDatapath
-from logicnn.netlist import Netlist
-from logicnn.network import Activations, IntDense, Network
-from logicnn.pipelines import Datapath, Slices
+from logicnn.gateware.embedded import PipelinedDatapath
+from logicnn.netlist.netlist import Netlist
+from logicnn.network import Activations, IntDense, Interval, Network, integers, load, shipped
 from logicnn.resources import DEVICES
-from logicnn.retiming import Pipeline
-from logicnn.sharing import optimise, without_sharing
-from logicnn.values import Interval
 
 SEED = 1
 DEVICE = DEVICES["LFE5U-85F"]
@@ -53,7 +53,8 @@ BLOCK = 65_536  # samples evaluated at once
 INPUTS = 8  # of the neuron whose weights are inputs
 DRAWS = 16  # of kept weights for it, over which toggles are averaged
 SWEPT = dict.fromkeys(("ofc-a", "jsc-a", "nid-a"), (10, 40, 160))
-# Table I: float, pruned and proposed (accuracy, of OFC bit error rate), MHz before and after retiming, mW before and after, weights
+# Table I: float, pruned and proposed (accuracy, of OFC bit error rate), MHz before and after retiming, mW before and
+# after, weights
 PUBLISHED = {
     "ofc-a": (4.34e-4, 5.43e-4, 5.87e-4, 338, 568, 543, 88, 70),
     "ofc-b": (3.26e-4, 3.91e-4, 4.13e-4, 322, 510, 622, 102, 80),
@@ -90,16 +91,21 @@ class PlainNeuron(wiring.Component):
         m = Module()
         products = [Value.cast(self.i[f"x{index}"]) for index in range(2 * INPUTS)]
         shaped = [
-            value.as_signed() if interval.low < 0 else value for value, interval in zip(products, self._values + self._weights, strict=True)
+            value.as_signed() if interval.low < 0 else value
+            for value, interval in zip(products, self._values + self._weights, strict=True)
         ]
-        m.d.comb += Value.cast(self.o.y0).eq(sum((x * w for x, w in zip(shaped[:INPUTS], shaped[INPUTS:], strict=True)), C(0, 1)))
+        m.d.comb += Value.cast(self.o.y0).eq(
+            sum((x * w for x, w in zip(shaped[:INPUTS], shaped[INPUTS:], strict=True)), C(0, 1))
+        )
         return m
 
     def evaluate(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:  # (n, INPUTS), (INPUTS,) -> (n, bits) bool
         return as_bits((x @ weights)[:, None], widths_of([self._sum]))
 
     def given(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:  # -> (n, bits) bool
-        return as_bits(np.concatenate([x, np.broadcast_to(weights, x.shape)], axis=1), widths_of(self._values + self._weights))
+        return as_bits(
+            np.concatenate([x, np.broadcast_to(weights, x.shape)], axis=1), widths_of(self._values + self._weights)
+        )
 
 
 def layer_inputs(network: Network, x: np.ndarray) -> list[tuple[IntDense, Activations, np.ndarray]]:
@@ -113,7 +119,9 @@ def layer_inputs(network: Network, x: np.ndarray) -> list[tuple[IntDense, Activa
 
 
 def plain(network: Network, x: np.ndarray, folder: Path) -> dict[str, int]:
-    """Estimates with weights as inputs: cells, toggles a sample and transistors, from one neuron for every kind of input."""
+    """Estimates with weights as inputs: cells, toggles a sample and transistors, from one neuron for every kind of
+    input.
+    """
     totals = {"cells": 0.0, "toggles": 0.0, "transistors": 0.0}
     rng = np.random.default_rng(SEED)
     for index, (layer, given, value) in enumerate(layer_inputs(network, x[:ACTIVE])):
@@ -137,7 +145,9 @@ def plain(network: Network, x: np.ndarray, folder: Path) -> dict[str, int]:
 
 
 def checked(netlist: Netlist, datapath: Datapath, samples: np.ndarray) -> int:
-    """The netlist against the datapath, block by block; returns how many vectors, raises `CheckFailed` at the first difference."""
+    """The netlist against the datapath, block by block; returns how many vectors, raises `CheckFailed` at the first
+    difference.
+    """
     given, wanted = netlist.nets("held"), netlist.next_of_registers("taken")
     total = 0
     for start in range(0, len(samples), BLOCK):
@@ -148,7 +158,9 @@ def checked(netlist: Netlist, datapath: Datapath, samples: np.ndarray) -> int:
 
 
 def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path, places: bool = False) -> dict[str, Any]:
-    """A pipeline synthesised and checked, and placed where asked: its cells, toggles a sample, transistors of its logic."""
+    """A pipeline synthesised and checked, and placed where asked: its cells, toggles a sample, transistors of its
+    logic.
+    """
     slices, pipeline = made
     datapath = slices.datapath
     netlist = synthesise(PipelinedDatapath(slices, pipeline.stages), DEVICE, folder)
@@ -162,7 +174,7 @@ def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path, place
         "toggles": round(toggles),
         "transistors": transistors({"logic": logic}, folder / "gates")["logic"],
         "register_bits": pipeline.register_bits,
-        "ranks": pipeline.ranks,
+        "pipeline_stages": pipeline.latency,
         "predicted_mhz": round(1000 / pipeline.period_ns, 2),
         "vectors": vectors,
     }
@@ -181,7 +193,8 @@ def compared(network: Network, samples: np.ndarray) -> None:
 
 
 def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
-    """A network in every form. The data path ends in scores; the decision on them is not part of it, nor of the paper's figures.
+    """A network in every form. The data path ends in scores; the decision on them is not part of it, nor of the paper's
+    figures.
 
     Finished forms stay in the folder, by the digest of their network.
     """
@@ -218,7 +231,12 @@ def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
     }
     values = np.concatenate([layer.weights.ravel() for layer in proposed.layers if isinstance(layer, IntDense)])
     distinct = len(np.unique(values))  # those of the shared graph are not bound to the selected ones
-    figures: dict[str, Any] = {"name": name, "dataset": proposed.dataset, "device": DEVICE.name, "distinct_weights": distinct}
+    figures: dict[str, Any] = {
+        "name": name,
+        "dataset": proposed.dataset,
+        "device": DEVICE.name,
+        "distinct_weights": distinct,
+    }
     figures |= {f"cells_{key}": row["cells"] for key, row in (("plain", base), *rows.items())}
     figures |= {f"toggles_{key}": row["toggles"] for key, row in (("plain", base), *rows.items())}
     figures |= {f"transistors_{key}": row["transistors"] for key, row in (("plain", base), *rows.items())}
@@ -241,7 +259,11 @@ def swept(name: str, count: int, folder: Path, data_dir: str | None) -> dict[str
 
     of = folder / f"{name}-{count}-{network.digest()[:12]}"
     decided = network.evaluate(data.test.x)
-    error = fibre.bit_errors(decided, data.test.y) if network.dataset == "ofc-sim" else float(np.mean(decided != data.test.y))
+    error = (
+        fibre.bit_errors(decided, data.test.y)
+        if network.dataset == "ofc-sim"
+        else float(np.mean(decided != data.test.y))
+    )
     return {"name": name, "selected_weights": count, "error": error} | finished(of, lambda: measured(of))
 
 
@@ -255,7 +277,13 @@ def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
     axes.bar(at + 0.2, [row["fmax_retimed"] for row in networks], 0.4, label="retimed")
     axes.set(ylabel="placed clock, MHz (ECP5 speed 6)", xticks=at, xticklabels=names)
     lines = axes.twinx()
-    lines.plot(at, [row["forms"]["retimed"]["register_bits"] for row in networks], color="black", marker="o", label="register bits")
+    lines.plot(
+        at,
+        [row["forms"]["retimed"]["register_bits"] for row in networks],
+        color="black",
+        marker="o",
+        label="register bits",
+    )
     lines.set(ylabel="register bits of the retimed form")
     axes.legend(loc="upper left")
     save(figure, RESULTS / "logic_design_fig8")
@@ -276,7 +304,9 @@ def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
         rows = [row for row in sweep if row["name"] == name]
         counts = [row["selected_weights"] for row in rows]
         panel.plot(counts, [row["error"] for row in rows], marker="o", color="tab:blue")
-        panel.set(title=name, xlabel="selected weights", ylabel="bit error rate" if name.startswith("ofc") else "test error")
+        panel.set(
+            title=name, xlabel="selected weights", ylabel="bit error rate" if name.startswith("ofc") else "test error"
+        )
         panel.yaxis.label.set_color("tab:blue")
         cells = panel.twinx()
         cells.plot(counts, [row["cells"] for row in rows], marker="s", color="tab:red")
@@ -290,16 +320,22 @@ def summary(networks: list[dict[str, Any]]) -> dict[str, float]:
         "saved_by_constants": round(mean(1 - row["cells_constants"] / row["cells_shared"] for row in networks), 4),
         "saved_by_selection": round(mean(1 - row["cells_selected"] / row["cells_shared"] for row in networks), 4),
         "least_saved_by_selection": round(min(1 - row["cells_selected"] / row["cells_shared"] for row in networks), 4),
-        "saved_by_embedding_and_sharing": round(mean(1 - row["cells_shared"] / row["cells_plain"] for row in networks), 4),
+        "saved_by_embedding_and_sharing": round(
+            mean(1 - row["cells_shared"] / row["cells_plain"] for row in networks), 4
+        ),
         "toggles_saved": round(mean(1 - row["toggles_selected"] / row["toggles_plain"] for row in networks), 4),
-        "toggles_saved_by_selection": round(mean(1 - row["toggles_selected"] / row["toggles_embedded"] for row in networks), 4),
+        "toggles_saved_by_selection": round(
+            mean(1 - row["toggles_selected"] / row["toggles_embedded"] for row in networks), 4
+        ),
         "mean_fmax_gain": round(mean(row["fmax_retimed"] / row["fmax_layer_ends"] - 1 for row in networks), 4),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/logic_design"), help="folder for placements (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/logic_design"), help="folder for placements (default: %(default)s)"
+    )
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     parser.add_argument("--only", nargs="+", help="measure these networks (or `sweep`) and stop")
     given = parser.parse_args()
@@ -331,9 +367,12 @@ def main() -> None:
         row["published"] = dict(zip(COLUMNS, PUBLISHED[row["name"]], strict=True))
     plots(networks, sweep)
     datasets_used = (
-        "stand-ins: simulated jets (jsc-pythia), one file of UNSW-NB15 with our encoding and split (nid-82332), a simulated link (ofc-sim)"
+        "stand-ins: simulated jets (jsc-pythia), one file of UNSW-NB15 with our encoding and split "
+        "(nid-82332), a simulated link (ofc-sim)"
     )
-    write_result("logic_design", SEED, {"datasets": datasets_used, "networks": networks, "sweep": sweep} | summary(networks))
+    write_result(
+        "logic_design", SEED, {"datasets": datasets_used, "networks": networks, "sweep": sweep} | summary(networks)
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Trains the nine networks of Xu et al. 2023, Table I, on the stand-ins for their data that `train.logic_design` names.
 
-All nine with seed 1, the smallest of each task with two more seeds, and those with other numbers of selected weights (Fig. 10). About an
-hour and a half on one core; finished trainings are kept in the output folder. The smallest proposed networks are shipped
-(``logicnn/models``), the others go to ``benchmarks/networks``.
+All nine with seed 1, the smallest of each task with two more seeds, and those with other numbers of selected weights
+(Fig. 10). About an hour and a half on one core; finished trainings are kept in the output folder. The smallest proposed
+networks are shipped (``logicnn/models``), the others go to ``benchmarks/networks``.
 """
 
 import argparse
@@ -15,8 +15,9 @@ from typing import Any
 import torch
 
 from benchmarks.common import NETWORKS, finished, write_result
-from logicnn import datasets, files
-from logicnn.cli import guarded
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.network import files
 from train.logic_design import DESIGNS, train
 
 SEEDS = (1, 2, 3)
@@ -24,7 +25,9 @@ SMALLEST = "ofc-a", "jsc-a", "nid-a"
 COUNTS = (10, 40, 160)  # selected weights of the sweep
 
 
-def trained(name: str, seed: int, folder: Path, data_dir: str | None, counts: tuple[int, ...] | None = None) -> dict[str, Any]:
+def trained(
+    name: str, seed: int, folder: Path, data_dir: str | None, counts: tuple[int, ...] | None = None
+) -> dict[str, Any]:
     """One training; its networks go into the folder."""
     design = DESIGNS[name]
     if counts:
@@ -40,13 +43,21 @@ def trained(name: str, seed: int, folder: Path, data_dir: str | None, counts: tu
 def spread(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation over seeds."""
     stages = ("float_error", "quantised_error", "constants_error", "proposed_error")
-    figures = {stage: {"mean": mean(row[stage] for row in rows), "deviation": stdev(row[stage] for row in rows)} for stage in stages}
+    figures = {
+        stage: {"mean": mean(row[stage] for row in rows), "deviation": stdev(row[stage] for row in rows)}
+        for stage in stages
+    }
     return {"name": rows[0]["name"], "seeds": [row["seed"] for row in rows]} | figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/logic_design_train"), help="folder of trainings (default: %(default)s)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("build/logic_design_train"),
+        help="folder of trainings (default: %(default)s)",
+    )
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -61,7 +72,9 @@ def main() -> None:
     for name in DESIGNS:
         folder = given.output / f"{name}-seed{SEEDS[0]}"
         for file in (f"{name}.lnn", f"{name}-constants.lnn", f"{name}-quantised.lnn"):
-            files.save(files.load(folder / file), (files.SHIPPED if file.removesuffix(".lnn") in SMALLEST else NETWORKS) / file)
+            files.save(
+                files.load(folder / file), (files.SHIPPED if file.removesuffix(".lnn") in SMALLEST else NETWORKS) / file
+            )
     for name in SMALLEST:
         for count in COUNTS:
             network = files.load(given.output / f"{name}-seed{SEEDS[0]}-{count}" / f"{name}-constants.lnn")

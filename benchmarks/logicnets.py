@@ -1,11 +1,12 @@
 """LogicNets against ours on the same jets, with the same budget of training: accuracy against logic cells.
 
-The baseline is a short implementation of our own of LogicNets (Umuroglu et al., FPL 2020): a neuron reads few words of few bits through a
-fixed random mask, is trained with batch norm and straight-through quantisation, and becomes a truth table of its inputs. Networks of up to
-eight bits a neuron only: larger tables do not synthesise here in reasonable time. Ours are networks of integers with words, weights and
-densities as small. Both read inputs quantised to as many bits as the case says, and neither counts that quantiser or the argmax. Cells are
-those of the combinational network on an iCE40, by one flow for both, checked on test jets. `jsc-pythia` are simulated jets: no accuracy
-here compares with one on the real ones. Takes half an hour.
+The baseline is a short implementation of our own of LogicNets (Umuroglu et al., FPL 2020): a neuron reads few words of
+few bits through a fixed random mask, is trained with batch norm and straight-through quantisation, and becomes a truth
+table of its inputs. Networks of up to eight bits a neuron only: larger tables do not synthesise here in reasonable
+time. Ours are networks of integers with words, weights and densities as small. Both read inputs quantised to as many
+bits as the case says, and neither counts that quantiser or the argmax. Cells are those of the combinational network on
+an iCE40, by one flow for both, checked on test jets. `jsc-pythia` are simulated jets: no accuracy here compares with
+one on the real ones. Takes half an hour.
 """
 
 import argparse
@@ -25,19 +26,19 @@ from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.placing import synthesise
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check, widths_of
-from logicnn import datasets
+from logicnn.arithmetic.slices import Slices
+from logicnn.arithmetic.weight_costs import selected
 from logicnn.bits import from_words
-from logicnn.cli import guarded
-from logicnn.constants import selected
-from logicnn.embedding import datapath_of
-from logicnn.gateware.pipelines import PipelinedDatapath
-from logicnn.netlist import Netlist
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.data.dataset import Dataset
+from logicnn.engines.embedded import datapath_of
+from logicnn.gateware.embedded import PipelinedDatapath
+from logicnn.netlist.netlist import Netlist
 from logicnn.network import Activations, Interval
-from logicnn.nn import Course, Price, Scheme, choose, class_loss, decide, export_words, fit_words, quantise
-from logicnn.pipelines import Slices
-from logicnn.profiling import trimmed
+from logicnn.network.widths import trimmed
+from logicnn.nn import integer
 from logicnn.resources import DEVICES
-from logicnn.samples import Dataset
 
 SEED = 1
 DATASET = "jsc-pythia"
@@ -87,13 +88,17 @@ WORDS = [
 
 
 def coarse(x: np.ndarray, bits: int) -> np.ndarray:
-    """Standardised features as signed words of so many bits, four standard deviations each way: the sender's quantiser."""
+    """Standardised features as signed words of so many bits, four standard deviations each way: the sender's
+    quantiser.
+    """
     half = 1 << (bits - 1)
     return np.clip(np.floor(x * (half / 2.5)), -half, half - 1).astype(np.int8)
 
 
 class TableNeurons(nn.Module):
-    """Neurons that read `fan_in` words each through a fixed random mask: words of `bits` bits in, and out where they activate."""
+    """Neurons that read `fan_in` words each through a fixed random mask: words of `bits` bits in, and out where they
+    activate.
+    """
 
     def __init__(self, inputs: int, outputs: int, case: Tables, signed_input: bool, activates: bool):
         super().__init__()
@@ -103,7 +108,9 @@ class TableNeurons(nn.Module):
         self.norm = nn.BatchNorm1d(outputs)
 
     def quantised(self, value: Tensor) -> Tensor:
-        """Words of the normalised sums: unsigned with a step of 2 / 2 ** bits... of a hidden layer, signed ones of scores."""
+        """Words of the normalised sums: unsigned with a step of 2 / 2 ** bits... of a hidden layer, signed ones of
+        scores.
+        """
         if self.activates:
             most = (1 << self.case.bits) - 1
             scaled = value * most / 2
@@ -161,20 +168,22 @@ def table_network(case: Tables, data: Dataset, folder: Path) -> dict[str, Any]:
     torch.manual_seed(SEED)
     assert data.train.real is not None and data.test.real is not None
     sizes = [16, *case.hidden, len(data.classes)]
-    layers = [TableNeurons(a, b, case, index == 0, index < len(case.hidden)) for index, (a, b) in enumerate(pairwise(sizes))]
+    layers = [
+        TableNeurons(a, b, case, index == 0, index < len(case.hidden)) for index, (a, b) in enumerate(pairwise(sizes))
+    ]
     net = nn.Sequential(*layers)
     x = coarse(data.train.real, case.bits)
 
     def loss(scores: Tensor, labels: Tensor) -> Tensor:
         return functional.cross_entropy(scores / 2, labels)
 
-    fit_words(net, x, data.train.y, loss, Course(EPOCHS, RATE * 3, SEED), f"tables {case.hidden}")
+    integer.fit(net, x, data.train.y, loss, integer.Recipe(EPOCHS, RATE * 3, SEED), f"tables {case.hidden}")
     test = coarse(data.test.real, case.bits)
     netlist = synthesise(TableNet(layers), DEVICE, folder)
     with torch.no_grad():
         scores = net(torch.from_numpy(test[:CHECKED]).float()).numpy().astype(np.int64)
     vectors = _checked(netlist, from_words(test[:CHECKED].astype(np.int64), case.bits), from_words(scores, 4))
-    accuracy = float(np.mean(decide(net, test) == data.test.y))
+    accuracy = float(np.mean(integer.decide(net, test) == data.test.y))
     return {"hidden": list(case.hidden), "bits": case.bits, "fan_in": case.fan_in} | _row(netlist, accuracy, vectors)
 
 
@@ -183,7 +192,12 @@ def _checked(netlist: Netlist, given: np.ndarray, expected: np.ndarray) -> int:
 
 
 def _row(netlist: Netlist, accuracy: float, vectors: int) -> dict[str, Any]:
-    return {"accuracy": round(accuracy, 5), "lut4": netlist.cells["SB_LUT4"], "cells": netlist.logic_cells, "vectors": vectors}
+    return {
+        "accuracy": round(accuracy, 5),
+        "lut4": netlist.cells["SB_LUT4"],
+        "cells": netlist.logic_cells,
+        "vectors": vectors,
+    }
 
 
 def word_network(case: Words, data: Dataset, folder: Path) -> dict[str, Any]:
@@ -196,32 +210,60 @@ def word_network(case: Words, data: Dataset, folder: Path) -> dict[str, Any]:
     for a, b in pairwise([16, *case.hidden]):
         layers += [nn.Linear(a, b, bias=False), nn.BatchNorm1d(b), nn.ReLU()]
     net = nn.Sequential(*layers, nn.Linear(case.hidden[-1], len(data.classes)))
-    fit_words(
-        net, (x * 2.0**-exponent).astype(np.float32), data.train.y, class_loss, Course(EPOCHS // 4, RATE, SEED), f"words {case.hidden}"
+    integer.fit(
+        net,
+        (x * 2.0**-exponent).astype(np.float32),
+        data.train.y,
+        integer.class_loss,
+        integer.Recipe(EPOCHS // 4, RATE, SEED),
+        f"words {case.hidden}",
     )
     half = 1 << (case.input_bits - 1)
     given = Activations((16,), Interval(-half, half - 1))
-    words = quantise(net, given, exponent, Scheme(case.weight_bits, case.activation_bits, clipped=0.01), torch.from_numpy(x[:8192]))
+    words = integer.quantise(
+        net,
+        given,
+        exponent,
+        integer.Scheme(case.weight_bits, case.activation_bits, clipped=0.01),
+        torch.from_numpy(x[:8192]),
+    )
     density = [case.density] * len(case.hidden) + [1.0]
-    fit_words(words, x, data.train.y, class_loss, Course(EPOCHS // 2, RATE, SEED, density=density), "pruned")
+    integer.fit(
+        words, x, data.train.y, integer.class_loss, integer.Recipe(EPOCHS // 2, RATE, SEED, density=density), "pruned"
+    )
     if case.weights:
-        choose(words, selected(case.weights, case.weight_bits))
-    fit_words(words, x, data.train.y, class_loss, Course(EPOCHS // 4, RATE / 3, SEED, price=Price(0.02)), "priced")
-    network = trimmed(export_words(words), x, 1e-4)
+        integer.choose(words, selected(case.weights, case.weight_bits))
+    integer.fit(
+        words,
+        x,
+        data.train.y,
+        integer.class_loss,
+        integer.Recipe(EPOCHS // 4, RATE / 3, SEED, cost=integer.Cost(0.02)),
+        "cheap weights",
+    )
+    network = trimmed(integer.export(words), x, 1e-4)
     datapath = datapath_of(network, 0)
     slices = Slices(datapath, 64)
     netlist = synthesise(PipelinedDatapath(slices, [0] * len(slices.vertices)), DEVICE, folder)
     some = test[:CHECKED].astype(np.int64)
-    vectors = _checked(netlist, as_bits(some, widths_of(datapath.inputs)), as_bits(datapath.evaluate(some), widths_of(datapath.outputs)))
+    vectors = _checked(
+        netlist,
+        as_bits(some, widths_of(datapath.inputs)),
+        as_bits(datapath.evaluate(some), widths_of(datapath.outputs)),
+    )
     accuracy = float(np.mean(network.evaluate(test) == data.test.y))
     names = ("input_bits", "weight_bits", "activation_bits", "density", "weights")
-    return {"hidden": list(case.hidden)} | {name: getattr(case, name) for name in names} | _row(netlist, accuracy, vectors)
+    return (
+        {"hidden": list(case.hidden)} | {name: getattr(case, name) for name in names} | _row(netlist, accuracy, vectors)
+    )
 
 
 def plot(baseline: list[dict[str, Any]], ours: list[dict[str, Any]], path: Path) -> None:
     figure, axes = pyplot().subplots(figsize=(7, 4.5))
     for rows, label, marker in ((baseline, "LogicNets (our implementation)", "s"), (ours, "logicnn", "o")):
-        axes.scatter([row["cells"] for row in rows], [100 * row["accuracy"] for row in rows], label=label, marker=marker)
+        axes.scatter(
+            [row["cells"] for row in rows], [100 * row["accuracy"] for row in rows], label=label, marker=marker
+        )
     axes.set(xscale="log", xlabel="iCE40 logic cells", ylabel="test accuracy, % (simulated jets, jsc-pythia)")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
@@ -230,7 +272,9 @@ def plot(baseline: list[dict[str, Any]], ours: list[dict[str, Any]], path: Path)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/logicnets"), help="folder of netlists (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/logicnets"), help="folder of netlists (default: %(default)s)"
+    )
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -243,8 +287,14 @@ def main() -> None:
         folder = given.output / f"tables{index}"
         baseline.append(finished(folder, lambda: table_network(case, data, folder)))  # noqa: B023
     plot(baseline, ours, RESULTS / "logicnets")
-    ahead = [any(each["accuracy"] >= row["accuracy"] and each["cells"] <= row["cells"] for each in ours) for row in baseline]
-    write_result("logicnets", SEED, {"dataset": DATASET, "logicnets": baseline, "ours": ours, "ahead": ahead, "ahead_at_all": all(ahead)})
+    ahead = [
+        any(each["accuracy"] >= row["accuracy"] and each["cells"] <= row["cells"] for each in ours) for row in baseline
+    ]
+    write_result(
+        "logicnets",
+        SEED,
+        {"dataset": DATASET, "logicnets": baseline, "ours": ours, "ahead": ahead, "ahead_at_all": all(ahead)},
+    )
 
 
 if __name__ == "__main__":

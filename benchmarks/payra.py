@@ -1,11 +1,12 @@
-"""Payra et al. (HPEC 2023) with open tools: what pruning costs and saves, placed on three devices, and one network under 9 ns.
+"""Payra et al. (HPEC 2023) with open tools: what pruning costs and saves, placed on three devices, and one network
+under 9 ns.
 
     LOGICNN_DATA=../shared/data python -m benchmarks.payra
 
-Reads the networks that `benchmarks.payra_train` trained and the shipped `mnist-bnn`; builds each as a whole board design,
-checks its netlist on the MNIST test set, and writes ``results/payra.json`` and the plot of accuracy against LUT4. Published
-figures are from the paper's abstract: 96 % of the accuracy of the baseline with 3 % of its memory, footprint down 86 %,
-below 9 ns; its board, shape and LUT counts are not stated there.
+Reads the networks that `benchmarks.payra_train` trained and the shipped `mnist-bnn`; builds each as a whole board
+design, checks its netlist on the MNIST test set, and writes ``results/payra.json`` and the plot of accuracy against
+LUT4. Published figures are from the paper's abstract: 96 % of the accuracy of the baseline with 3 % of its memory,
+footprint down 86 %, below 9 ns; its board, shape and LUT counts are not stated there.
 """
 
 import argparse
@@ -22,15 +23,20 @@ from rich.table import Table
 from benchmarks.common import NETWORKS, RESULTS, write_result
 from benchmarks.harness import place_layer
 from benchmarks.plots import pyplot, save
-from logicnn import boards, datasets, load, tools
-from logicnn.build import TOP, Options, TooBig, build, build_folder
-from logicnn.cli import guarded
-from logicnn.files import SHIPPED
-from logicnn.mapping import Mapping
-from logicnn.netlist import Netlist
+from logicnn import load
+from logicnn.board import boards
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.engines.choose import TooBig
+from logicnn.engines.mapping import Mapping
+from logicnn.flow import tools
+from logicnn.flow.build import Options, build, build_folder
+from logicnn.flow.progress import Steps
+from logicnn.flow.report import Report
+from logicnn.flow.sources import TOP
+from logicnn.netlist.netlist import Netlist
 from logicnn.network import BinaryDense, Network
-from logicnn.progress import Steps
-from logicnn.report import Report
+from logicnn.network.files import SHIPPED
 
 BOARDS = ("icebreaker", "ice40_hx8k_b_evn", "ulx3s")
 MAIN = "mnist-bnn"
@@ -86,7 +92,9 @@ def default_build_seconds(data_dir: str | None) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         steps = Steps(quiet=True)
         build(Mapping.unrolled(load(MAIN)), boards.find("icebreaker"), Options(Path(folder), data_dir=data_dir), steps)
-        return {step: round(seconds, 2) for step, seconds in steps.seconds.items()} | {"total": round(sum(steps.seconds.values()), 2)}
+        return {step: round(seconds, 2) for step, seconds in steps.seconds.items()} | {
+            "total": round(sum(steps.seconds.values()), 2)
+        }
 
 
 def plot(rows: list[dict], float_accuracy: float, path: Path) -> None:
@@ -95,7 +103,9 @@ def plot(rows: list[dict], float_accuracy: float, path: Path) -> None:
     axes.axhline(96 * float_accuracy, color="grey", linestyle="--", label="96 % of it: published target")
     for board in BOARDS:
         points = sorted((row["lut4"], 100 * row["accuracy"]) for row in rows if row["board"] == board)
-        axes.plot(*zip(*points, strict=True), marker="o", label=next(row["device"] for row in rows if row["board"] == board))
+        axes.plot(
+            *zip(*points, strict=True), marker="o", label=next(row["device"] for row in rows if row["board"] == board)
+        )
     axes.set(
         xscale="log",
         xlabel="LUT4 of the whole board design, placed",
@@ -109,7 +119,16 @@ def plot(rows: list[dict], float_accuracy: float, path: Path) -> None:
 
 def show(rows: list[dict], baseline: dict, unpruned: int) -> None:
     table = Table("network", "device", "synapses", "LUT4", "logic cells", "accuracy", "core delay", "mismatches")
-    table.add_row("float baseline", "-", f"{baseline['float_bits'] // 32}", "-", "-", f"{baseline['float_accuracy']:.2%}", "-", "-")
+    table.add_row(
+        "float baseline",
+        "-",
+        f"{baseline['float_bits'] // 32}",
+        "-",
+        "-",
+        f"{baseline['float_accuracy']:.2%}",
+        "-",
+        "-",
+    )
     table.add_row(
         "binarized, not pruned",
         "-",
@@ -176,9 +195,11 @@ def main() -> None:
             "relative_accuracy": main_row["accuracy"] / baseline["float_accuracy"],
             "relative_memory": 8 * (SHIPPED / f"{MAIN}.lnn").stat().st_size / baseline["float_bits"],
             "footprint_decrease": 1 - main_row["lut4"] / unpruned,
-            "footprint_definition": "placed LUT4 of the board design of mnist-bnn against those of the same layers binarized but not "
+            "footprint_definition": "placed LUT4 of the board design of mnist-bnn against those of the same "
+            "layers binarized but not "
             "pruned, which fit no device: an estimate, its synapses times lut4_per_synapse of popcount_layer",
-            "selection": "hyper-parameters of the training were chosen on the test images, one seed each; under_9ns is the most "
+            "selection": "hyper-parameters of the training were chosen on the test images, one seed each; "
+            "under_9ns is the most "
             "accurate of the fast rows below 9 ns: two networks on two devices, eight seeds of place and route each",
             "published": {
                 "relative_accuracy": 0.96,
@@ -188,7 +209,9 @@ def main() -> None:
                 "source": "abstract of doi 10.1109/HPEC58863.2023.10363509",
             },
             "popcount_layer": layer,
-            "lut4_default_script": default_script_lut4(build_folder(Mapping.unrolled(load(MAIN)), boards.find("icebreaker"), options)),
+            "lut4_default_script": default_script_lut4(
+                build_folder(Mapping.unrolled(load(MAIN)), boards.find("icebreaker"), options)
+            ),
             "default_build_seconds": default_build_seconds(given.data_dir),
             "placed": rows,
             "fast": fast,

@@ -2,7 +2,8 @@
 
     python -m benchmarks.payra_train [NAME ...]
 
-Each network is one run of `train.mnist_bnn`; the commands and what they printed are kept in ``results/payra_train.json``.
+Each network is one run of `train.mnist_bnn`; the commands and what they printed are kept in
+``results/payra_train.json``.
 """
 
 import argparse
@@ -12,8 +13,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.common import NETWORKS, RESULTS, write_result
-from logicnn.cli import guarded
-from logicnn.files import SHIPPED
+from logicnn.commands.command import guarded
+from logicnn.network.files import SHIPPED
 
 SEED = 1
 RATE = ["--learning-rate", "0.02"]
@@ -22,7 +23,17 @@ RATE = ["--learning-rate", "0.02"]
 def _sweep(budget: int) -> list[str]:
     """Hidden layers in proportion to the budget: 0.27 neurons a LUT4, and half as many."""
     first = round(0.27 * budget)
-    return ["train.mnist_bnn", "--hidden", str(first), str(first // 2), "--budget", str(budget), "--epochs", "40", *RATE]
+    return [
+        "train.mnist_bnn",
+        "--hidden",
+        str(first),
+        str(first // 2),
+        "--budget",
+        str(budget),
+        "--epochs",
+        "40",
+        *RATE,
+    ]
 
 
 def _fast(fan_in: int, budget: int) -> list[str]:

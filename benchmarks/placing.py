@@ -1,4 +1,6 @@
-"""A piece of logic between registers, synthesised and placed by itself: what it costs and how fast it is without a design around it."""
+"""A piece of logic between registers, synthesised and placed by itself: what it costs and how fast it is without a
+design around it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +11,11 @@ from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-from logicnn import tools
-from logicnn.gateware.layers import KEEP
-from logicnn.netlist import Netlist
+from logicnn.flow import tools
+from logicnn.flow.timing import Placed
+from logicnn.gateware.wires import KEEP
+from logicnn.netlist.netlist import Netlist
 from logicnn.resources import Device, Family
-from logicnn.timing import Placed
 
 __all__ = ["PLATFORMS", "Bench", "place", "synthesise"]
 
@@ -21,14 +23,26 @@ PLATFORMS = {"iCE40UP5K": ICEBreakerPlatform, "iCE40HX8K": ICE40HX8KBEVNPlatform
 NEXTPNR = {
     "iCE40UP5K": ["nextpnr-ice40", "--up5k", "--package", "sg48", "--asc", "top.asc"],
     "iCE40HX8K": ["nextpnr-ice40", "--hx8k", "--package", "ct256", "--asc", "top.asc"],
-    "LFE5U-85F": ["nextpnr-ecp5", "--85k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained", "--textcfg", "top.config"],
+    "LFE5U-85F": [
+        "nextpnr-ecp5",
+        "--85k",
+        "--package",
+        "CABGA381",
+        "--speed",
+        "6",
+        "--lpf-allow-unconstrained",
+        "--textcfg",
+        "top.config",
+    ],
 }
 
 
 class Bench(Elaboratable):
-    """A component between registers: its `i` shifts in from one pin and is taken over at `load`, the parity of its registered `o` goes out.
+    """A component between registers: its `i` shifts in from one pin and is taken over at `load`, the parity of its
+    registered `o` goes out.
 
-    Without `load` a register behind the input would equal the next place of the shift register, and synthesis would make them one.
+    Without `load` a register behind the input would equal the next place of the shift register, and synthesis would
+    make them one.
     """
 
     def __init__(self, component):
@@ -58,12 +72,18 @@ class Bench(Elaboratable):
 
 
 def synthesise(component, device: Device, folder: Path, options: str = "", before: str = "") -> Netlist:
-    """The bench of a component as a netlist, by the default flow of its family; `options` and commands `before` it for comparisons only."""
+    """The bench of a component as a netlist, by the default flow of its family; `options` and commands `before` it for
+    comparisons only.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(component)
-    text = rtlil.convert(bench, ports=[bench.pin, bench.load, bench.parity], platform=PLATFORMS[device.name](), emit_src=False)
+    text = rtlil.convert(
+        bench, ports=[bench.pin, bench.load, bench.parity], platform=PLATFORMS[device.name](), emit_src=False
+    )
     (folder / "top.il").write_text(text)
-    (folder / "top.ys").write_text(f"read_rtlil top.il\n{before}\nsynth_{device.family.value} {options} -top top\nwrite_json top.json\n")
+    (folder / "top.ys").write_text(
+        f"read_rtlil top.il\n{before}\nsynth_{device.family.value} {options} -top top\nwrite_json top.json\n"
+    )
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     return Netlist(folder / "top.json")
 
@@ -72,6 +92,17 @@ def place(device: Device, folder: Path, seed: int, megahertz: float) -> Placed:
     """Places and routes what `synthesise` wrote to `folder`, with a clock target."""
     more = ["--router", "router2"] if device.family is Family.ICE40 else []
     report = f"timing{seed}.json"
-    command = [*NEXTPNR[device.name], *more, "--json", "top.json", "--report", report, "--detailed-timing-report", "--timing-allow-fail"]
-    tools.run([*command, "--quiet", "--seed", str(seed), "--freq", f"{megahertz:.0f}"], folder, f"place_route{seed}.log")
+    command = [
+        *NEXTPNR[device.name],
+        *more,
+        "--json",
+        "top.json",
+        "--report",
+        report,
+        "--detailed-timing-report",
+        "--timing-allow-fail",
+    ]
+    tools.run(
+        [*command, "--quiet", "--seed", str(seed), "--freq", f"{megahertz:.0f}"], folder, f"place_route{seed}.log"
+    )
     return Placed.read(folder / report)

@@ -1,8 +1,8 @@
 """Popcounts with thresholds, single neurons and layers that share them: ``python -m benchmarks.popcount``.
 
-Random -1 and +1 weights (seed 1), thresholds in the middle, between registers on an iCE40 HX8K; delays of neurons are medians over three
-seeds, those of layers of one. Every netlist is checked on 640 random vectors. Takes about half an hour; finished rows are kept in the
-output folder.
+Random -1 and +1 weights (seed 1), thresholds in the middle, between registers on an iCE40 HX8K; delays of neurons are
+medians over three seeds, those of layers of one. Every netlist is checked on 640 random vectors. Takes about half an
+hour; finished rows are kept in the output folder.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from benchmarks.common import finished, write_result
 from benchmarks.placing import place, synthesise
 from benchmarks.vectors import check, random_words
 from logicnn import gateware
-from logicnn.cli import guarded
+from logicnn.arithmetic.popcounts import share_popcounts
+from logicnn.commands.command import guarded
 from logicnn.network import BIT, Activations, BinaryDense, Network, Threshold
-from logicnn.popcounts import share_popcounts
 from logicnn.resources import DEVICES
 
 SEED = 1
@@ -39,7 +39,9 @@ def random_layer(neurons: int, inputs: int, density: float) -> BinaryDense:
 
 
 def place_form(layer: BinaryDense, component: wiring.Component, folder: Path, seeds: tuple[int, ...]) -> dict[str, Any]:
-    """LUT4, logic cells and placed delay (None: too large) of a form of a layer, its netlist checked against the network."""
+    """LUT4, logic cells and placed delay (None: too large) of a form of a layer, its netlist checked against the
+    network.
+    """
     inputs = layer.weights.shape[1]
     netlist = synthesise(component, DEVICE, folder)
     x = random_words([BIT] * inputs, SEED)
@@ -92,13 +94,17 @@ def kept(output: Path, neurons: int, inputs: int, density: float) -> dict[str, A
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/popcount"), help="folder for placements (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/popcount"), help="folder for placements (default: %(default)s)"
+    )
     given = parser.parse_args()
     single = [kept(given.output, 1, inputs, 1.0) for inputs in NEURONS]
     layers = [kept(given.output, *layer) for layer in LAYERS]
 
     def of(density: float) -> float:
-        return next(row["shared"]["lut4_per_synapse"] for row in layers if row["inputs"] == 128 and row["density"] == density)
+        return next(
+            row["shared"]["lut4_per_synapse"] for row in layers if row["inputs"] == 128 and row["density"] == density
+        )
 
     write_result(
         "popcount",
@@ -107,7 +113,9 @@ def main() -> None:
             "seeds": list(SEEDS),
             "neurons": single,
             "layers": layers,
-            "neuron_lut4_per_synapse": max(min(row[form]["lut4_per_synapse"] for form in ("shared", "separate")) for row in single),
+            "neuron_lut4_per_synapse": max(
+                min(row[form]["lut4_per_synapse"] for form in ("shared", "separate")) for row in single
+            ),
             "dense_layer_lut4_per_synapse": of(1.0),
             "half_layer_lut4_per_synapse": of(0.5),
         },

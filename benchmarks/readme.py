@@ -1,4 +1,6 @@
-"""The README's tables of results, made from the benchmarks' records: ``python -m benchmarks.readme`` puts them there."""
+"""The README's tables of results, made from the benchmarks' records: ``python -m benchmarks.readme`` puts them
+there.
+"""
 
 import json
 from collections.abc import Callable
@@ -24,13 +26,33 @@ def results() -> str:
     record = _record("payra")
     rows = [
         ("MNIST, 10,000 test images", "accuracy", "LUT4", "logic cells", "core delay", "netlist against network"),
-        (f"float, {'-'.join(map(str, record['shape']))}, not pruned", f"{record['float_accuracy']:.2%}", "", "", "", ""),
-        ("binarized, not pruned", f"{record['binarized_accuracy']:.2%}", f"{record['unpruned_lut4_estimate']:,} (estimate)", "", "", ""),
+        (
+            f"float, {'-'.join(map(str, record['shape']))}, not pruned",
+            f"{record['float_accuracy']:.2%}",
+            "",
+            "",
+            "",
+            "",
+        ),
+        (
+            "binarized, not pruned",
+            f"{record['binarized_accuracy']:.2%}",
+            f"{record['unpruned_lut4_estimate']:,} (estimate)",
+            "",
+            "",
+            "",
+        ),
     ]
     shipped = [row for row in record["placed"] if row["network"] == "mnist-bnn"]
     for row in [*shipped, *([record["under_9ns"]] if record["under_9ns"] else [])]:
         equal = f"{row['vectors'] - row['mismatches']:,} of {row['vectors']:,} vectors equal"
-        cells = (f"{row['accuracy']:.2%}", f"{row['lut4']:,}", f"{row['logic_cells']:,}", f"{row['delay_ns']:.1f} ns", equal)
+        cells = (
+            f"{row['accuracy']:.2%}",
+            f"{row['lut4']:,}",
+            f"{row['logic_cells']:,}",
+            f"{row['delay_ns']:.1f} ns",
+            equal,
+        )
         rows.append((f"`{row['network']}` on {row['device']} (`{row['board']}`)", *cells))
     return _markdown(rows)
 
@@ -47,7 +69,8 @@ def arithmetic() -> str:
         ("random weights", "measured"),
         (
             f"{len(adders['cases'])} constant matrices, 8x8 to 64x64, on iCE40 and ECP5",
-            f"{adders['geomean_vs_da4ml']:.2f} of da4ml's logic cells in the mean, at most {adders['max_vs_da4ml']:.2f};"
+            f"{adders['geomean_vs_da4ml']:.2f} of da4ml's logic cells in the mean, at most "
+            f"{adders['max_vs_da4ml']:.2f};"
             f" {adders['geomean_vs_plain']:.2f} of those of `*` and `+`",
         ),
         (
@@ -64,7 +87,8 @@ def arithmetic() -> str:
         ),
         (
             f"{len(ecp5)} network shapes of Xu et al., retimed, on ECP5",
-            f"placed clock {min(gains):.0%} to {max(gains):.0%} above registers at layer ends; {min(saved):.0%} to {max(saved):.0%} fewer"
+            f"placed clock {min(gains):.0%} to {max(gains):.0%} above registers at layer ends; {min(saved):.0%} "
+            f"to {max(saved):.0%} fewer"
             " register bits than as soon as possible",
         ),
     ]
@@ -116,7 +140,10 @@ def engine() -> str:
     def line(name: str, shown: Callable[[dict], str]) -> None:
         rows.append((name, *(shown(row) for _, row in boards)))
 
-    line("cycles from the last word to the class, predicted", lambda row: f"{row['cycles']:,}, {row['predicted_cycles']:,}")
+    line(
+        "cycles from the last word to the class, predicted",
+        lambda row: f"{row['cycles']:,}, {row['predicted_cycles']:,}",
+    )
     line("clock, placed", lambda row: f"{row['clock_mhz']:.0f} MHz, {row['fmax_mhz']:.1f} MHz")
     line("time an image", lambda row: f"{row['ms_per_image']:.2f} ms")
     line("products by weights that are not 0, of 16 a cycle", lambda row: f"{row['fraction_of_peak']:.0%}")
@@ -137,10 +164,18 @@ def _cnn_small() -> str:
     rows = [
         ("CNN_small, CIFAR-10 re-encoded as JPEG (lossy), 10,000 test images", "weights kept", "test error"),
         (f"float, {whole} epochs", "100.0%", f"{small['error_float']:.2%}"),
-        (f"patterns that follow the weights, {retrained} epochs more", f"{small['density']:.1%}", f"{small['error_pruned']:.2%}"),
+        (
+            f"patterns that follow the weights, {retrained} epochs more",
+            f"{small['density']:.1%}",
+            f"{small['error_pruned']:.2%}",
+        ),
         ("the same, 8-bit weights and activations", f"{small['density']:.1%}", f"{small['error_int8']:.2%}"),
         ("published, original images: float, 70 epochs", "100.0%", f"{published['error_float']:.2%}"),
-        ("published, original images: pruned, 40 epochs more", f"{published['density']:.1%}", f"{published['error_pruned']:.2%}"),
+        (
+            "published, original images: pruned, 40 epochs more",
+            f"{published['density']:.1%}",
+            f"{published['error_pruned']:.2%}",
+        ),
     ]
     return _markdown(rows)
 
@@ -174,18 +209,36 @@ def placed_boards() -> str:
         for name in names:
             row = placed.get(name)
             delay = "" if row is None or row["latency_cycles"] else f", {row['core_delay_ns']:.0f} ns"
-            cells.append("too large" if row is None else f"{row['logic_cells']:,} cells, {row['fmax_mhz']:.0f} MHz{delay}")
+            cells.append(
+                "too large" if row is None else f"{row['logic_cells']:,} cells, {row['fmax_mhz']:.0f} MHz{delay}"
+            )
         rows.append((f"`{model}`", *cells))
     return _markdown(rows)
 
 
 def verilog() -> str:
     """Every shipped network as text."""
-    rows = [("", "form", "testbench: Icarus, Verilator", "iCE40, LUT4", "ECP5, LUT4", "Xilinx, LUT1 to LUT6", "netlist against network")]
+    rows = [
+        (
+            "",
+            "form",
+            "testbench: Icarus, Verilator",
+            "iCE40, LUT4",
+            "ECP5, LUT4",
+            "Xilinx, LUT1 to LUT6",
+            "netlist against network",
+        )
+    ]
     for row in _record("verilog")["exported"]:
-        passed = ", ".join("passed" if row[f"{simulator}_passed"] else "FAILED" for simulator in ("iverilog", "verilator"))
+        passed = ", ".join(
+            "passed" if row[f"{simulator}_passed"] else "FAILED" for simulator in ("iverilog", "verilator")
+        )
         counts = [f"{row[name]:,}" if name in row else "" for name in ("lut4", "ecp5_luts", "xilinx_luts")]
-        equal = f"{row['netlist_vectors'] - row['mismatches']:,} of {row['netlist_vectors']:,} equal" if "mismatches" in row else ""
+        equal = (
+            f"{row['netlist_vectors'] - row['mismatches']:,} of {row['netlist_vectors']:,} equal"
+            if "mismatches" in row
+            else ""
+        )
         rows.append((f"`{row['model']}`", row["form"], passed, *counts, equal))
     return _markdown(rows)
 

@@ -1,10 +1,10 @@
 """Registers moved into the logic, against registers at the ends of layers: ``python -m benchmarks.retiming``.
 
-The nine network shapes of Xu et al., Table I, with random 8-bit weights of a stated density (seed 1; the weights are not trained, NID
-reads bits and the others signed bytes), between registers on an ECP5 and, the smallest, on an HX8K: placed clock with registers at
-layer ends only, with further ranks left where they were inserted, with Yosys' ``-retime`` on those, with every operation as soon as the
-same period lets it, and with ours; medians over the seeds. Takes an hour and a half; finished rows are kept in the output folder, and
-`--only` does some of them.
+The nine network shapes of Xu et al., Table I, with random 8-bit weights of a stated density (seed 1; the weights are
+not trained, NID reads bits and the others signed bytes), between registers on an ECP5 and, the smallest, on an HX8K:
+placed clock with registers at layer ends only, with further registers left where they were inserted, with Yosys'
+``-retime`` on those, with every operation as soon as the same period lets it, and with ours; medians over the seeds.
+Takes an hour and a half; finished rows are kept in the output folder, and `--only` does some of them.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from benchmarks.forms import range_of
 from benchmarks.placing import place, synthesise
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check, random_words, widths_of
-from logicnn.cli import guarded
-from logicnn.gateware.pipelines import PipelinedDatapath
-from logicnn.pipelines import Datapath, Rectifier, Slices, layer_end_stages
+from logicnn.arithmetic.retiming import Pipeline, as_placed, least_latency, retime, soonest
+from logicnn.arithmetic.sharing import optimise
+from logicnn.arithmetic.slices import Datapath, Rectifier, Slices, layer_end_stages
+from logicnn.commands.command import guarded
+from logicnn.flow.tools import ToolFailed
+from logicnn.gateware.embedded import PipelinedDatapath
 from logicnn.resources import DEVICES, Device
-from logicnn.retiming import Pipeline, as_placed, least_ranks, retime, soonest
-from logicnn.sharing import optimise
-from logicnn.tools import ToolFailed
 
 SEED = 1
 SEEDS = (1, 2, 3)
@@ -44,10 +44,11 @@ NETWORKS = {
     "NID-B": ((593, 20, 20), 0.05, 1),
     "NID-C": ((593, 25, 25), 0.04, 1),
 }
-FASTER = 2.0  # ranks are added until the predicted clock is this much faster than with registers at layer ends
+# Pipeline stages are added until the predicted clock is this much faster than with registers at layer ends
+FASTER = 2.0
 ENOUGH, TRIES = 1.68, 3  # and one more, so many times, as long as the placed clock is less than this much faster
 HELD_OUT = "OFC-B", "JSC-A", "NID-B"  # with other weights, that no figure of `logicnn.resources` was fitted to
-CURVE = "OFC-A", (1, 2, 3, 4, 6, 8, 12, 20)  # extra ranks of the curve, placed with the first seed
+CURVE = "OFC-A", (1, 2, 3, 4, 6, 8, 12, 20)  # pipeline stages of the curve, placed with the first seed
 
 
 def random_datapath(name: str, seed: int = SEED) -> Datapath:
@@ -66,7 +67,9 @@ def random_datapath(name: str, seed: int = SEED) -> Datapath:
     return Datapath(tuple(layers))
 
 
-def placed(slices: Slices, pipeline: Pipeline, device: Device, folder: Path, seeds: tuple[int, ...], options: str = "") -> dict[str, Any]:
+def placed(
+    slices: Slices, pipeline: Pipeline, device: Device, folder: Path, seeds: tuple[int, ...], options: str = ""
+) -> dict[str, Any]:
     """Median placed clock of a pipeline, its size, and the predicted clock.
 
     The netlist is checked first, but for `options`: ``-retime`` may move the registers between which the check looks.
@@ -76,11 +79,14 @@ def placed(slices: Slices, pipeline: Pipeline, device: Device, folder: Path, see
     if not options:
         datapath = slices.datapath
         x = random_words(datapath.inputs, SEED)
-        given, expected = as_bits(x, widths_of(datapath.inputs)), as_bits(datapath.evaluate(x), widths_of(datapath.outputs))
+        given, expected = (
+            as_bits(x, widths_of(datapath.inputs)),
+            as_bits(datapath.evaluate(x), widths_of(datapath.outputs)),
+        )
         vectors = check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), given, expected)
     clocks = [place(device, folder, seed, 1000 / pipeline.period_ns).clock()[0] for seed in seeds]
     return {
-        "ranks": pipeline.ranks,
+        "pipeline_stages": pipeline.latency,
         "register_bits": pipeline.register_bits,
         "predicted_mhz": round(1000 / pipeline.period_ns, 2),
         "fmax_mhz": round(median(clocks), 2),
@@ -91,11 +97,15 @@ def placed(slices: Slices, pipeline: Pipeline, device: Device, folder: Path, see
 
 
 def tool_retimed(slices: Slices, left: Pipeline, row: dict[str, Any], device: Device, folder: Path) -> dict[str, Any]:
-    """What Yosys' ``-retime`` makes of registers left at layer ends: nothing else, where it writes the very netlist of `row`."""
+    """What Yosys' ``-retime`` makes of registers left at layer ends: nothing else, where it writes the very netlist of
+    `row`.
+    """
     try:
         synthesise(PipelinedDatapath(slices, left.stages), device, folder / "tool", "-retime")
         same = (folder / "tool" / "top.json").read_bytes() == (folder / "left" / "top.json").read_bytes()
-        return (row if same else placed(slices, left, device, folder / "tool", SEEDS[:1], "-retime")) | {"netlist_unchanged": same}
+        return (row if same else placed(slices, left, device, folder / "tool", SEEDS[:1], "-retime")) | {
+            "netlist_unchanged": same
+        }
     except ToolFailed as failure:
         return {"failed": str(failure).splitlines()[0], "fmax_mhz": None, "register_bits": left.register_bits}
 
@@ -107,14 +117,16 @@ def measure(name: str, device: Device, folder: Path) -> dict[str, Any]:
     circuit = slices.circuit(device)
     ends = as_placed(circuit, layer_end_stages(slices))
     first = placed(slices, ends, device, folder / "ends", SEEDS)
-    ranks = max(ends.ranks, least_ranks(circuit, max(ends.period_ns / FASTER, circuit.least_period_ns)))
+    stages = max(ends.latency, least_latency(circuit, max(ends.period_ns / FASTER, circuit.least_period_ns)))
     ours, retimed = ends, first
-    for more in range(TRIES):  # timing closure: another rank where the placed clock falls short
-        ours = retime(circuit, ranks=ranks + more)
+    for more in range(TRIES):  # timing closure: another stage where the placed clock falls short
+        ours = retime(circuit, latency=stages + more)
         retimed = placed(slices, ours, device, folder / f"retimed{more or ''}", SEEDS)
         if retimed["fmax_mhz"] >= ENOUGH * first["fmax_mhz"] or ours.period_ns <= circuit.least_period_ns:
             break
-    at_ends = -(-(ours.ranks + 1) // len(datapath.layers))  # as many ranks at each layer's end as make at least those
+    at_ends = -(
+        -(ours.latency + 1) // len(datapath.layers)
+    )  # as many registers at each layer's end as make at least those
     left = as_placed(circuit, layer_end_stages(slices, at_ends))
     at_once = soonest(circuit, ours.period_ns)
     rows = {
@@ -141,12 +153,14 @@ def measure(name: str, device: Device, folder: Path) -> dict[str, Any]:
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:
-    """The clock against register ranks, as in Xu et al., Fig. 8."""
-    name, ranks = CURVE
+    """The clock against pipeline stages, as in Xu et al., Fig. 8."""
+    name, stages = CURVE
     device = DEVICES["LFE5U-85F"]
     slices = Slices(random_datapath(name), SLICE_BITS)
     circuit = slices.circuit(device)
-    return [placed(slices, retime(circuit, ranks=each), device, folder / f"curve{each}", SEEDS[:1]) for each in ranks]
+    return [
+        placed(slices, retime(circuit, latency=each), device, folder / f"curve{each}", SEEDS[:1]) for each in stages
+    ]
 
 
 def held_out(name: str, folder: Path) -> list[dict[str, Any]]:
@@ -157,7 +171,10 @@ def held_out(name: str, folder: Path) -> list[dict[str, Any]]:
     ends = as_placed(circuit, layer_end_stages(slices))
     ours = retime(circuit, period=max(ends.period_ns / FASTER, circuit.least_period_ns))
     forms = {"layer_ends": ends, "retimed": ours}
-    return [{"name": name, "form": form} | placed(slices, each, device, folder / form, SEEDS[:1]) for form, each in forms.items()]
+    return [
+        {"name": name, "form": form} | placed(slices, each, device, folder / form, SEEDS[:1])
+        for form, each in forms.items()
+    ]
 
 
 def within(rows: list[dict[str, Any]]) -> float:
@@ -167,10 +184,14 @@ def within(rows: list[dict[str, Any]]) -> float:
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
     figure, axes = pyplot().subplots(figsize=(7, 4.5))
-    ranks = [row["ranks"] for row in rows]
-    axes.plot(ranks, [row["fmax_mhz"] for row in rows], marker="o", label="placed")
-    axes.plot(ranks, [row["predicted_mhz"] for row in rows], linestyle="--", label="predicted")
-    axes.set(xlabel="register ranks inside the network", ylabel="clock, MHz", title=f"{CURVE[0]}, random weights, ECP5 speed 6")
+    stages = [row["pipeline_stages"] for row in rows]
+    axes.plot(stages, [row["fmax_mhz"] for row in rows], marker="o", label="placed")
+    axes.plot(stages, [row["predicted_mhz"] for row in rows], linestyle="--", label="predicted")
+    axes.set(
+        xlabel="pipeline stages inside the network",
+        ylabel="clock, MHz",
+        title=f"{CURVE[0]}, random weights, ECP5 speed 6",
+    )
     axes.grid(alpha=0.3)
     axes.legend()
     save(figure, path)
@@ -178,20 +199,32 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/retiming"), help="folder for placements (default: %(default)s)")
-    parser.add_argument("--only", nargs="+", help="measure these networks (or `curve`, `held_out`) and stop: NAME or NAME@DEVICE")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/retiming"), help="folder for placements (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", help="measure these networks (or `curve`, `held_out`) and stop: NAME or NAME@DEVICE"
+    )
     given = parser.parse_args()
     cases = [(name, "LFE5U-85F") for name in NETWORKS] + [("OFC-A", "iCE40HX8K")]
     names = {"curve", "held_out", *NETWORKS, *(f"{name}@{device}" for name, device in cases)}
     wrong = sorted(set(given.only or ()) - names)
     if wrong:
         parser.error(f"--only must name networks of {sorted(names)}, not {wrong[0]}")
-    wanted = [(name, device) for name, device in cases if not given.only or name in given.only or f"{name}@{device}" in given.only]
+    wanted = [
+        (name, device)
+        for name, device in cases
+        if not given.only or name in given.only or f"{name}@{device}" in given.only
+    ]
     networks = []
     for name, device in wanted:
         folder = given.output / f"{name}_{device}"
         networks.append(finished(folder, lambda: measure(name, DEVICES[device], folder)))  # noqa: B023, called at once
-    points = [] if given.only and "curve" not in given.only else finished(given.output / "curve", lambda: curve(given.output / "curve"))
+    points = (
+        []
+        if given.only and "curve" not in given.only
+        else finished(given.output / "curve", lambda: curve(given.output / "curve"))
+    )
     others = []
     for name in HELD_OUT if not given.only or "held_out" in given.only else ():
         folder = given.output / f"{name}_held_out"
@@ -199,7 +232,9 @@ def main() -> None:
     if given.only:
         return
     plot(points, RESULTS / "retiming")
-    forms = [row for network in networks for row in (network["forms"]["layer_ends"], network["forms"]["retimed"])] + points
+    forms = [
+        row for network in networks for row in (network["forms"]["layer_ends"], network["forms"]["retimed"])
+    ] + points
     write_result(
         "retiming",
         SEED,

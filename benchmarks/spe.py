@@ -1,7 +1,9 @@
-"""Yang et al. 2018, Fig. 5: LUT4 of the pattern selector, and the sparse processing engine beside a plain one of 5 x 5 multipliers.
+"""Yang et al. 2018, Fig. 5: LUT4 of the pattern selector, and the sparse processing engine beside a plain one of 5 x 5
+multipliers.
 
-Patterns are those that `by_coverage` chooses for random kernels of 5 x 5. Selectors are checked against numpy on random vectors; engines,
-which are pipelines, are checked in simulation (sim_tests/test_spe.py), not as netlists. Synthesis options are those of the build.
+Patterns are those that `by_coverage` chooses for random kernels of 5 x 5. Selectors are checked against numpy on random
+vectors; engines, which are pipelines, are checked in simulation (sim_tests/test_spe.py), not as netlists. Synthesis
+options are those of the build.
 """
 
 import argparse
@@ -19,14 +21,15 @@ from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.placing import place, synthesise
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, check
-from logicnn.build import SYNTH_OPTIONS
-from logicnn.cli import guarded
+from logicnn.commands.command import guarded
+from logicnn.engines.sparse.selectors import Selection
 from logicnn.errors import CheckFailed
-from logicnn.gateware.spe import EngineRanges, PatternSelector, ProcessingEngine, SparseProcessingEngine
-from logicnn.netlist import Netlist
-from logicnn.patterns import Selection, by_coverage
+from logicnn.flow.design import SYNTH_OPTIONS
+from logicnn.gateware.sparse.spe import EngineRanges, PatternSelector, ProcessingEngine, SparseProcessingEngine
+from logicnn.netlist.netlist import Netlist
+from logicnn.network import Interval
+from logicnn.pruning.patterns import by_coverage
 from logicnn.resources import DEVICES, Device, Family
-from logicnn.values import Interval
 
 SEED = 1
 SIZE = 25
@@ -45,7 +48,9 @@ def selection(sets: int, patterns: int, keep: int) -> Selection:
 
 
 class Flat(wiring.Component):
-    """A component with all its inputs in one word and all its outputs in another; streams are always valid and always ready."""
+    """A component with all its inputs in one word and all its outputs in another; streams are always valid and always
+    ready.
+    """
 
     def __init__(self, component: wiring.Component):
         self._component = component
@@ -97,7 +102,9 @@ def selector(sets: int, patterns: int, keep: int, width: int, device: Device, fo
         "keep": keep,
         "word_bits": width,
         "inputs": sum(map(len, chosen.inputs)),
-        "inputs_in_order": sum(len(set(column)) for column in np.concatenate([each.positions for each in chosen.sets]).T.tolist()),
+        "inputs_in_order": sum(
+            len(set(column)) for column in np.concatenate([each.positions for each in chosen.sets]).T.tolist()
+        ),
         "lut4": luts(netlist, device, keep * width),
         "vectors": vectors,
         "mismatches": 0,
@@ -107,7 +114,11 @@ def selector(sets: int, patterns: int, keep: int, width: int, device: Device, fo
 def engine(keep: int | None, dsp: bool, device: Device, folder: Path) -> dict[str, Any]:
     """A whole engine of 8-bit words and weights; `keep` None is the plain one. No clock where it does not fit."""
     ranges = EngineRanges(Interval(0, 255), Interval(-128, 127), Interval(-(1 << 21), (1 << 21) - 1), 8, 15)
-    component = ProcessingEngine(SIZE, ranges, dsp=dsp) if keep is None else SparseProcessingEngine(selection(1, 8, keep), ranges, dsp=dsp)
+    component = (
+        ProcessingEngine(SIZE, ranges, dsp=dsp)
+        if keep is None
+        else SparseProcessingEngine(selection(1, 8, keep), ranges, dsp=dsp)
+    )
     flat = Flat(component)
     option = "-nodsp" if device.family is Family.ECP5 and not dsp else ""
     netlist = synthesise(flat, device, folder, f"{SYNTH_OPTIONS[device.family]} {option}", FLAT)
@@ -143,11 +154,21 @@ def plot(rows: list[dict[str, Any]]) -> None:
             points = sorted((row[x], row["lut4"]) for row in chosen)
             panel.plot(*zip(*points, strict=True), marker="o", label=label)
 
-        drawn(panels[0], "sets", [row for row in own if (row["patterns"], row["keep"], row["word_bits"]) == (8, 3, 8)], device)
+        drawn(
+            panels[0],
+            "sets",
+            [row for row in own if (row["patterns"], row["keep"], row["word_bits"]) == (8, 3, 8)],
+            device,
+        )
         for width in WORDS:
             chosen = [row for row in own if (row["sets"], row["keep"], row["word_bits"]) == (1, 3, width)]
             drawn(panels[1], "patterns", chosen, f"{device}, {width} bits")
-        drawn(panels[2], "keep", [row for row in own if (row["sets"], row["patterns"], row["word_bits"]) == (1, 8, 8)], device)
+        drawn(
+            panels[2],
+            "keep",
+            [row for row in own if (row["sets"], row["patterns"], row["word_bits"]) == (1, 8, 8)],
+            device,
+        )
     for panel, label in zip(panels, ("sets covered", "patterns of a set", "weights that a pattern keeps"), strict=True):
         panel.set(xlabel=label, ylabel="LUT4 of the selector")
         panel.grid(alpha=0.3)
@@ -157,7 +178,9 @@ def plot(rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/spe"), help="folder for placements (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/spe"), help="folder for placements (default: %(default)s)"
+    )
     given = parser.parse_args()
     selectors, engines = [], []
     for name in DEVICES_USED:

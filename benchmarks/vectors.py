@@ -6,7 +6,7 @@ import numpy as np
 
 from logicnn.bits import from_words, pack, unpack
 from logicnn.errors import CheckFailed
-from logicnn.netlist import Net, Netlist
+from logicnn.netlist.netlist import Net, Netlist
 from logicnn.network import Interval
 
 __all__ = ["as_bits", "check", "random_words", "widths_of"]
@@ -29,12 +29,18 @@ def as_bits(x: np.ndarray, widths: Sequence[int]) -> np.ndarray:  # (samples, wo
     return np.concatenate([from_words(x[:, index : index + 1], width) for index, width in enumerate(widths)], axis=1)
 
 
-def check(netlist: Netlist, given: Sequence[Net], wanted: Sequence[Net], inputs: np.ndarray, expected: np.ndarray) -> int:
-    """Compares the nets `wanted` for bits on the nets `given`; returns how many vectors, raises `CheckFailed` at the first difference."""
+def check(
+    netlist: Netlist, given: Sequence[Net], wanted: Sequence[Net], inputs: np.ndarray, expected: np.ndarray
+) -> int:
+    """Compares the nets `wanted` for bits on the nets `given`; returns how many vectors, raises `CheckFailed` at the
+    first difference.
+    """
     actual = unpack(netlist.evaluate(dict(zip(given, pack(inputs), strict=True)), wanted), len(inputs))
     wrong = np.argwhere(actual != expected)
     if len(wrong):
         sample, bit = wrong[0]
         vector = "".join(map(str, inputs[sample].astype(int)))
-        raise CheckFailed(f"vector {vector}: output bit {bit} is {actual[sample, bit]:d}, expected {expected[sample, bit]:d}")
+        raise CheckFailed(
+            f"vector {vector}: output bit {bit} is {actual[sample, bit]:d}, expected {expected[sample, bit]:d}"
+        )
     return len(inputs)

@@ -1,10 +1,12 @@
-"""Every shipped network as Verilog: its testbench in two simulators, and the text read again by synthesis for three families.
+"""Every shipped network as Verilog: its testbench in two simulators, and the text read again by synthesis for three
+families.
 
     LOGICNN_DATA=../shared/data python -m benchmarks.verilog
 
-Needs Icarus Verilog and Verilator on the PATH. Synthesis is told what builds tell it. LUT4 for iCE40 are compared between the text and the
-component itself; the netlist of the text is compared with the network on test samples and random inputs where it is combinational. A
-convolution engine, whose weights are in the text, is simulated and not synthesised. A quarter of an hour on one core.
+Needs Icarus Verilog and Verilator on the PATH. Synthesis is told what builds tell it. LUT4 for iCE40 are compared
+between the text and the component itself; the netlist of the text is compared with the network on test samples and
+random inputs where it is combinational. A convolution engine, whose weights are in the text, is simulated and not
+synthesised. A quarter of an hour on one core.
 """
 
 import argparse
@@ -21,34 +23,51 @@ import numpy as np
 from amaranth.back import rtlil
 
 from benchmarks.common import finished, write_result
-from logicnn import bits, tools
-from logicnn.build import synthesis_script
-from logicnn.cli import guarded
+from logicnn import bits
+from logicnn.commands.command import guarded
 from logicnn.errors import CheckFailed, LogicnnError
-from logicnn.export import ExportError, component_of, export, mapping_of
-from logicnn.files import load, shipped
-from logicnn.netlist import Netlist
-from logicnn.network import Network
-from logicnn.verify import Vectors, decode, vectors_for
+from logicnn.flow import tools
+from logicnn.flow.build import synthesis_script
+from logicnn.flow.verilog import ExportError, component_of, export, mapping_of
+from logicnn.netlist.netlist import Netlist
+from logicnn.network import Network, load, shipped
+from logicnn.verify.logic import decode
+from logicnn.verify.vectors import Vectors, vectors_for
 
 __all__ = ["SIMULATORS", "compiled", "lut_counts", "own_lut4", "simulated", "text_netlist"]
 
 SEED = 0  # nothing is random but the vectors, whose seed is fixed
 SIMULATORS = ("iverilog", "verilator")
 FORMS = ("combinational", "stream")
-FAMILIES = {"xilinx": ("synth_xilinx -noiopad -flatten -top core", "LUT[1-6]"), "ecp5": ("synth_ecp5 -nowidelut -top core", "LUT4")}
+FAMILIES = {
+    "xilinx": ("synth_xilinx -noiopad -flatten -top core", "LUT[1-6]"),
+    "ecp5": ("synth_ecp5 -nowidelut -top core", "LUT4"),
+}
 PERIOD_NS = 10.0
 
 
 def compiled(path: Path, simulator: str) -> list[str]:
-    """Compiles the testbench beside a core; the command that runs it, in its folder. Raises `CheckFailed` with what the simulator says."""
+    """Compiles the testbench beside a core; the command that runs it, in its folder. Raises `CheckFailed` with what the
+    simulator says.
+    """
     sources = [f"{path.stem}_tb.v", path.name]
     if simulator == "iverilog":
         command, run = ["iverilog", "-g2012", "-o", "sim", *sources], ["vvp", "-n", "sim"]
     else:
         # each vector is seen once: what the C++ compiler's optimisation costs, minutes, it would never give back
         flags = [word for stage in ("FAST", "SLOW", "GLOBAL") for word in ("-MAKEFLAGS", f"OPT_{stage}=-O0")]
-        options = ["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", *flags, "-o", "sim", "--Mdir", "obj"]
+        options = [
+            "--binary",
+            "--timing",
+            "-Wno-fatal",
+            "-Wno-lint",
+            "-Wno-style",
+            *flags,
+            "-o",
+            "sim",
+            "--Mdir",
+            "obj",
+        ]
         command, run = ["verilator", *options, *sources], ["obj/sim"]
     made = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
     if made.returncode:
@@ -63,7 +82,9 @@ def simulated(path: Path, command: list[str]) -> subprocess.CompletedProcess:
 
 def text_netlist(network: Network, folder: Path, read: str = "read_verilog core.v") -> Netlist:
     """What synthesis for iCE40 makes of ``core.v`` in a folder, which a network was exported to."""
-    (folder / "again.ys").write_text(f"{read}\n{synthesis_script(network)}\nsynth_ice40 -top core\nwrite_json again.json\n")
+    (folder / "again.ys").write_text(
+        f"{read}\n{synthesis_script(network)}\nsynth_ice40 -top core\nwrite_json again.json\n"
+    )
     tools.run(["yosys", "-q", "again.ys"], folder, "again.log")
     return Netlist(folder / "again.json")
 
@@ -78,7 +99,9 @@ def own_lut4(network: Network, folder: Path, *, stream: bool) -> int:
 def lut_counts(network: Network, folder: Path, family: str) -> dict[str, int]:
     """Cells that are LUTs, by type, after synthesis of ``core.v`` in a folder for one of `FAMILIES`."""
     script, cells = FAMILIES[family]
-    (folder / "other.ys").write_text(f"read_verilog core.v\n{synthesis_script(network)}\n{script}\ntee -q -o stat.json stat -json\n")
+    (folder / "other.ys").write_text(
+        f"read_verilog core.v\n{synthesis_script(network)}\n{script}\ntee -q -o stat.json stat -json\n"
+    )
     tools.run(["yosys", "-q", "other.ys"], folder, "other.log")
     kinds = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
     return {kind: count for kind, count in sorted(kinds.items()) if re.fullmatch(cells, kind)}
@@ -104,7 +127,11 @@ def measured(model: str, form: str, data_dir: str | None) -> dict[str, Any]:
         path = folder / "out" / "core.v"
         path.parent.mkdir()
         made.write(path, force=False)
-        row |= {"exported": True, "vectors": made.vectors, "latency_cycles": mapping_of(network, stream, PERIOD_NS).latency}
+        row |= {
+            "exported": True,
+            "vectors": made.vectors,
+            "latency_cycles": mapping_of(network, stream, PERIOD_NS).latency,
+        }
         for simulator in SIMULATORS:
             start = time.perf_counter()
             done = simulated(path, compiled(path, simulator))
@@ -119,14 +146,20 @@ def measured(model: str, form: str, data_dir: str | None) -> dict[str, Any]:
             row |= {f"{family}_luts": sum(counts.values()), f"{family}_luts_by_type": counts}
         if not stream:
             vectors = vectors_for(network, "full", data_dir)
-            row |= {"netlist_vectors": len(vectors.x), "netlist_dataset": vectors.source, "mismatches": mismatches(again, network, vectors)}
+            row |= {
+                "netlist_vectors": len(vectors.x),
+                "netlist_dataset": vectors.source,
+                "mismatches": mismatches(again, network, vectors),
+            }
     return row
 
 
 def _version(simulator: str) -> str:
     """Its name and version, by itself. Raises `LogicnnError` where it is not installed."""
     try:
-        shown = subprocess.run([simulator, "-V" if simulator == "iverilog" else "--version"], capture_output=True, text=True, check=False)
+        shown = subprocess.run(
+            [simulator, "-V" if simulator == "iverilog" else "--version"], capture_output=True, text=True, check=False
+        )
     except OSError:
         raise LogicnnError(f"{simulator} was not found; install it (Debian: {simulator})") from None
     return shown.stdout.splitlines()[0].strip()
@@ -134,14 +167,24 @@ def _version(simulator: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/verilog"), help="folder that keeps finished rows (default: %(default)s)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("build/verilog"),
+        help="folder that keeps finished rows (default: %(default)s)",
+    )
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     given = parser.parse_args()
     versions = {simulator: _version(simulator) for simulator in SIMULATORS}
     rows = []
     for model in shipped():
         for form in FORMS:
-            rows.append(finished(given.output / f"{model}-{form}", lambda model=model, form=form: measured(model, form, given.data_dir)))
+            rows.append(
+                finished(
+                    given.output / f"{model}-{form}",
+                    lambda model=model, form=form: measured(model, form, given.data_dir),
+                )
+            )
             print(json.dumps(rows[-1]), flush=True)
     exported, refused = ([row for row in rows if row["exported"] == made] for made in (True, False))
     write_result("verilog", SEED, {"simulators": versions, "exported": exported, "refused": refused})

@@ -5,6 +5,11 @@ Pins: amaranth_boards.ice40_hx8k_b_evn.
 
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 
-from logicnn.boards import Board, Programmer
+from logicnn.board.boards import Board, Programmer
 
-board = Board("ice40_hx8k_b_evn", ICE40HX8KBEVNPlatform, "iCE40HX8K", programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"))
+board = Board(
+    "ice40_hx8k_b_evn",
+    ICE40HX8KBEVNPlatform,
+    "iCE40HX8K",
+    programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"),
+)

@@ -1,11 +1,12 @@
-"""iCEBreaker (1BitSquared): iCE40 UP5K, 12 MHz, USB serial. LEDs 0 and 1 are on the board, 2 to 6 on its break-off section.
+"""iCEBreaker (1BitSquared): iCE40 UP5K, 12 MHz, USB serial. LEDs 0 and 1 are on the board, 2 to 6 on its break-off
+section.
 
 Pins: amaranth_boards.icebreaker.
 """
 
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
-from logicnn.boards import Board, Programmer
+from logicnn.board.boards import Board, Programmer
 
 
 def platform() -> ICEBreakerPlatform:
@@ -14,4 +15,10 @@ def platform() -> ICEBreakerPlatform:
     return made
 
 
-board = Board("icebreaker", platform, "iCE40UP5K", engine_hz=24e6, programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"))
+board = Board(
+    "icebreaker",
+    platform,
+    "iCE40UP5K",
+    engine_hz=24e6,
+    programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"),
+)

@@ -5,6 +5,8 @@ Pins: amaranth_boards.ulx3s.
 
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-from logicnn.boards import Board, Programmer
+from logicnn.board.boards import Board, Programmer
 
-board = Board("ulx3s", ULX3S_85F_Platform, "LFE5U-85F", programmer=Programmer("openFPGALoader", "openfpgaloader", ("-b", "ulx3s")))
+board = Board(
+    "ulx3s", ULX3S_85F_Platform, "LFE5U-85F", programmer=Programmer("openFPGALoader", "openfpgaloader", ("-b", "ulx3s"))
+)

@@ -5,8 +5,8 @@
 """
 
 from logicnn.errors import CheckFailed, LogicnnError
-from logicnn.files import load, save
-from logicnn.network import Network
+from logicnn.network.files import load, save
+from logicnn.network.network import Network
 
 __all__ = ["CheckFailed", "LogicnnError", "Network", "load", "save"]
 

@@ -7,7 +7,8 @@ Every function takes a `Wire` and combines bits with ``&``, ``|``, ``^`` and ``~
 * an Amaranth value of width 1.
 
 `Wire` decides what becomes of an intermediate that is used more than once: nothing for integers and numpy, a named
-``Signal`` in gateware (an Amaranth *expression* would be copied at every use). Words are lists of bits, least significant first.
+``Signal`` in gateware (an Amaranth *expression* would be copied at every use). Words are lists of bits, least
+significant first.
 
 Costs are LUT4 of a plain 4-input fabric; `logicnn.resources` turns them into device resources.
 """
@@ -77,7 +78,9 @@ def from_words(words: np.ndarray, width: int) -> np.ndarray:  # (samples, n) int
     return (words[:, :, None] >> np.arange(width) & 1).astype(bool).reshape(len(words), words.shape[1] * width)
 
 
-def to_words(bits: np.ndarray, width: int, signed: bool) -> np.ndarray:  # (samples, n * width) bool -> (samples, n) int64
+def to_words(
+    bits: np.ndarray, width: int, signed: bool
+) -> np.ndarray:  # (samples, n * width) bool -> (samples, n) int64
     """The inverse of `from_words`."""
     weights = np.int64(1) << np.arange(width)
     if signed:
@@ -105,15 +108,16 @@ def full_adder(wire: Wire, a: Bit, b: Bit, c: Bit) -> tuple[Bit, Bit]:
 
 
 def full_adder_plus_one(wire: Wire, a: Bit, b: Bit) -> tuple[Bit, Bit]:
-    """``a + b + 1`` as (sum, carry): a half adder's price, so a constant rides along for nothing."""
+    """``a + b + 1`` as (sum, carry): the cost of a half adder, so a constant rides along for nothing."""
     return wire(~(a ^ b)), wire(a | b)
 
 
 def add_bits(wire: Wire, columns: Sequence[Sequence[Bit]], constant: int, width: int) -> list[Bit]:
     """Sums bits of many weights and a constant, modulo ``2 ** width``: a compressor tree.
 
-    `columns[i]` holds the bits of weight ``2 ** i``. Each column is reduced by full adders, oldest bits first (which keeps the tree
-    balanced), until one bit is left; carries join the next column. The constant costs nothing as long as its column holds two bits.
+    `columns[i]` holds the bits of weight ``2 ** i``. Each column is reduced by full adders, oldest bits first (which
+    keeps the tree balanced), until one bit is left; carries join the next column. The constant costs nothing as long as
+    its column holds two bits.
     """
     carries: list[Bit] = []
     word = []
@@ -149,17 +153,20 @@ def _reduce(wire: Wire, column: deque[Bit], most: int) -> list[Bit]:
 
 
 def popcount(wire: Wire, bits: Sequence[Bit], offset: int, width: int) -> list[Bit]:
-    """The number of ones plus `offset` as a `width`-bit word, modulo ``2 ** width`` (two's complement if it can be negative)."""
+    """The number of ones plus `offset` as a `width`-bit word, modulo ``2 ** width`` (two's complement if it can be
+    negative).
+    """
     return add_bits(wire, [bits], offset % (1 << width), width)
 
 
 def at_least(wire: Wire, bits: Sequence[Bit], minimum: int) -> Bit:
-    """1 where at least `minimum` of `bits` are 1: a binarized neuron. Needs no constant inputs: degenerate cases are constants.
+    """1 where at least `minimum` of `bits` are 1: a binarized neuron. Needs no constant inputs: degenerate cases are
+    constants.
 
-    Up to four bits are one LUT4 and up to six are three: of the first four bits only whether they reach `minimum`, miss it
-    by one or by two, or by more can matter, which is two bits. More bits go through a compressor tree whose constant makes
-    the threshold a power of two: only the carries of the tree are needed then, and the last adder of every column is half an
-    adder.
+    Up to four bits are one LUT4 and up to six are three: of the first four bits only whether they reach `minimum`, miss
+    it by one or by two, or by more can matter, which is two bits. More bits go through a compressor tree whose constant
+    makes the threshold a power of two: only the carries of the tree are needed then, and the last adder of every column
+    is half an adder.
     """
     count = len(bits)
     if minimum <= 0:
@@ -189,7 +196,9 @@ def _at_least_of_four(bits: list[Bit], minimum: int) -> Bit:
 
 
 def _at_least_of_six(wire: Wire, bits: Sequence[Bit], minimum: int) -> Bit:
-    """`at_least` of five or six bits from what the first four can contribute: `enough`, or short by one or two of the `later` bits."""
+    """`at_least` of five or six bits from what the first four can contribute: `enough`, or short by one or two of the
+    `later` bits.
+    """
     four, later = list(bits[:4]), bits[4:]
     one_more = later[0] | later[-1]
     two_more = (later[0] & later[1]) if len(later) == 2 else wire.zero
@@ -214,7 +223,9 @@ def _at_least_of_six(wire: Wire, bits: Sequence[Bit], minimum: int) -> Bit:
 
 
 def _carry_out(wire: Wire, bits: Sequence[Bit], minimum: int) -> Bit:
-    """`at_least` by a compressor tree for ``ones + 2 ** k - minimum >= 2 ** k``, of which only the carries into column k are made."""
+    """`at_least` by a compressor tree for ``ones + 2 ** k - minimum >= 2 ** k``, of which only the carries into column
+    k are made.
+    """
     k = (max(minimum, len(bits) - minimum + 1) - 1).bit_length()
     constant = (1 << k) - minimum
     column = deque(bits)
@@ -252,19 +263,27 @@ def _compare(wire: Wire, a: Sequence[Bit], b: Sequence[Bit]) -> tuple[Bit, Bit]:
 def argmax(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
     """The index of the greatest unsigned word, ties to the lowest index.
 
-    Words of one or two bits, which one LUT4 compares, meet all at once: about five levels whatever their number. Wider ones
-    play a knock-out tournament: ``ceil(log2(len(words)))`` rounds, each a comparison and a multiplexer of the winner's word
-    and index.
+    Words of one or two bits, which one LUT4 compares, meet all at once: about five levels whatever their number. Wider
+    ones play a knock-out tournament: ``ceil(log2(len(words)))`` rounds, each a comparison and a multiplexer of the
+    winner's word and index.
     """
     return _argmax_of_all_pairs(wire, words) if len(words[0]) <= 2 else _argmax_by_rounds(wire, words)
 
 
 def _argmax_of_all_pairs(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
     count = len(words)
-    beats = {(b, a): wire(greater(wire, words[b], words[a])) for b in range(count) for a in range(b)}  # b > a as indices and as words
+    beats = {
+        (b, a): wire(greater(wire, words[b], words[a])) for b in range(count) for a in range(b)
+    }  # b > a as indices and as words
     # Lower words must not be beaten by any later one, later words must beat every earlier one.
-    wins = [wire(_all([*(beats[i, a] for a in range(i)), *(~beats[b, i] for b in range(i + 1, count))], ~wire.zero)) for i in range(count)]
-    return [_any([wins[i] for i in range(count) if i >> place & 1], wire.zero) for place in range(max(1, (count - 1).bit_length()))]
+    wins = [
+        wire(_all([*(beats[i, a] for a in range(i)), *(~beats[b, i] for b in range(i + 1, count))], ~wire.zero))
+        for i in range(count)
+    ]
+    return [
+        _any([wins[i] for i in range(count) if i >> place & 1], wire.zero)
+        for place in range(max(1, (count - 1).bit_length()))
+    ]
 
 
 def _all(bits: Sequence[Bit], none: Bit) -> Bit:
@@ -283,7 +302,10 @@ def _any(bits: Sequence[Bit], none: Bit) -> Bit:
 
 def _argmax_by_rounds(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
     width = max(1, (len(words) - 1).bit_length())
-    field = [(list(word), [~wire.zero if index >> i & 1 else wire.zero for i in range(width)]) for index, word in enumerate(words)]
+    field = [
+        (list(word), [~wire.zero if index >> i & 1 else wire.zero for i in range(width)])
+        for index, word in enumerate(words)
+    ]
     known = 0  # index bits that differ within the field: constants above need no multiplexer
     while len(field) > 1:
         known += 1

@@ -1,6 +1,7 @@
 """What a user can do wrong, and what can turn out wrong: each becomes one line on the command line.
 
-`LogicnnError` ends a command with exit code 2 (the input or the machine must change), `CheckFailed` with 1 (a check said no).
+`LogicnnError` ends a command with exit code 2 (the input or the machine must change), `CheckFailed` with 1 (a check
+said no).
 """
 
 __all__ = ["CheckFailed", "LogicnnError"]

@@ -13,7 +13,9 @@ SPRAM_DEPTH, SPRAM_WIDTH = 1 << 14, 16  # of a single-port block of iCE40 UltraP
 
 @dataclass(frozen=True)
 class Resources:
-    """A cost vector: an estimate, a budget or a measurement. `logic_cells` counts places: a LUT4 with its flip-flop and carry."""
+    """A cost vector: an estimate, a budget or a measurement. `logic_cells` counts places: a LUT4 with its flip-flop and
+    carry.
+    """
 
     lut4: int = 0
     logic_cells: int = 0
@@ -37,12 +39,13 @@ class Family(Enum):
 
 @dataclass(frozen=True)
 class Device:
-    """An FPGA: its size; the delay of one LUT4 level with its route, of a carry chain (`chain_ns` with the route to it, `carry_ns` a bit),
-    and of a register (clock to Q and setup).
+    """An FPGA: its size; the delay of one LUT4 level with its route, of a carry chain (`chain_ns` with the route to it,
+    `carry_ns` a bit), and of a register (clock to Q and setup).
 
-    `rank_ns` is what a register rank inside logic costs: the register, the route into a cell of its own, and what the slowest of many
-    paths takes beyond their mean. Sums of up to `lut_sum_bits` become LUTs by synthesis, which take `lut_sum_ns` (and `carry_ns` a bit).
-    `separate_ff` where a flip-flop can be used without its LUT; `bram_bits` of one block RAM.
+    `stage_ns` is what a pipeline stage inside logic costs: the register, the route into a cell of its own, and what the
+    slowest of many paths takes beyond their mean. Sums of up to `lut_sum_bits` become LUTs by synthesis, which take
+    `lut_sum_ns` (and `carry_ns` a bit). `separate_ff` where a flip-flop can be used without its LUT; `bram_bits` of one
+    block RAM.
     """
 
     name: str
@@ -52,7 +55,7 @@ class Device:
     chain_ns: float
     carry_ns: float
     register_ns: float
-    rank_ns: float
+    stage_ns: float
     lut_sum_bits: int
     lut_sum_ns: float
     separate_ff: bool
@@ -61,7 +64,9 @@ class Device:
 
     @property
     def multipliers(self) -> int:
-        """Products of 8-bit words a cycle in DSP blocks: two in a block of iCE40 UltraPlus, one in a multiplier of ECP5."""
+        """Products of 8-bit words a cycle in DSP blocks: two in a block of iCE40 UltraPlus, one in a multiplier of
+        ECP5.
+        """
         return self.capacity.dsp * (2 if self.family is Family.ICE40 else 1)
 
     def brams(self, depth: int, width: int) -> int:
@@ -70,20 +75,27 @@ class Device:
 
     @property
     def memory_bits(self) -> int:
-        """Of all RAM blocks."""
+        """The bits of all RAM blocks."""
         return self.capacity.bram * self.bram_bits + self.capacity.spram * SPRAM_DEPTH * SPRAM_WIDTH
 
     def sum_cells(self, bits: int) -> int:
-        """Logic cells of a sum of so many bits: a LUT each, or on ECP5 slices of two in a chain that one more slice feeds."""
+        """Logic cells of a sum of so many bits: a LUT each, or on ECP5 slices of two in a chain that one more slice
+        feeds.
+        """
         if self.family is Family.ICE40 or bits <= self.lut_sum_bits:
             return bits
         return 2 * -(-bits // 2) + 2
 
 
-# Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The HX8K has 7,680 logic
-# cells; its carry and flip-flop are part of a cell. Delays: placed by nextpnr, benchmarks/calibrate.py (rounded; a design of
-# several thousand cells has longer routes than its ladders). `rank_ns`, and with it `chain_ns` and `lut_sum_ns`: networks of
-# benchmarks/retiming.py; that of the UP5K, where none fits, is the HX8K's times 2.5, as its other delays are.
+# Sizes: Lattice data sheets FPGA-DS-02008 (iCE40 UltraPlus), FPGA-DS-02029 (iCE40 LP/HX), FPGA-DS-02012 (ECP5). The
+# HX8K has 7,680 logic cells; its carry and flip-flop are part of a cell.
+# Delays, as nextpnr places: those of the UP5K are fitted to the ladders of benchmarks/calibrate.py, and rounded. On the
+# other two the ladders are short of what whole networks take, whose routes are longer: `register_ns` of the HX8K and
+# `level_ns` of both are above theirs, so that networks of several thousand cells are estimated at about what they take
+# (benchmarks/results/payra.json: 0.6 to 1.2 of it; small ones at up to 1.8). `carry_ns` of the ECP5 is half of its
+# carry slice's 0.071 ns from FCI to FCO (Project Trellis, speed grade 6). `stage_ns`, and with it `chain_ns` and
+# `lut_sum_ns`, are fitted to networks of benchmarks/retiming.py; `stage_ns` of the UP5K, where none of them fits, is
+# the HX8K's times 2.5, as its other delays are.
 DEVICES = {
     device.name: device
     for device in (
@@ -95,7 +107,7 @@ DEVICES = {
             chain_ns=3.9,
             carry_ns=0.3,
             register_ns=2.6,
-            rank_ns=10.0,
+            stage_ns=10.0,
             lut_sum_bits=2,
             lut_sum_ns=3.0,
             separate_ff=False,
@@ -110,7 +122,7 @@ DEVICES = {
             chain_ns=1.2,
             carry_ns=0.14,
             register_ns=1.0,
-            rank_ns=4.0,
+            stage_ns=4.0,
             lut_sum_bits=2,
             lut_sum_ns=1.3,
             separate_ff=False,
@@ -125,7 +137,7 @@ DEVICES = {
             chain_ns=1.6,
             carry_ns=0.036,
             register_ns=1.0,
-            rank_ns=2.1,
+            stage_ns=2.1,
             lut_sum_bits=4,
             lut_sum_ns=0.5,
             separate_ff=True,

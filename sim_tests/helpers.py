@@ -6,17 +6,17 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
-from logicnn import datasets, tools
-from logicnn.adders import Adder, AdderGraph, Term
+from logicnn.arithmetic.adders import Adder, AdderGraph, Term
 from logicnn.bits import pack, unpack
+from logicnn.data import datasets
+from logicnn.engines.mapping import Mapping
+from logicnn.flow import tools
 from logicnn.gateware import Core
-from logicnn.mapping import Mapping
-from logicnn.netlist import Netlist
+from logicnn.netlist.netlist import Netlist
 from logicnn.network import (
     Activations,
     Argmax,
@@ -33,7 +33,7 @@ from logicnn.network import (
     Threshold,
 )
 from logicnn.resources import Device
-from logicnn.verify import decode
+from logicnn.verify.logic import decode
 
 
 def all_bits(count: int) -> np.ndarray:  # (2 ** count, count) bool
@@ -46,16 +46,37 @@ def random_ternary(rng: np.random.Generator, *shape: int, density: float = 0.7) 
 
 
 def dense_network(rng: np.random.Generator, *sizes: int, density: float = 0.7, argmax: bool = True) -> Network:
-    """Bits to thresholds to scores: random weights, thresholds near the middle but one in eight degenerate, balanced scores."""
+    """Bits to thresholds to scores: random weights, thresholds near the middle but one in eight degenerate, balanced
+    scores.
+    """
     layers = []
     for inputs, outputs in itertools.pairwise(sizes[:-1]):
         weights = random_ternary(rng, outputs, inputs, density=density)
         fan_in = np.count_nonzero(weights, axis=1)
         middle = fan_in // 2 + rng.integers(0, 3, outputs)
-        layers.append(BinaryDense(weights, Threshold(np.where(rng.random(outputs) < 0.125, rng.choice([-1, 20], outputs), middle))))
+        layers.append(
+            BinaryDense(
+                weights, Threshold(np.where(rng.random(outputs) < 0.125, rng.choice([-1, 20], outputs), middle))
+            )
+        )
     weights = random_ternary(rng, sizes[-1], sizes[-2], density=density)
     layers.append(BinaryDense(weights, Offset(rng.integers(-1, 2, sizes[-1]) - np.count_nonzero(weights, axis=1) // 2)))
     return Network(Activations((sizes[0],), Interval(0, 1)), [*layers, *([Argmax()] if argmax else [])], "dense")
+
+
+def wide_network() -> Network:
+    """Thirteen inputs, so that the last byte is padded, three of which nothing reads."""
+    rng = np.random.default_rng(24)
+    weights = rng.choice([-1, 1], (6, 13))
+    weights[:, [2, 7, 12]] = 0
+    return Network(
+        Activations((13,), Interval(0, 1)),
+        [
+            BinaryDense(weights, Threshold(rng.integers(4, 7, 6))),
+            BinaryDense(rng.choice([-1, 1], (3, 6)), Offset([0, 0, 0])),
+            Argmax(),
+        ],
+    )
 
 
 def conv_network(rng: np.random.Generator, padding: int = 1, stride: int = 1) -> Network:
@@ -77,7 +98,9 @@ def conv_network(rng: np.random.Generator, padding: int = 1, stride: int = 1) ->
 
 def ref_evaluate(network: Network, x: np.ndarray) -> np.ndarray:
     """The conventions of `network.py` in -1 and +1, by loops and products: no packed words, no adders."""
-    return np.array([_ref_sample(network, sample) for sample in np.asarray(x).astype(np.int64)]).reshape(len(x), *network.output.shape)
+    return np.array([_ref_sample(network, sample) for sample in np.asarray(x).astype(np.int64)]).reshape(
+        len(x), *network.output.shape
+    )
 
 
 def _activate(agreeing: np.ndarray, activation: Threshold | Offset, axis_shape: tuple[int, ...]) -> np.ndarray:
@@ -116,7 +139,12 @@ def _ref_conv(layer: BinaryConv2d, value: np.ndarray) -> np.ndarray:
     _, _, height, width = weights.shape
     rows = range(0, padded.shape[1] - height + 1, layer.stride)
     columns = range(0, padded.shape[2] - width + 1, layer.stride)
-    sums = np.array([[[np.sum(kernel * padded[:, y : y + height, x : x + width]) for x in columns] for y in rows] for kernel in weights])
+    sums = np.array(
+        [
+            [[np.sum(kernel * padded[:, y : y + height, x : x + width]) for x in columns] for y in rows]
+            for kernel in weights
+        ]
+    )
     kept = np.abs(weights).sum(axis=(1, 2, 3))[:, None, None]
     return _activate((sums + kept) // 2, layer.activation, (-1, 1, 1))
 
@@ -155,7 +183,9 @@ def digits() -> datasets.Dataset:
 
 
 def carried_graph() -> AdderGraph:
-    """Sums and differences of words of three bits, with a bit as their carry or borrow, shifted and negated ones among them."""
+    """Sums and differences of words of three bits, with a bit as their carry or borrow, shifted and negated ones among
+    them.
+    """
     adders = (
         Adder(Term(0), Term(1), 2),
         Adder(Term(0), Term(1, 0, True), 2),
@@ -175,7 +205,9 @@ def int_network(
     signed: bool = False,
     density: float = 0.7,
 ) -> Network:
-    """Words of four bits through requantised layers to scores: random weights of five bits, widths that wrap where they are given."""
+    """Words of four bits through requantised layers to scores: random weights of five bits, widths that wrap where they
+    are given.
+    """
     layers = []
     for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         weights = rng.integers(-15, 16, (outputs, inputs)) * (rng.random((outputs, inputs)) < density)
@@ -184,7 +216,11 @@ def int_network(
             multiplier = rng.integers(1, 12, outputs) if multipliers else np.ones(outputs)
             shift = rng.integers(2, 6, outputs) + 2 * multipliers
             activation = Requantize(multiplier, shift, *((-8, 7) if signed else (0, 15)))
-        layers.append(IntDense(weights, rng.integers(-30, 30, outputs), activation, None if width is None else np.full(outputs, width)))
+        layers.append(
+            IntDense(
+                weights, rng.integers(-30, 30, outputs), activation, None if width is None else np.full(outputs, width)
+            )
+        )
     return Network(Activations((sizes[0],), Interval(-8, 7)), [*layers, Argmax()], "int")
 
 
@@ -226,11 +262,3 @@ def synthesised_outputs(mapping: Mapping, device: Device, encoded: np.ndarray, f
     netlist = Netlist(synthesise(Core(mapping), folder, f"synth_{device.family.value}"))
     given = dict(zip(netlist.nets("i"), pack(encoded), strict=True))
     return decode(mapping.network, unpack(netlist.evaluate(given, netlist.nets("o")), len(encoded)))
-
-
-def data_or_skip(part: str) -> Path:
-    """The data folder, if it holds `part`; else the test is skipped by its name."""
-    folder = datasets.data_folder()
-    if folder is None or not (folder / part).is_dir():
-        pytest.skip(f"{part} is not in LOGICNN_DATA")
-    return folder

@@ -7,8 +7,8 @@ from amaranth import *
 from amaranth.sim import Simulator
 from hypothesis import strategies as st
 
-from logicnn.protocol import ESCAPE, FLAG, SILENCE, Damage, Decoder, Fault, Frame, Kind, encode
-from logicnn.simulated_board import levels, receive
+from logicnn.board.protocol import ESCAPE, FLAG, SILENCE, Damage, Decoder, Fault, Frame, Kind, encode
+from logicnn.flow.serial_line import levels, receive
 
 DIVISOR = 8  # cycles a bit
 PAUSE = (SILENCE + 1) * 10 * DIVISOR  # cycles after which a frame counts as cut
@@ -25,9 +25,15 @@ async def send(ctx, line, data: bytes, bit_cycles: float) -> None:
 
 
 def converse(
-    dut: Any, script: Sequence[bytes | int], *, bit_cycles: float = DIVISOR, others: Sequence[Any] = (), after: int = 40 * 10 * DIVISOR
+    dut: Any,
+    script: Sequence[bytes | int],
+    *,
+    bit_cycles: float = DIVISOR,
+    others: Sequence[Any] = (),
+    after: int = 40 * 10 * DIVISOR,
 ) -> list[Frame | Damage]:
-    """What a component with `rx` and `tx` answers to a script of bytes and of pauses, in cycles, until `after` cycles behind it.
+    """What a component with `rx` and `tx` answers to a script of bytes and of pauses, in cycles, until `after` cycles
+    behind it.
 
     `others` are further testbenches, in the background.
     """

@@ -4,9 +4,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from logicnn.network import Activations, Argmax, Flatten, IntConv2d, IntDense, Interval, MaxPool2d, Network, Requantize
+from logicnn.engines.sparse.plan import Plan, Tile
+from logicnn.network import (
+    Activations,
+    Argmax,
+    Flatten,
+    IntConv2d,
+    IntDense,
+    Interval,
+    MaxPool2d,
+    Network,
+    Requantize,
+)
 
 BYTE = Interval(0, 255)
+
+
+def plan_of(whole: Network, tile: Tile, stop: int | None = None) -> Plan:
+    """The plan of a whole network, or of its layers before `stop`, on a tile."""
+    return Plan(whole, len(whole.layers) if stop is None else stop, tile)
 
 
 def pruned(rng: np.random.Generator, shape: Sequence[int], size: int, keep: int, patterns: int) -> np.ndarray:
@@ -47,7 +63,11 @@ def network(
     if len(given.shape) == 3:
         add(Flatten())
     for out, keep in dense:
-        add(IntDense(pruned(rng, (out, given.size), side**2, keep, patterns), rng.integers(-3000, 3000, out), activation(out)))
+        add(
+            IntDense(
+                pruned(rng, (out, given.size), side**2, keep, patterns), rng.integers(-3000, 3000, out), activation(out)
+            )
+        )
     scores = pruned(rng, (classes, given.size), side**2, 2, patterns)
     samples = rng.integers(0, 256, (64, *image))
     means = Network(Activations(image, BYTE), [*layers, IntDense(scores, np.zeros(classes))]).evaluate(samples).mean(0)

@@ -36,7 +36,8 @@ def test_add_bits_weighted_columns():
     a = columns(6)
     word = bits.add_bits(bits.bare, [a[:3], a[3:5], a[5:]], 1, 4)
     assert table(word, 64) == [
-        (sum(v >> i & 1 for i in range(3)) + 2 * sum(v >> i & 1 for i in (3, 4)) + 4 * (v >> 5) + 1) % 16 for v in range(64)
+        (sum(v >> i & 1 for i in range(3)) + 2 * sum(v >> i & 1 for i in (3, 4)) + 4 * (v >> 5) + 1) % 16
+        for v in range(64)
     ]
 
 

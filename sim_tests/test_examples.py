@@ -1,7 +1,6 @@
 """The examples of docs/examples: simulated, and built by the command that they name."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from logicnn import datasets, load
+from logicnn import load
+from logicnn.data import datasets
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "digit_counter.py"
@@ -53,10 +53,11 @@ def test_counts(example, busy, pixel, sync):
 
 
 def test_builds(tmp_path):
-    """By its own command line, with the tools of this environment."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    """By its own command line, though no environment is activated."""
     command = [sys.executable, str(EXAMPLE), "--output", str(tmp_path)]
-    done = subprocess.run(command, env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "digit_counter.bin").stat().st_size > 100_000
     report = (tmp_path / "digit_counter.tim").read_text()

@@ -10,9 +10,10 @@ from amaranth.hdl import Fragment
 
 import logicnn
 from benchmarks.readme import TABLES
-from logicnn import build, cli
+from logicnn.commands import cli
+from logicnn.engines.mapping import Mapping
+from logicnn.flow import build
 from logicnn.gateware import Accelerator
-from logicnn.mapping import Mapping
 from logicnn.resources import DEVICES
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +22,10 @@ README = (ROOT / "README.md").read_text()
 
 def blocks() -> list[str]:
     """Indented code, without the indent."""
-    return [re.sub(r"^    ", "", block, flags=re.M) for block in re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", README, flags=re.M)]
+    return [
+        re.sub(r"^    ", "", block, flags=re.M)
+        for block in re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", README, flags=re.M)
+    ]
 
 
 def test_code_runs():

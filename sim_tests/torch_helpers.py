@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from logicnn.nn import Course, class_loss, fit_words
+from logicnn.nn import integer
 from sim_tests.helpers import digits
 
 __all__ = ["float_digits"]
@@ -16,5 +16,5 @@ def float_digits(hidden: int) -> tuple[nn.Sequential, np.ndarray, np.ndarray]:
     x, y = data.train.x.reshape(-1, 64), data.train.y
     torch.manual_seed(1)
     net = nn.Sequential(nn.Linear(64, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, 10))
-    fit_words(net, x / 8, y, class_loss, Course(30, 1e-2, 1, batch=128), "float")
+    integer.fit(net, x / 8, y, integer.class_loss, integer.Recipe(30, 1e-2, 1, batch=128), "float")
     return net, x, y

@@ -8,20 +8,24 @@ from pathlib import Path
 
 import torch
 
-from logicnn import estimate, files
-from logicnn.datasets import Dataset
-from logicnn.mapping import Mapping
-from logicnn.network import Activations, Interval, Network
-from logicnn.nn import BinaryNet, DenseNeurons, DenseScores, accuracy, export
+from logicnn.data.dataset import Dataset
+from logicnn.engines import Mapping
+from logicnn.network import Activations, Interval, Network, files
+from logicnn.nn.binary import BinaryNet, DenseNeurons, DenseScores, accuracy, export
+from logicnn.resources import DEVICES
 
 
-def dense_net(data: Dataset, thresholds: Sequence[int], hidden: Sequence[int], seed: int, biased: bool = True) -> BinaryNet:
+def dense_net(
+    data: Dataset, thresholds: Sequence[int], hidden: Sequence[int], seed: int, biased: bool = True
+) -> BinaryNet:
     """A thermometer, hidden layers of binarized neurons, and a score for each class."""
     torch.manual_seed(seed)
     given = Activations(data.train.x.shape[1:], Interval(0, data.highest))
     sizes = [given.size * len(thresholds), *hidden]
     return BinaryNet(
-        given, thresholds, [*(DenseNeurons(a, b) for a, b in pairwise(sizes)), DenseScores(sizes[-1], len(data.classes), biased)]
+        given,
+        thresholds,
+        [*(DenseNeurons(a, b) for a, b in pairwise(sizes)), DenseScores(sizes[-1], len(data.classes), biased)],
     )
 
 
@@ -37,7 +41,7 @@ def write(net: BinaryNet, data: Dataset, output: Path) -> Network:
                 "digest": network.digest(),
                 "accuracy": right,
                 "torch_accuracy": accuracy(net, data.test),
-                "estimated_lut4": estimate.core(Mapping.unrolled(network)).lut4,
+                "estimated_lut4": Mapping.unrolled(network).cost(DEVICES["iCE40UP5K"]).lut4,
                 "inputs": len(network.read_inputs()),
             }
         )

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import torch
 
-from logicnn import datasets
-from logicnn.cli import guarded
-from logicnn.nn import FanIn, Recipe, Total, fit
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.nn.binary import FanIn, Recipe, Total, fit
 from train.dense import dense_net, write
 
 THRESHOLDS = (4, 8, 12)  # of the 17 grey levels
 HIDDEN = (200, 100)
-RECIPE = Recipe(epochs=150, learning_rate=0.02, seed=1, batch=100, budget=900, rules=[FanIn(6), FanIn(6), Total(power=0.4)])
+RECIPE = Recipe(
+    epochs=150, learning_rate=0.02, seed=1, batch=100, budget=900, rules=[FanIn(6), FanIn(6), Total(power=0.4)]
+)
 
 
 def main() -> None:

@@ -2,11 +2,11 @@
 
     python -m train.lenet5_ikr --data-dir ../shared/data
 
-20C5-MP2-50C5-MP2-500FC-10 with the parameters of Table II, 55,000 images for training and 5,000 for validation, 25 epochs and 20 of
-retraining as in section IV-A. Other than there: images are moved by up to two pixels, turned and scaled a little (the paper changes
-contrast and flips), Adam retrains at 1e-3 (the paper: 5e-3), and in the first half of retraining the weights of a kernel fall to what
-Table II says, while patterns and assignments follow them (`--choice summed --permanent` gives the paper's). Writes lenet5-ikr.lnn and
-prints what each stage is worth.
+20C5-MP2-50C5-MP2-500FC-10 with the parameters of Table II, 55,000 images for training and 5,000 for validation, 25
+epochs and 20 of retraining as in section IV-A. Other than there: images are moved by up to two pixels, turned and
+scaled a little (the paper changes contrast and flips), Adam retrains at 1e-3 (the paper: 5e-3), and in the first half
+of retraining the weights of a kernel fall to what Table II says, while patterns and assignments follow them (`--choice
+summed --permanent` gives the paper's). Writes lenet5-ikr.lnn and prints what each stage is worth.
 """
 
 import argparse
@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from logicnn import datasets, files
-from logicnn.cli import guarded
-from logicnn.network import Activations, Interval, Network
-from logicnn.nn import Course, Scheme, class_loss, decide, export_words, fit_words
-from logicnn.nn.ikr import Fit, Prune, Pruned, by_patterns, densities, in_words, masks_of, retrained
-from logicnn.patterns import Choice, Rule, by_coverage, by_summed_quality
-from logicnn.samples import Dataset, Split
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.data.dataset import Dataset, Split
+from logicnn.network import Activations, Interval, Network, files
+from logicnn.nn import integer
+from logicnn.nn.integer.patterns import Fit, Prune, Pruned, by_patterns, densities, masks_of, quantised, retrained
+from logicnn.pruning.patterns import Choice, Rule, by_coverage, by_summed_quality
 
 RULES = (Rule(25, 2, 8, 6), Rule(25, 10, 8, 3), Rule(25, 10, 16, 2), Rule(25, 5, 16, 2))  # Table II
 POSITIONS = (24 * 24, 8 * 8, 1, 1)  # of every kernel of a layer
@@ -45,7 +45,8 @@ class Plan:
     retrained: int = 20
     quantised: int = 5
     choose: Choice = by_coverage
-    learned: float = 0.5  # the share of retraining in which patterns follow the weights; 0: they are chosen once, as in the paper
+    # The share of retraining in which patterns follow the weights; 0: they are chosen once, as in the paper
+    learned: float = 0.5
 
     @property
     def learning(self) -> int:
@@ -79,7 +80,7 @@ def moved_words(images: Tensor) -> Tensor:
 
 
 def error_of(net: nn.Module, part: Split) -> float:
-    return float(np.mean(decide(net, part.x / np.float32(256)) != part.y))
+    return float(np.mean(integer.decide(net, part.x / np.float32(256)) != part.y))
 
 
 def floats(data: Dataset, seed: int, plan: Plan) -> nn.Sequential:
@@ -87,8 +88,8 @@ def floats(data: Dataset, seed: int, plan: Plan) -> nn.Sequential:
     train, _ = data.held_out(VALIDATION)
     torch.manual_seed(seed)
     net = lenet5()
-    course = Course(plan.epochs, 1e-3, seed, BATCH, drops={math.ceil(plan.epochs * 0.6): 0.1}, augment=moved)
-    fit_words(net, train.x / np.float32(256), train.y, class_loss, course, "float")
+    recipe = integer.Recipe(plan.epochs, 1e-3, seed, BATCH, drops={math.ceil(plan.epochs * 0.6): 0.1}, augment=moved)
+    integer.fit(net, train.x / np.float32(256), train.y, integer.class_loss, recipe, "float")
     return net
 
 
@@ -97,11 +98,18 @@ def pruned(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, prune: Prun
     train, _ = data.held_out(VALIDATION)
     x, rest = train.x / np.float32(256), plan.retrained - plan.learning
 
-    def fit(course: Course, title: str) -> Fit:
-        return lambda net: fit_words(net, x, train.y, class_loss, course, title)
+    def fit(recipe: integer.Recipe, title: str) -> Fit:
+        return lambda net: integer.fit(net, x, train.y, integer.class_loss, recipe, title)
 
-    falls = [fit(Course(1, 1e-3, seed + at, BATCH, drops={1: 1.0}, augment=moved), f"{title}, falling") for at in range(plan.learning)]
-    last = fit(Course(rest, 1e-3, seed, BATCH, drops={math.ceil(rest / 2): 0.1}, augment=moved), title) if rest else None
+    falls = [
+        fit(integer.Recipe(1, 1e-3, seed + at, BATCH, drops={1: 1.0}, augment=moved), f"{title}, falling")
+        for at in range(plan.learning)
+    ]
+    last = (
+        fit(integer.Recipe(rest, 1e-3, seed, BATCH, drops={math.ceil(rest / 2): 0.1}, augment=moved), title)
+        if rest
+        else None
+    )
     made, patterns = retrained(net, prune, falls, last)
     return Pruned(made, patterns, error_of(made, data.test), *densities(masks_of(made), POSITIONS))
 
@@ -109,9 +117,18 @@ def pruned(net: nn.Sequential, data: Dataset, seed: int, plan: Plan, prune: Prun
 def exported(made: Pruned, data: Dataset, seed: int, plan: Plan) -> tuple[Network, float]:
     """The pruned network in 8 bits, and its test error."""
     train, _ = data.held_out(VALIDATION)
-    words = in_words(made.net, Activations((1, 28, 28), Interval(0, 255)), 8, Scheme(), torch.tensor(train.x[:2048]))
-    fit_words(words, train.x, train.y, class_loss, Course(plan.quantised, 3e-4, seed, BATCH, augment=moved_words), "8 bits")
-    network = replace(export_words(words, "lenet5-ikr", data.name, data.classes), preparation=data.preparation)
+    words = quantised(
+        made.net, Activations((1, 28, 28), Interval(0, 255)), 8, integer.Scheme(), torch.tensor(train.x[:2048])
+    )
+    integer.fit(
+        words,
+        train.x,
+        train.y,
+        integer.class_loss,
+        integer.Recipe(plan.quantised, 3e-4, seed, BATCH, augment=moved_words),
+        "8 bits",
+    )
+    network = replace(integer.export(words, "lenet5-ikr", data.name, data.classes), preparation=data.preparation)
     return network, float(np.mean(network.evaluate(data.test.x) != data.test.y))
 
 
@@ -120,14 +137,20 @@ def main() -> None:
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=Plan.epochs, help="before pruning (default: %(default)s)")
-    parser.add_argument("--retrained", type=int, default=Plan.retrained, help="epochs of retraining (default: %(default)s)")
-    parser.add_argument("--choice", choices=sorted(CHOICES), default="coverage", help="how patterns are chosen (default: %(default)s)")
+    parser.add_argument(
+        "--retrained", type=int, default=Plan.retrained, help="epochs of retraining (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--choice", choices=sorted(CHOICES), default="coverage", help="how patterns are chosen (default: %(default)s)"
+    )
     parser.add_argument("--permanent", action="store_true", help="choose patterns once, as in the paper")
     parser.add_argument("--output", type=Path, default=Path("lenet5-ikr.lnn"))
     given = parser.parse_args()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load("mnist", given.data_dir)
-    plan = Plan(given.epochs, given.retrained, choose=CHOICES[given.choice], learned=0.0 if given.permanent else Plan.learned)
+    plan = Plan(
+        given.epochs, given.retrained, choose=CHOICES[given.choice], learned=0.0 if given.permanent else Plan.learned
+    )
     start = time.monotonic()
     net = floats(data, given.seed, plan)
     error_float = error_of(net, data.test)

@@ -1,12 +1,13 @@
-"""The nine networks of Xu et al. 2023, Table I: float, then 8-bit and pruned, then with few weights that are cheap as logic, then with
-what shared additions make anyway.
+"""The nine networks of Xu et al. 2023, Table I: float, then 8-bit and pruned, then with few weights that are cheap as
+logic, then with what shared additions make anyway.
 
     python -m train.logic_design --network jsc-a --data-dir ../shared/data
 
-Shapes are the paper's; the data are not (its optical link is not public, of the other two only stand-ins are at hand): jets simulated with
-Pythia (`jsc-pythia`), one file of UNSW-NB15 in an encoding and a split of our own (`nid-82332`), a simulated optical link (`ofc-sim`).
-Writes NAME-quantised.lnn (8 bits, pruned), NAME-constants.lnn (weights cheap by themselves, as in the paper, and trimmed sums) and NAME.lnn
-(weights cheap in the shared graph, too), and prints what they are worth.
+Shapes are the paper's; the data are not (its optical link is not public, of the other two only stand-ins are at hand):
+jets simulated with Pythia (`jsc-pythia`), one file of UNSW-NB15 in an encoding and a split of our own (`nid-82332`), a
+simulated optical link (`ofc-sim`). Writes NAME-quantised.lnn (8 bits, pruned), NAME-constants.lnn (weights cheap by
+themselves, as in the paper, and trimmed sums) and NAME.lnn (weights cheap in the shared graph, too), and prints what
+they are worth.
 """
 
 import argparse
@@ -22,29 +23,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from logicnn import datasets, fibre, files
-from logicnn.cli import guarded
-from logicnn.constants import selected
-from logicnn.network import Activations, IntDense, Interval, Network
-from logicnn.nn import (
-    Course,
-    Decision,
-    Exchange,
-    Price,
-    QuantNet,
-    Scheme,
-    choose,
-    class_loss,
-    decide,
-    exchanged,
-    export_words,
-    fit_words,
-    quantise,
-    score_loss,
-)
-from logicnn.nn.words import Loss
-from logicnn.profiling import trimmed
-from logicnn.samples import Dataset, Split
+from logicnn.arithmetic.weight_costs import selected
+from logicnn.commands.command import guarded
+from logicnn.data import datasets, fibre
+from logicnn.data.dataset import Dataset, Split
+from logicnn.network import Activations, IntDense, Interval, Network, files
+from logicnn.network.widths import trimmed
+from logicnn.nn import integer
+from logicnn.nn.integer.training import Loss
 
 VALIDATION = 10  # one of so many training samples validates: never trained on, never a test sample
 
@@ -69,8 +55,9 @@ class Task:
 class Design:
     """A network's hidden layers and how it is trained.
 
-    With few weights it may err `tolerance` more on the validation samples. Weights that the shared graph makes are found from few samples
-    and fit only biases: with them it may err `rise` more on all training samples, a steadier measure of a small difference.
+    With few weights it may err `tolerance` more on the validation samples. Weights that the shared graph makes are
+    found from few samples and fit only biases: with them it may err `rise` more on all training samples, a steadier
+    measure of a small difference.
     """
 
     task: Task
@@ -79,14 +66,14 @@ class Design:
     tolerance: float
     epochs: tuple[int, int, int] = (40, 50, 30)  # float; quantised and pruned; with chosen weights
     learning_rate: float = 3e-3
-    price: float = 0.02
+    cost: float = 0.02
     rise: float | None = 0.003  # None: weights stay as they were chosen
 
 
-JSC = Task("jsc-pythia", 5, class_loss, 5)
-NID = Task("nid-82332", 0, class_loss, 1, (0.0,))
+JSC = Task("jsc-pythia", 5, integer.class_loss, 5)
+NID = Task("nid-82332", 0, integer.class_loss, 1, (0.0,))
 OFC = Task(
-    "ofc-sim", 5, score_loss(fibre.LEVELS), 1, (-2.0, 0.0, 2.0), bits=True, outliers=0.0
+    "ofc-sim", 5, integer.score_loss(fibre.LEVELS), 1, (-2.0, 0.0, 2.0), bits=True, outliers=0.0
 )  # a share of 1e-4 of every neuron would count beside its error rate
 DESIGNS = {
     "ofc-a": Design(OFC, (40, 25), 0.4, 1e-4, rise=1e-4),
@@ -119,7 +106,14 @@ class Trained:
     @property
     def figures(self) -> dict[str, float]:
         """What the stages are worth: errors on the test samples, and shares of the weights that are not 0."""
-        names = "float_error", "quantised_error", "constants_error", "selected_weights", "proposed_error", "untrimmed_error"
+        names = (
+            "float_error",
+            "quantised_error",
+            "constants_error",
+            "selected_weights",
+            "proposed_error",
+            "untrimmed_error",
+        )
         shares = {f"density_{stage}": density(getattr(self, stage)) for stage in ("quantised", "constants", "proposed")}
         return {name: getattr(self, name) for name in names} | shares | {"seconds": round(self.seconds, 1)}
 
@@ -131,7 +125,7 @@ def float_net(design: Design, inputs: int) -> nn.Sequential:
     for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b, bias=False), nn.BatchNorm1d(b), nn.ReLU()]
     layers.append(nn.Linear(sizes[-1], design.task.outputs))
-    return nn.Sequential(*layers, *([Decision(design.task.thresholds)] if design.task.thresholds else []))
+    return nn.Sequential(*layers, *([integer.Decision(design.task.thresholds)] if design.task.thresholds else []))
 
 
 def _held_out(split: Split) -> tuple[Split, Split]:
@@ -143,8 +137,8 @@ def _held_out(split: Split) -> tuple[Split, Split]:
     return part(~held), part(held)
 
 
-def _error(net: QuantNet, design: Design, split: Split) -> float:
-    return design.task.error(decide(net, split.x, design.task.thresholds), split.y)
+def _error(net: integer.QuantNet, design: Design, split: Split) -> float:
+    return design.task.error(integer.decide(net, split.x, design.task.thresholds), split.y)
 
 
 def density(network: Network) -> float:
@@ -158,15 +152,19 @@ def densities(design: Design) -> list[float]:
     return [design.density] * len(design.hidden) + [1.0]
 
 
-def _chosen(net: QuantNet, design: Design, train: Split, held: Split, seed: int, counts: Sequence[int]) -> tuple[QuantNet, int]:
-    """The first count of weights with which the error on the held samples comes within the tolerance (section III-C), or the last."""
+def _chosen(
+    net: integer.QuantNet, design: Design, train: Split, held: Split, seed: int, counts: Sequence[int]
+) -> tuple[integer.QuantNet, int]:
+    """The first count of weights with which the error on the held samples comes within the tolerance (section III-C),
+    or the last.
+    """
     limit = _error(net, design, held) + design.tolerance
-    course = Course(design.epochs[2], design.learning_rate / 3, seed, price=Price(design.price))
+    recipe = integer.Recipe(design.epochs[2], design.learning_rate / 3, seed, cost=integer.Cost(design.cost))
     tried = net
     for count in counts:
         tried = net.copy()
-        choose(tried, selected(count))
-        fit_words(tried, train.x, train.y, design.task.loss, course, f"{count} weights")
+        integer.choose(tried, selected(count))
+        integer.fit(tried, train.x, train.y, design.task.loss, recipe, f"{count} weights")
         if _error(tried, design, held) <= limit:
             return tried, count
     return tried, counts[-1]
@@ -178,7 +176,7 @@ def train(
     seed: int,
     counts: Sequence[int] = tuple(range(40, 130, 10)),
     design: Design | None = None,
-    plan: Exchange | None = None,
+    plan: integer.Exchange | None = None,
 ) -> Trained:
     """All stages of a design from scratch."""
     start = time.monotonic()
@@ -188,23 +186,34 @@ def train(
     torch.manual_seed(seed)
     net = float_net(design, data.train.x.shape[1])
     real = train.x if train.real is None else train.real
-    fit_words(net, real, train.y, loss, Course(design.epochs[0], design.learning_rate, seed), f"{name} float")
+    integer.fit(net, real, train.y, loss, integer.Recipe(design.epochs[0], design.learning_rate, seed), f"{name} float")
     test = data.test.x if data.test.real is None else data.test.real
-    float_error = task.error(decide(net, test, task.thresholds), data.test.y)
+    float_error = task.error(integer.decide(net, test, task.thresholds), data.test.y)
     given = Activations(data.train.x.shape[1:], Interval(data.lowest, data.highest))
-    words = quantise(net, given, task.exponent, Scheme(), torch.from_numpy(train.x[:8192]))
-    course = Course(design.epochs[1], design.learning_rate, seed, density=densities(design))
-    fit_words(words, train.x, train.y, loss, course, f"{name} 8 bits, pruned")
-    quantised = replace(export_words(words, f"{name}-quantised", data.name, data.classes), preparation=data.preparation)
+    words = integer.quantise(net, given, task.exponent, integer.Scheme(), torch.from_numpy(train.x[:8192]))
+    recipe = integer.Recipe(design.epochs[1], design.learning_rate, seed, density=densities(design))
+    integer.fit(words, train.x, train.y, loss, recipe, f"{name} 8 bits, pruned")
+    quantised = replace(
+        integer.export(words, f"{name}-quantised", data.name, data.classes), preparation=data.preparation
+    )
     chosen, count = _chosen(words, design, train, held, seed, counts)
-    few = replace(export_words(chosen, name, data.name, data.classes), preparation=data.preparation)
-    return completed(design, data, float_error, quantised, few, count, plan or Exchange(seed), start)
+    few = replace(integer.export(chosen, name, data.name, data.classes), preparation=data.preparation)
+    return completed(design, data, float_error, quantised, few, count, plan or integer.Exchange(seed), start)
 
 
 def completed(
-    design: Design, data: Dataset, float_error: float, quantised: Network, few: Network, count: int, plan: Exchange, start: float
+    design: Design,
+    data: Dataset,
+    float_error: float,
+    quantised: Network,
+    few: Network,
+    count: int,
+    plan: integer.Exchange,
+    start: float,
 ) -> Trained:
-    """The last stage: weights of the shared graph, and trimmed sums; `few` is the network of so many weights, `count`."""
+    """The last stage: weights of the shared graph, and trimmed sums; `few` is the network of so many weights,
+    `count`.
+    """
     task = design.task
     train, _ = _held_out(data.train)
 
@@ -214,7 +223,9 @@ def completed(
     exported = few
     if design.rise is not None:
         limit = error(few, data.train) + design.rise
-        exported = exchanged(few, train.x, train.y, task.loss, lambda network: error(network, data.train), limit, plan)
+        exported = integer.exchanged(
+            few, train.x, train.y, task.loss, lambda network: error(network, data.train), limit, plan
+        )
     constants = trimmed(replace(few, name=f"{few.name}-constants"), train.x, task.outliers)
     proposed = trimmed(exported, train.x, task.outliers)
     return Trained(
@@ -237,12 +248,14 @@ def main() -> None:
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--density", type=float, help="share of the weights that are kept (default: the design's)")
-    parser.add_argument("--price", type=float, help="weight of the price of dear constants (default: the design's)")
+    parser.add_argument("--cost", type=float, help="weight of the cost of constants (default: the design's)")
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the network files (default: this one)")
     given = parser.parse_args()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     design = DESIGNS[given.network]
-    design = replace(design, density=given.density or design.density, price=design.price if given.price is None else given.price)
+    design = replace(
+        design, density=given.density or design.density, cost=design.cost if given.cost is None else given.cost
+    )
     data = datasets.load(design.task.dataset, given.data_dir)
     result = train(given.network, data, given.seed, design=design)
     given.output.mkdir(parents=True, exist_ok=True)

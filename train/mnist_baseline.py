@@ -1,4 +1,5 @@
-"""What the pruned networks are measured against: a float network of the same shape, and the same binarized but not pruned.
+"""What the pruned networks are measured against: a float network of the same shape, and the same binarized but not
+pruned.
 
     python -m train.mnist_baseline --data-dir ../shared/data
 
@@ -13,9 +14,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from logicnn import datasets
-from logicnn.cli import guarded
-from logicnn.nn import Recipe, accuracy, fit
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.nn.binary import Recipe, accuracy, fit
 from train.dense import dense_net
 from train.mnist_bnn import HIDDEN, THRESHOLD
 

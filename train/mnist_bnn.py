@@ -2,8 +2,8 @@
 
     python -m train.mnist_bnn --data-dir ../shared/data
 
-Evidence (seed 1, one thread, about ten minutes): 97.03 % of the 10,000 test images right, 4,109 LUT4 estimated; float network of the
-same shape 98.61 %, binarized but not pruned 97.70 % (`train.mnist_baseline`).
+Evidence (seed 1, one thread, about ten minutes): 97.03 % of the 10,000 test images right, 4,109 LUT4 estimated; float
+network of the same shape 98.61 %, binarized but not pruned 97.70 % (`train.mnist_baseline`).
 """
 
 import argparse
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from logicnn import datasets
-from logicnn.cli import guarded
-from logicnn.nn import FanIn, Recipe, Strength, Total, fit
+from logicnn.commands.command import guarded
+from logicnn.data import datasets, digits
+from logicnn.nn.binary import FanIn, Recipe, Strength, Total, fit
 from train.dense import dense_net, write
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
@@ -27,9 +27,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     parser.add_argument("--download", action="store_true", help="fetch MNIST into the folder first")
-    parser.add_argument("--hidden", type=int, nargs="+", default=HIDDEN, help="neurons of the hidden layers before pruning")
+    parser.add_argument(
+        "--hidden", type=int, nargs="+", default=HIDDEN, help="neurons of the hidden layers before pruning"
+    )
     parser.add_argument("--fan-in", type=int, default=FAN_IN, help="synapses of every hidden neuron in the end")
-    parser.add_argument("--score-fan-in", type=int, help="exactly so many synapses for every class (default: as many as the budget allows)")
+    parser.add_argument(
+        "--score-fan-in",
+        type=int,
+        help="exactly so many synapses for every class (default: as many as the budget allows)",
+    )
     parser.add_argument("--budget", type=int, default=4400, help="LUT4 of the core, estimated")
     parser.add_argument("--measure", choices=[each.value for each in Strength], default=Strength.MAGNITUDE.value)
     parser.add_argument("--epochs", type=int, default=60)
@@ -45,10 +51,13 @@ def main() -> None:
     folder = datasets.data_folder(given.data_dir)
     if given.download:
         folder = folder or Path("data")
-        datasets.download_mnist(folder)
+        digits.download_mnist(folder)
     data = datasets.load("mnist", folder)
     net = dense_net(data, [THRESHOLD], given.hidden, given.seed, biased=given.score_fan_in is None)
-    rules = [*(FanIn(given.fan_in) for _ in given.hidden), FanIn(given.score_fan_in) if given.score_fan_in else Total(power=0.4)]
+    rules = [
+        *(FanIn(given.fan_in) for _ in given.hidden),
+        FanIn(given.score_fan_in) if given.score_fan_in else Total(power=0.4),
+    ]
     recipe = Recipe(
         given.epochs,
         given.learning_rate,

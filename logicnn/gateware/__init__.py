@@ -1,10 +1,15 @@
-"""Networks as Amaranth components."""
+"""Networks as Amaranth components. Every file here is read, as an engine's gateware registers itself: a new engine is
+one new file.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from logicnn.gateware.adders import ConstantMatrix
-from logicnn.gateware.convolution import ConvolutionEngine
 from logicnn.gateware.core import Accelerator, Core
-from logicnn.gateware.layers import Argmax, BinaryConv2d, BinaryDense, MaxPool2d, Threshold
-from logicnn.gateware.popcounts import SharedThresholds
+from logicnn.gateware.shared import SharedThresholds
+from logicnn.gateware.sparse import ConvolutionEngine
+from logicnn.gateware.unrolled import Argmax, BinaryConv2d, BinaryDense, MaxPool2d, Threshold
 
 __all__ = [
     "Accelerator",
@@ -18,3 +23,6 @@ __all__ = [
     "SharedThresholds",
     "Threshold",
 ]
+
+for _found in iter_modules(__path__):
+    import_module(f"{__name__}.{_found.name}")

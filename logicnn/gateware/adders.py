@@ -1,8 +1,9 @@
 """Adder graphs as logic: one carry chain an addition, whatever flow the design is built with.
 
-Synthesis merges sums that stand next to each other into one compressor tree and loses the carry chains. The sums here are kept apart: on
-iCE40 as the fabric's own cells, elsewhere as additions whose result nets are kept. On iCE40 a subtraction needs its operand inverted by
-LUTs, because the carry reads the operands directly; so sums are made inverted where most of their readers want that, which costs nothing.
+Synthesis merges sums that stand next to each other into one compressor tree and loses the carry chains. The sums here
+are kept apart: on iCE40 as the fabric's own cells, elsewhere as additions whose result nets are kept. On iCE40 a
+subtraction needs its operand inverted by LUTs, because the carry reads the operands directly; so sums are made inverted
+where most of their readers want that, which costs nothing.
 """
 
 import random
@@ -15,18 +16,19 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.vendor import LatticeICE40Platform, LatticePlatform
 
-from logicnn.adders import Adder, AdderGraph, Term
-from logicnn.gateware.layers import kept, word_shape
+from logicnn.arithmetic.adders import Adder, AdderGraph, Term
+from logicnn.gateware.wires import kept, word_shape
 from logicnn.network import Interval
 
 __all__ = ["ConstantMatrix", "add_up"]
 
 
 class ConstantMatrix(wiring.Component):
-    """The outputs of an `AdderGraph`: `i` and `o` hold words x0, x1, ... and y0, y1, ..., as wide as their intervals. No clock (latency 0).
+    """The outputs of an `AdderGraph`: `i` and `o` hold words x0, x1, ... and y0, y1, ..., as wide as their intervals.
+    No clock (latency 0).
 
-    `compact` takes the fewest cells; without it, on ECP5 a chain of an odd number of bits takes half a cell more and no LUT after its
-    carry.
+    `compact` takes the fewest cells; without it, on ECP5 a chain of an odd number of bits takes half a cell more and no
+    LUT after its carry.
     """
 
     def __init__(self, graph: AdderGraph, compact: bool = True):
@@ -74,7 +76,9 @@ class _Sums(ABC):
                 results.append(C(0, 1))
                 continue
             width = interval.word - term.shift
-            result = self._negated(term.node, width, f"negative{index}") if term.negative else self._bits(term.node, width)
+            result = (
+                self._negated(term.node, width, f"negative{index}") if term.negative else self._bits(term.node, width)
+            )
             results.append(_word(Cat(C(0, term.shift), result), interval))
         return results
 
@@ -84,14 +88,14 @@ class _Sums(ABC):
 
     @abstractmethod
     def _negated(self, node: int, width: int, name: str) -> Value:
-        """As many bits of a node's negative."""
+        """So many bits of a node's negative."""
 
 
 class _PlainSums(_Sums):
     """Additions as Amaranth's, each result net kept: synthesis then makes each its own carry chain.
 
-    With `pairs`, carry cells hold two bits (CCU2C): where one bit would be left over and both operands end below it, it is a LUT of the
-    three bits before it instead of half a cell, at the price of a LUT's delay.
+    With `pairs`, carry cells hold two bits (CCU2C): where one bit would be left over and both operands end below it, it
+    is a LUT of the three bits before it instead of half a cell, at the cost of a LUT's delay.
     """
 
     def __init__(self, m: Module, graph: AdderGraph, values: Sequence[Value], pairs: bool):
@@ -160,7 +164,9 @@ def _bits_below(word: Value, stop: int) -> Value:
 
 
 def _next_bit(under: Value, over: Value, total: Value, place: int, adder: Adder) -> Value:
-    """Bit `place` of a sum or difference from its bit below: the carry between them follows from the bits of both sides there."""
+    """Bit `place` of a sum or difference from its bit below: the carry between them follows from the bits of both sides
+    there.
+    """
 
     def bits(word: Value, negative: bool) -> tuple[Value, Value]:
         word = _bits_below(word, place + 1)
@@ -173,7 +179,9 @@ def _next_bit(under: Value, over: Value, total: Value, place: int, adder: Adder)
 
 
 class _Ice40Sums(_Sums):
-    """Additions as SB_CARRY and SB_LUT4, a cell a bit; a bit may exist inverted, and is inverted by a LUT only where both are read."""
+    """Additions as SB_CARRY and SB_LUT4, a cell a bit; a bit may exist inverted, and is inverted by a LUT only where
+    both are read.
+    """
 
     def __init__(self, m: Module, graph: AdderGraph, values: Sequence[Value]):
         super().__init__(m, graph)
@@ -183,7 +191,9 @@ class _Ice40Sums(_Sums):
         self.inverse: dict[tuple[int, int], Value] = {}
         for interval, value in zip(graph.inputs, values, strict=True):
             constant = interval.low == interval.high
-            self.bits.append([(C(interval.low >> i & 1, 1) if constant else value[i], False) for i in range(interval.word)])
+            self.bits.append(
+                [(C(interval.low >> i & 1, 1) if constant else value[i], False) for i in range(interval.word)]
+            )
         for index in range(len(graph.adders)):
             self.bits.append(self._sum(index))
 
@@ -244,7 +254,13 @@ class _Ice40Sums(_Sums):
             self.m.submodules += Instance("SB_CARRY", i_I0=carry, i_I1=C(1, 1), i_CI=C(0, 1), o_CO=between)
         for place, (x, y) in enumerate(zip(a, b, strict=True)):
             self.m.submodules += Instance(
-                "SB_LUT4", p_LUT_INIT=C(XNOR if invert else XOR, 16), i_I0=C(0, 1), i_I1=x, i_I2=y, i_I3=between, o_O=total[place]
+                "SB_LUT4",
+                p_LUT_INIT=C(XNOR if invert else XOR, 16),
+                i_I0=C(0, 1),
+                i_I1=x,
+                i_I2=y,
+                i_I3=between,
+                o_O=total[place],
             )
             if place < len(a) - 1:
                 after = Signal(name=f"{name}_c{place}")
@@ -284,16 +300,17 @@ def _wanted(graph: AdderGraph, turned: Sequence[bool]) -> list[bool]:
 
 
 def orientations(graph: AdderGraph) -> list[bool]:
-    """Which additions are made with both sides inverted, ``~(a + b) == ~a + ~b + 1``, so that few nodes are read both ways.
+    """Which additions are made with both sides inverted, ``~(a + b) == ~a + ~b + 1``, so that few nodes are read both
+    ways.
 
-    Simulated annealing from no turned addition, always with the same seed: an addition turns when that removes inverters, and ever less
-    often when it adds some.
+    Simulated annealing from no turned addition, always with the same seed: an addition turns when that removes
+    inverters, and ever less often when it adds some.
     """
     turned = [False] * len(graph.adders)
     needs = _needs(graph, turned)
     widths = [each.word for each in graph.intervals]
 
-    def price(node: int) -> int:
+    def cost(node: int) -> int:
         plain, inverted = needs[node]
         return widths[node] * (inverted > 0 and (plain > 0 or node < len(graph.inputs)))
 
@@ -305,16 +322,16 @@ def orientations(graph: AdderGraph) -> list[bool]:
         turned[index] = not turned[index]
 
     generator = random.Random(0)
-    best = now = sum(map(price, range(len(widths))))
+    best = now = sum(map(cost, range(len(widths))))
     kept = list(turned)
     sweeps = min(200, max(4, 400_000 // max(1, len(turned))))
     for sweep in range(sweeps):
         heat = WARMEST * (1 - sweep / sweeps) + 1e-3
         for index in generator.sample(range(len(turned)), len(turned)):
             nodes = {term.node for term in graph.adders[index].terms}
-            before = sum(map(price, nodes))
+            before = sum(map(cost, nodes))
             turn(index)
-            more = sum(map(price, nodes)) - before
+            more = sum(map(cost, nodes)) - before
             if more <= 0 or generator.random() < exp(-more / heat):
                 now += more
             else:

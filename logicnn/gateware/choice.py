@@ -1,4 +1,6 @@
-"""One of many words: tables of constants, and multiplexers, of which synthesis makes nearly twice the LUTs that iCE40 needs."""
+"""One of many words: tables of constants, and multiplexers, of which synthesis makes nearly twice the LUTs that iCE40
+needs.
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import product, zip_longest
@@ -25,12 +27,19 @@ def by_layer(m: Module, layer: Value, values: Sequence[int], name: str) -> Value
 
 
 def choice(
-    m: Module, words: Sequence[Value | None], number: Value, name: str, platform: object = None, taken: Value | None = None
+    m: Module,
+    words: Sequence[Value | None],
+    number: Value,
+    name: str,
+    platform: object = None,
+    taken: Value | None = None,
 ) -> Value:
-    """The word of this number; one that is None is never asked for. With `taken`, that of the number when it was up last.
+    """The word of this number; one that is None is never asked for. With `taken`, that of the number when it was up
+    last.
 
-    On iCE40 by chains of LUT4 that take two more words each: a LUT passes on what came so far, or takes it for the choice between its two
-    words, so that of all before it the first passes on the lowest bit of the number. Elsewhere by a tree of two-way choices.
+    On iCE40 by chains of LUT4 that take two more words each: a LUT passes on what came so far, or takes it for the
+    choice between its two words, so that of all before it the first passes on the lowest bit of the number. Elsewhere
+    by a tree of two-way choices.
     """
 
     def control(value: Value, purpose: str) -> Signal:
@@ -73,7 +82,9 @@ def _table(function: Callable[[int, int, int, int], int]) -> Const:
 PASS = _table(lambda mine, before, low, high: (high if before else low) if mine else before)
 
 
-def _by_luts(m: Module, words: Sequence[Value | None], number: Value, name: str, control: Callable[[Value, str], Signal]) -> Value:
+def _by_luts(
+    m: Module, words: Sequence[Value | None], number: Value, name: str, control: Callable[[Value, str], Signal]
+) -> Value:
     pairs = [(place, pair) for place, pair in enumerate(_pairs(words)) if any(each is not None for each in pair)]
     size = -(-len(pairs) // -(-len(pairs) // LONGEST))
     low_bit = control(number[0], "low")

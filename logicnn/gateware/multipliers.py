@@ -6,15 +6,16 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from logicnn.gateware.layers import word_shape
+from logicnn.gateware.wires import word_shape
+from logicnn.network import Interval
 from logicnn.resources import Family, device_of
-from logicnn.values import Interval
 
 __all__ = ["Multipliers"]
 
 BLOCK_BITS = 8  # of an operand of one of two multiplications in a block
-# FPGA-TN-02007 (DSP function usage guide), table 4: two 8 x 8 multiplications, products registered. Of the inputs only B is registered in
-# the block: what chooses words is slow, so that its register is a cell beside it, and not behind the long way to a block.
+# FPGA-TN-02007 (DSP function usage guide), table 4: two 8 x 8 multiplications, products registered. Of the inputs only
+# B is registered in the block: what chooses words is slow, so that its register is a cell beside it, and not behind the
+# long way to a block.
 PAIRED = {
     "MODE_8x8": 1,
     "A_REG": 0,
@@ -27,10 +28,11 @@ PAIRED = {
 
 
 class Multipliers(wiring.Component):
-    """`o` is ``words * weights``, two cycles of `enable` later; one set a cycle. In DSP blocks where `dsp` and the device has them.
+    """`o` is ``words * weights``, two cycles of `enable` later; one set a cycle. In DSP blocks where `dsp` and the
+    device has them.
 
-    A weight is the one that was given when its bit of `take` was up last. `together` has a number for each multiplier: bits of the same
-    number are always up together.
+    A weight is the one that was given when its bit of `take` was up last. `together` has a number for each multiplier:
+    bits of the same number are always up together.
     """
 
     def __init__(self, together: Sequence[int], word: Interval, weight: Interval, *, dsp: bool = True):
@@ -68,7 +70,9 @@ class Multipliers(wiring.Component):
         return m
 
     def _pair(self, m: Module, start: int, words) -> None:
-        """A block for two multipliers; its register holds the weights of both, or of the one, if they are always taken together."""
+        """A block for two multipliers; its register holds the weights of both, or of the one, if they are always taken
+        together.
+        """
         places = range(start, min(start + 2, len(self._together)))
         product = Signal(4 * BLOCK_BITS, name=f"product{start}")
         given = Signal(data.ArrayLayout(Shape(BLOCK_BITS, self._weight.signed), 2), name=f"given{start}")
@@ -94,4 +98,6 @@ class Multipliers(wiring.Component):
             i_BHOLD=~self.take[start] if alike else 0,
             o_O=product,
         )
-        m.d.comb += [self.o[place].eq(product.word_select(number, 2 * BLOCK_BITS)) for number, place in enumerate(places)]
+        m.d.comb += [
+            self.o[place].eq(product.word_select(number, 2 * BLOCK_BITS)) for number, place in enumerate(places)
+        ]

@@ -1,0 +1,1 @@
+"""Constant matrices as shared additions, popcounts, slices of carry chains, retiming."""

@@ -1,0 +1,72 @@
+"""Samples to a board and back, every class compared with the network's own."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from logicnn.board.host import Connection, HostError
+from logicnn.board.protocol import Counters, Identity, pack_sample
+from logicnn.errors import CheckFailed
+from logicnn.network import Network, load, shipped
+
+__all__ = ["Classified", "classify", "network_of", "packed"]
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Classes (n,) that a board gave to n samples, the seconds that it took, and what its counters and the line counted
+    meanwhile.
+    """
+
+    classes: np.ndarray
+    seconds: float
+    counters: Counters
+    damaged: int
+
+
+def packed(network: Network, identity: Identity, x: np.ndarray) -> list[bytes]:
+    """Samples x (n, *input.shape) as the board takes them."""
+    return [pack_sample(values, identity.word) for values in network.encoded_words(x)]
+
+
+def classify(connection: Connection, network: Network, x: np.ndarray) -> Classified:
+    """Sends all samples and compares every class with `Network.evaluate`, with a progress bar on a terminal.
+
+    Raises `CheckFailed` with the first sample that differs, its class and the board's.
+    """
+    identity = connection.check(network.digest(), network.name)
+    expected = network.evaluate(x)
+    classes = np.zeros(len(x), np.int64)
+    before, start = connection.counters(), time.perf_counter()
+    columns = TextColumn("classify"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(x))
+        for index, found in connection.classify(packed(network, identity, x)):
+            classes[index] = found
+            progress.advance(task)
+    seconds, after = time.perf_counter() - start, connection.counters()
+    differs = np.flatnonzero(classes != expected)
+    if len(differs):
+        first = int(differs[0])
+        raise CheckFailed(
+            f"the board differs from the network on {len(differs)} of {len(x)} samples: sample {first} should give "
+            f"{expected[first]} but gives {classes[first]}"
+        )
+    return Classified(classes, seconds, after.since(before), connection.damaged)
+
+
+def network_of(model: str | None, identity: Identity) -> Network:
+    """The network `model`, or without one the shipped network that the board runs."""
+    if model is not None:
+        return load(model)
+    for name in shipped():
+        network = load(name)
+        if network.digest() == identity.digest:
+            return network
+    raise HostError(
+        f"the board runs {identity.name or 'a network'} {identity.digest[:12]}, which is not shipped; give its file "
+        f"as --model"
+    )

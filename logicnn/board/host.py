@@ -1,0 +1,226 @@
+"""The host's end of the serial line: asks a board what it runs, sends it samples, and takes what the line loses in its
+stride.
+"""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from logicnn.board.protocol import BAUD, TAGS, Counters, Damage, Decoder, Fault, Frame, Identity, Kind, encode
+from logicnn.errors import CheckFailed, LogicnnError
+
+__all__ = ["Connection", "HostError", "Line", "open_port"]
+
+# requests on their way: the next sample is sent while one is answered, until a board is found that cannot take it then
+WINDOW = 2
+TRIES = 4  # of one request
+WAIT_S = 0.1  # before a request is repeated that came too early
+LATEST_S = 5.0  # ten times what the largest image of weights takes to load
+LONGEST_ANSWER = 300  # bytes on the line
+SHOWN = 16  # bytes of what was sent, in a message
+PERMISSION = "you may not use it; on Linux its group, often dialout, must be yours"
+
+
+Result = TypeVar("Result")
+
+
+class HostError(LogicnnError):
+    """A port that cannot be used, or a board that is not there, or is another one than was meant."""
+
+
+class Line(Protocol):
+    """What a `Connection` needs of a port, as pyserial's `Serial` has it: `read` returns after `timeout` seconds at the
+    latest.
+    """
+
+    @property
+    def timeout(self) -> float | None: ...
+
+    @timeout.setter
+    def timeout(self, seconds: float | None, /) -> None: ...
+
+    def read(self, size: int = 1) -> bytes: ...
+
+    def write(self, data: bytes, /) -> int | None: ...
+
+    def close(self) -> None: ...
+
+    @property
+    def in_waiting(self) -> int: ...
+
+
+def open_port(port: str, baud: int = BAUD) -> Line:
+    """A serial port, for this process alone. Raises `HostError` where there is none, or it is busy."""
+    try:
+        import serial
+        from serial.tools import list_ports
+    except ImportError:
+        raise HostError("pyserial is not installed; pip install logicnn[host]") from None
+    try:
+        return serial.Serial(port, baud, exclusive=True)
+    except serial.SerialException as error:
+        if error.errno == 2 or isinstance(error.__context__, FileNotFoundError):
+            there = ", ".join(sorted(each.device for each in list_ports.comports())) or "none"
+            raise HostError(f"no port {port}; ports here: {there}; `sim` simulates a board") from None
+        busy = "another program uses it" if "exclusively lock" in str(error) or error.errno in (11, 16) else None
+        why = busy or (PERMISSION if error.errno == 13 else str(error))
+        raise HostError(f"port {port} cannot be opened: {why}") from None
+    except (OSError, ValueError) as error:
+        raise HostError(f"port {port} cannot be opened: {error}") from None
+
+
+def _shown(data: bytes) -> str:
+    return data[:SHOWN].hex(" ") + (f" ... ({len(data)} bytes)" if len(data) > SHOWN else "")
+
+
+@dataclass
+class _Request:
+    """A request on its way, and what became of it so far."""
+
+    index: int
+    payload: bytes
+    tries: int = 0
+    waited_s: float = 0.0
+    fault: Fault | None = None  # the last answer, if it was an error
+    sent: bytes = b""
+    due: float = 0.0  # when its answer counts as lost
+
+
+class Connection:
+    """A board on a `line` of `baud`; `name` is what messages call it, `timeout_s` how long the board may take for an
+    answer.
+
+    `damaged` counts what came over the line and was no answer: damaged frames, and errors whose request is not known.
+    """
+
+    def __init__(self, line: Line, name: str, timeout_s: float = 2.0, baud: int = BAUD):
+        self._line, self._name, self._timeout_s, self._baud = line, name, timeout_s, baud
+        self._decoder = Decoder()
+        self._tags = itertools.cycle(range(1, TAGS))  # not 0, which is that of errors about noise
+        self._window = WINDOW
+        self._noise = b""  # the last of what was no frame
+        self.damaged = 0
+
+    def identify(self) -> Identity:
+        """What the board runs."""
+        return Identity.from_bytes(self._ask(Kind.IDENTIFY))
+
+    def counters(self) -> Counters:
+        return Counters.from_bytes(self._ask(Kind.COUNTERS))
+
+    def check(self, digest: str, name: str) -> Identity:
+        """The board's identity; raises `HostError` unless it runs the network with this digest, called `name`."""
+        found = self.identify()
+        if found.digest != digest:
+            raise HostError(
+                f"the board at {self._name} runs {found.name or 'a network'} {found.digest[:12]}, not "
+                f"{name or 'the network'} "
+                f"{digest[:12]}; flash it, or give --model the network that it runs"
+            )
+        return found
+
+    def _ask(self, kind: Kind) -> bytes:
+        ((_, payload),) = self._answers(kind, [b""])
+        return payload
+
+    def classify(self, samples: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+        """(index, class) of packed samples (`logicnn.protocol.pack_sample`), in the order in which the board
+        answers.
+        """
+        for index, payload in self._answers(Kind.CLASSIFY, samples):
+            if len(payload) != 1:
+                raise HostError(
+                    f"the board at {self._name} answered CLASSIFY with {_shown(payload)}, which is no class"
+                )
+            yield index, payload[0]
+
+    def _answers(self, kind: Kind, payloads: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+        """(index, payload) of the answers to requests of one kind, a few of them at a time. What is lost is sent again,
+        newly tagged.
+        """
+        waiting: dict[int, _Request] = {}  # by tag
+        held: deque[_Request] = deque()  # until the board has answered what it was busy with
+        coming = (_Request(index, payload) for index, payload in enumerate(payloads))
+        while True:
+            while len(waiting) < self._window and (request := held.popleft() if held else next(coming, None)):
+                self._send(kind, request, waiting)
+            if not waiting:
+                return
+            for frame in self._receive(min(request.due for request in waiting.values())):
+                request = None if isinstance(frame, Damage) else waiting.pop(frame.tag, None)
+                if isinstance(frame, Damage) or request is None:
+                    self.damaged += 1
+                    self._noise = frame.data if isinstance(frame, Damage) else b""
+                elif frame.kind == kind:
+                    yield request.index, frame.payload
+                else:
+                    self._refused(frame, request, alone=not waiting)
+                    held.append(request)
+            for tag in [tag for tag, request in waiting.items() if request.due <= time.monotonic()]:
+                request = waiting.pop(tag)
+                request.fault = None
+                held.append(request)
+
+    def _send(self, kind: Kind, request: _Request, waiting: dict[int, _Request]) -> None:
+        """Raises `HostError` when a request was sent often enough."""
+        if request.tries == TRIES:
+            noise = self._noise or self._decoder.pending
+            what = f"sends what are no frames ({_shown(noise)})" if noise else "is silent"
+            raise HostError(
+                f"the board at {self._name} {f'answers {request.fault.name}' if request.fault else what}: {kind.name} "
+                f"was sent "
+                f"{TRIES} times ({_shown(request.sent)}), with {self._timeout_s:g} s for each answer; is it "
+                f"configured, at this baud rate?"
+            )
+        tag = next(each for each in self._tags if each not in waiting)
+        request.sent = encode(Frame(kind, tag, request.payload))
+        request.tries += 1
+        waiting[tag] = request
+        self._guarded(lambda: self._line.write(request.sent))
+        on_line = sum(len(each.sent) + LONGEST_ANSWER for each in waiting.values())
+        request.due = time.monotonic() + self._timeout_s + on_line * 10 / self._baud
+
+    def _refused(self, frame: Frame, request: _Request, *, alone: bool) -> None:
+        """An error of the board: nothing more to do, or to be tried again at once, or later, which is no fault of the
+        request.
+        """
+        try:
+            request.fault = Fault(frame.payload[0]) if frame.kind == Kind.ERROR else None
+        except (IndexError, ValueError):
+            request.fault = None
+        if request.fault == Fault.WEIGHTS:
+            raise CheckFailed(
+                f"the board at {self._name} has other weights in its flash than its network's; write its build's "
+                f".flash.bin"
+            )
+        if request.fault in (Fault.BUSY, Fault.LOADING):
+            self._window = 1
+            request.tries -= 1
+            if alone:  # else the answers that come first are time enough
+                time.sleep(WAIT_S)
+                request.waited_s += WAIT_S
+        most = max(LATEST_S, self._timeout_s)
+        if request.fault and request.waited_s > most:
+            raise HostError(f"the board at {self._name} has answered {request.fault.name} for {most:g} s; reset it")
+
+    def _receive(self, until: float) -> list[Frame | Damage]:
+        """The next frames; none where none came by then."""
+        while (left := until - time.monotonic()) > 0:
+            frames = self._decoder.feed(self._guarded(lambda: self._read(left)))
+            if frames:
+                return frames
+        return []
+
+    def _read(self, seconds: float) -> bytes:
+        self._line.timeout = seconds
+        return self._line.read(max(1, self._line.in_waiting))
+
+    def _guarded(self, act: Callable[[], Result]) -> Result:
+        """The port's own errors are ours: a board that is unplugged, above all."""
+        try:
+            return act()
+        except OSError as error:
+            raise HostError(f"port {self._name} failed: {error}; is the board still connected?") from None

@@ -1,0 +1,100 @@
+"""From a network to a verified bitstream: ``python -m logicnn.build --board icebreaker``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from logicnn.board import boards
+from logicnn.board.boards import Board
+from logicnn.commands.command import Command
+from logicnn.commands.options import baud_rate, only_with, seed, warn_of_unread_data
+from logicnn.engines import Mapping
+from logicnn.errors import LogicnnError
+from logicnn.flow import tools
+from logicnn.flow.build import Options, build
+from logicnn.flow.design import mapped
+from logicnn.flow.progress import Steps
+from logicnn.flow.report import Report
+from logicnn.network import load
+
+__all__ = ["COMMAND", "program"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--board", required=True, help=f"a board ({', '.join(boards.names())}) or the path of a board file"
+    )
+    parser.add_argument("--model", default="mnist-bnn", help="a shipped network or a .lnn file (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Options.output, metavar="DIR", help="folder for builds (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=seed, default=Options.seed, help="of place and route (default: 1)")
+    parser.add_argument(
+        "--verify",
+        choices=("full", "quick", "none"),
+        default=Options.verify,
+        help="vectors to compare (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data-dir", help="folder of data sets for verification (default: the environment's LOGICNN_DATA)"
+    )
+    parser.add_argument(
+        "--baud", type=baud_rate, default=Options.baud, help="of the serial line (default: %(default)s)"
+    )
+    parser.add_argument("--program", action="store_true", help="write the board's flash in the end")
+    parser.add_argument("--json", action="store_true", help="print report.json instead of the text report")
+
+
+def _programmer(board: Board) -> tuple[str, str]:
+    """Tool and package of a board's programmer."""
+    if board.programmer is None:
+        raise LogicnnError(
+            f"board {board.name} names no programmer; give its Board one, or write the bitstream by hand"
+        )
+    return board.programmer.tool, board.programmer.package
+
+
+def _check_program(mapping: Mapping, board: Board) -> None:
+    """Refuses, before anything is built, a programmer that cannot write what the build makes."""
+    _programmer(board)
+    assert board.programmer is not None
+    loaded = any(engine.image(board.device) is not None for engine in mapping.engines)
+    board.programmer.commands("the bitstream", "the image of the weights" if loaded else None)
+
+
+def program(board: Board, report: Report) -> None:
+    """Writes a board's flash: the bitstream, and the image of the weights where there is one."""
+    _, package = _programmer(board)
+    assert board.programmer is not None
+    image = report.flash
+    for command in board.programmer.commands(report.bitstream.path, image and image.path, image.offset if image else 0):
+        tools.program(command, package)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    board = boards.find(arguments.board)
+    network = load(arguments.model)
+    if arguments.program:
+        tools.programmer(*_programmer(board))
+    if arguments.verify == "none":
+        only_with("--verify full and quick", data_dir=arguments.data_dir)
+    warn_of_unread_data(network, arguments.data_dir)
+    for warning in tools.warnings(["yosys", f"nextpnr-{board.device.family.value}"]):
+        print(f"warning: {warning}", file=sys.stderr)
+    options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir, arguments.baud)
+    steps = Steps(quiet=False)
+    with steps.step("map", "map layers to engines", silent_s=1):
+        mapping = mapped(network, board)
+        if arguments.program:
+            _check_program(mapping, board)
+    report = build(mapping, board, options, steps)
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
+    if arguments.program:
+        sys.stdout.flush()
+        program(board, report)
+
+
+COMMAND = Command("build", "from a network to a verified bitstream", __doc__, add_arguments, run, writes_to="--output")

@@ -1,0 +1,168 @@
+"""Samples to a board and back: ``logicnn run --port /dev/ttyUSB1 seven.png``.
+
+Every class is compared with the network's own. The port `sim` is the design in Amaranth's simulator, with the same
+bytes on its line.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from logicnn.board import boards
+from logicnn.board.classify import Classified, classify, network_of
+from logicnn.board.host import Connection, open_port
+from logicnn.board.protocol import BAUD
+from logicnn.commands.command import Command
+from logicnn.commands.options import baud_rate, count, only_with, seconds
+from logicnn.data import datasets
+from logicnn.data.inputs import read_samples
+from logicnn.data.sources import data_folder
+from logicnn.errors import LogicnnError
+from logicnn.flow.design import check_answers_a_byte, mapped
+from logicnn.flow.simulated_board import SimulatedBoard
+from logicnn.network import Network, load
+
+__all__ = ["COMMAND", "connected"]
+
+SIMULATED = "sim"
+SIMULATED_TIMEOUT_S = 600.0  # a simulation takes seconds for a sample, of an engine a minute
+TIMEOUT_S = 2.0
+DEFAULT_MODEL, DEFAULT_BOARD = "mnist-bnn", "icebreaker"  # of a simulated board
+
+
+@contextlib.contextmanager
+def connected(arguments: argparse.Namespace) -> Iterator[tuple[Connection, Network]]:
+    """The board and the network that it should run."""
+    if arguments.port != SIMULATED:
+        only_with(f"--port {SIMULATED}", board=arguments.board)
+        baud = arguments.baud or BAUD
+        with contextlib.closing(open_port(arguments.port, baud)) as line:
+            connection = Connection(line, arguments.port, arguments.timeout or TIMEOUT_S, baud)
+            yield connection, network_of(arguments.model, connection.identify())
+        return
+    only_with("a real port", baud=arguments.baud)
+    network = load(arguments.model or DEFAULT_MODEL)
+    check_answers_a_byte(network)
+    board = boards.find(arguments.board or DEFAULT_BOARD)
+    with SimulatedBoard(mapped(network, board)) as simulated, contextlib.closing(open_port(simulated.port)) as line:
+        yield Connection(line, SIMULATED, arguments.timeout or SIMULATED_TIMEOUT_S), network
+
+
+def _label(network: Network, index: int) -> str:
+    return network.labels[index] if network.labels else str(index)
+
+
+def _confusion(network: Network, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:  # (labels, classes)
+    count = network.output.interval.high + 1
+    return np.bincount(labels * count + classes, minlength=count * count).reshape(count, count)
+
+
+def _test_set(network: Network, count: int, folder: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` test samples of the network's data set, and their labels."""
+    if not network.dataset:
+        raise LogicnnError(f"{network.name or 'the network'} names no data set, so that it has no test set; give files")
+    test = datasets.load(network.dataset, folder).test
+    if count > len(test.x):
+        raise LogicnnError(
+            f"--test-set must be at most {len(test.x)}, the test samples of {network.dataset}, not {count}"
+        )
+    return test.x[:count], test.y[:count].astype(np.int64)
+
+
+def _report(network: Network, found: Classified, names: list[str], labels: np.ndarray | None) -> dict[str, Any]:
+    """What `--json` prints."""
+    rate = len(found.classes) / found.seconds if found.seconds else 0.0
+    common: dict[str, Any] = {
+        "model": network.name,
+        "digest": network.digest(),
+        "samples": len(found.classes),
+        "images_per_second": round(rate, 3),
+        "counters": asdict(found.counters),
+        "damaged_frames": found.damaged,
+    }
+    if labels is None:
+        pairs = zip(names, found.classes.tolist(), strict=True)
+        return common | {
+            "classes": [{"sample": name, "class": each, "label": _label(network, each)} for name, each in pairs]
+        }
+    confusion = _confusion(network, labels, found.classes)
+    accuracy = float(np.trace(confusion) / max(1, len(labels)))
+    return common | {"dataset": network.dataset, "accuracy": accuracy, "confusion": confusion.tolist()}
+
+
+def _show(network: Network, report: dict[str, Any]) -> None:
+    """The same for people."""
+    for each in report.get("classes", ()):
+        print(f"{each['sample']}: {each['label']}")
+    if "confusion" in report:
+        table = Table("label \\ class", *(_label(network, index) for index in range(len(report["confusion"]))), "right")
+        for index, row in enumerate(report["confusion"]):
+            right = f"{row[index] / sum(row):.1%}" if sum(row) else "-"
+            table.add_row(_label(network, index), *(str(each) if each else "." for each in row), right)
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        print(
+            f"accuracy {report['accuracy']:.2%} of {report['samples']} {report['dataset']} test samples; all as the "
+            f"network computes"
+        )
+    counters = report["counters"]
+    print(
+        f"{report['images_per_second']:.1f} samples a second; board: {counters['images']} classified, "
+        f"{counters['errors']} errors; "
+        f"line: {report['damaged_frames']} damaged frames"
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "samples", nargs="*", type=Path, metavar="FILE", help="pictures, or .csv files with a sample a row"
+    )
+    parser.add_argument("--port", required=True, help=f"the board's serial port, or {SIMULATED} for a simulated board")
+    parser.add_argument(
+        "--model", help=f"a shipped network or a .lnn file (default: what the board runs; {SIMULATED}: {DEFAULT_MODEL})"
+    )
+    parser.add_argument(
+        "--test-set", type=count, metavar="N", help="the first N test samples of the network's data set"
+    )
+    parser.add_argument("--data-dir", help="folder of data sets (default: the environment's LOGICNN_DATA)")
+    parser.add_argument("--baud", type=baud_rate, help=f"of a real port (default: {BAUD})")
+    times = f"{TIMEOUT_S:g}; {SIMULATED}: {SIMULATED_TIMEOUT_S:g}"
+    parser.add_argument("--timeout", type=seconds, metavar="S", help=f"seconds for an answer (default: {times})")
+    parser.add_argument("--board", help=f"whose design {SIMULATED} runs (default: {DEFAULT_BOARD})")
+    parser.add_argument("--resize", action="store_true", help="average pictures of another size to the network's")
+    parser.add_argument("--invert", action="store_true", help="black is white: for dark ink on paper")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """The run command."""
+    if bool(arguments.samples) == bool(arguments.test_set):
+        raise LogicnnError("give either files or --test-set N")
+    if arguments.test_set:
+        only_with("pictures in files", resize=arguments.resize, invert=arguments.invert)
+    else:
+        only_with("--test-set", data_dir=arguments.data_dir)
+    data_folder(arguments.data_dir)  # before the board is asked for anything
+    with connected(arguments) as (connection, network):
+        labels = None
+        if arguments.test_set:
+            names: list[str] = []
+            x, labels = _test_set(network, arguments.test_set, arguments.data_dir)
+        else:
+            names, x = read_samples(network, arguments.samples, resize=arguments.resize, invert=arguments.invert)
+        report = _report(network, classify(connection, network, x), names, labels)
+    if arguments.json:
+        print(json.dumps(report, indent=2))
+    else:
+        _show(network, report)
+
+
+COMMAND = Command("run", "samples to a board and back", __doc__, add_arguments, run)

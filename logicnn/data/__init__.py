@@ -1,0 +1,1 @@
+"""Samples: data sets, tables, pictures, simulated ones."""

@@ -1,0 +1,1 @@
+"""The build: design, tools, stages, placement, report, Verilog."""

@@ -1,0 +1,252 @@
+"""From a network to a verified bitstream: ``python -m logicnn.build --board icebreaker``.
+
+Elaborate, synthesise, compare the netlist with the network, place and route, pack. Each stage is repeated only when
+what it reads has changed; the bitstream appears last, under its final name, and only when every check has passed.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from logicnn.board import flash
+from logicnn.board.boards import Board
+from logicnn.board.protocol import BAUD
+from logicnn.engines import Mapping
+from logicnn.errors import CheckFailed, LogicnnError
+from logicnn.flow import tools
+from logicnn.flow.design import CORE, PROBE, Design, check_fits, designed
+from logicnn.flow.placement import REPORT, Placement, stuck, tuned
+from logicnn.flow.progress import Steps
+from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
+from logicnn.flow.sources import TOP, Sources, elaborated
+from logicnn.flow.stages import Stages
+from logicnn.flow.timing import Placed
+from logicnn.netlist.netlist import Netlist
+from logicnn.resources import Family, Resources
+from logicnn.storage import replace_file
+from logicnn.verify.vectors import Vectors, vectors_for
+
+__all__ = ["Options", "build", "build_folder", "netlist_path"]
+
+FLASH_SUFFIX = ".flash.bin"  # what goes to a board's flash beside the bitstream
+FIRST_RUN = "the first run of a tool compiles it, up to a minute"
+CACHED = "unchanged, not repeated"
+SUFFIXES = {
+    Family.ICE40: (".bin",),
+    Family.ECP5: (".bit", ".svf"),
+}  # what can be flashed; the first is the one that is reported
+CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
+    Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
+    Family.ECP5: ("TRELLIS_COMB", "DP16KD", "MULT18X18D"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build: the folder that holds all builds, the seed of place and route, how much to verify, where data are,
+    the line's rate.
+    """
+
+    output: Path = Path("build")
+    seed: int | None = None  # of place and route; None: the first of `placement.attempts`
+    verify: Literal["full", "quick", "none"] = "full"
+    data_dir: str | None = None
+    baud: int = BAUD
+
+    def vectors(self, design: Design) -> Vectors | None:
+        return None if self.verify == "none" else vectors_for(design.network, self.verify, self.data_dir)
+
+
+def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Report:
+    """Builds and verifies; writes the bitstream, ``report.json`` and ``report.txt`` into `build_folder`.
+
+    Raises `TooBig` before synthesis, `CheckFailed` for a mismatch, a missed clock or a failing tool; then no bitstream
+    is left.
+    """
+    design = designed(mapping, board, options.baud)
+    check_fits(design)
+    with _results(build_folder(design, options), design.device.family) as folder:
+        stages = Stages(folder)
+        with steps.step("elaborate", "elaborate"):
+            vectors = options.vectors(design)
+            sources = _written(elaborated(design), folder)
+            versions = _versions(sources)
+        with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
+            netlist = _synthesised(sources, stages, folder, remark)
+        with steps.step("verify", "verify the netlist") as remark:
+            verification = design.check.verified(netlist, vectors) if vectors else None
+            remark(f"{verification.vectors} vectors equal" if verification else "not asked for")
+        with steps.step("place_route", "place and route", FIRST_RUN) as remark:
+            placement, placed = _placed(design, sources, stages, folder, options.seed, remark)
+            timing = _timing(design, netlist, placed)
+            remark(timing.summary)
+        with steps.step("pack", "pack the bitstream"):
+            tools.run(sources.pack, folder, "pack.log")
+        report = Report(
+            name=design.name,
+            digest=design.network.digest(),
+            board=board.name,
+            device=board.device.name,
+            resources=_resources(netlist, placed, design.device.family),
+            capacity=board.device.capacity,
+            timing=timing,
+            placement=placement,
+            verification=verification,
+            bitstream=_bitstream(design, folder),
+            flash=_flash_image(design, folder),
+            estimate=design.estimate,
+            warnings=_warnings(design, netlist),
+            tools=versions,
+            seconds=steps.seconds | {"total": sum(steps.seconds.values())},
+        )
+        _finish(design, report, folder)
+    return report
+
+
+def build_folder(design: Design, options: Options) -> Path:
+    """Where a build goes: one folder a board and network digest."""
+    return options.output / f"{design.board.name}-{design.network.digest()[:16]}"
+
+
+def netlist_path(design: Design, options: Options) -> Path:
+    """The netlist of a build, once it was made."""
+    return build_folder(design, options) / f"{TOP}.json"
+
+
+@contextmanager
+def _results(folder: Path, family: Family) -> Iterator[Path]:
+    """The folder of a build, from which every old result is gone; if the build fails, so are its own."""
+
+    def remove() -> None:
+        flashable = [path for suffix in SUFFIXES[family] for path in folder.glob(f"*{suffix}")]
+        for path in [*flashable, folder / "report.json", folder / "report.txt"]:
+            path.unlink(missing_ok=True)
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove()
+    except OSError as error:
+        raise LogicnnError(
+            f"cannot write to the output folder {folder}: {error.strerror}; choose another with --output"
+        ) from None
+    try:
+        yield folder
+    except BaseException:
+        remove()
+        raise
+
+
+def _written(sources: Sources, folder: Path) -> Sources:
+    """The sources, in files; one that has not changed is left as it is."""
+    for file, data in sources.files.items():
+        if not (folder / file).is_file() or (folder / file).read_bytes() != data:
+            replace_file(folder / file, data)
+    return sources
+
+
+def _versions(sources: Sources) -> dict[str, str]:
+    """Versions of all tools, which are there before the first of them runs."""
+    names = [command[0] for command in (sources.synthesis, sources.place, sources.pack)]
+    versions = {name: tools.version(name) for name in names if tools.executable(name)}
+    return versions | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"}
+
+
+def _synthesised(sources: Sources, stages: Stages, folder: Path, remark) -> Netlist:
+    netlist = f"{TOP}.json"
+    if not stages.run("synthesis", sources.synthesis, sources.named(".il", ".ys"), [netlist]):
+        remark(CACHED)
+    return Netlist(folder / netlist)
+
+
+def _placed(
+    design: Design, sources: Sources, stages: Stages, folder: Path, seed: int | None, remark
+) -> tuple[Placement, Placed]:
+    """Places and routes by the first attempt that comes to an end."""
+    tried: Sequence[Placement] = design.attempts(seed)
+    netlist = tuned(folder, f"{TOP}.json", tried[0])
+    reads, makes = [netlist, *sources.named(".pcf", ".lpf")], [REPORT, sources.place[-1]]
+    for placement in tried:
+        try:
+            ran = stages.run("place_route", placement.command(sources.place, netlist), reads, makes, stuck)
+        except tools.ToolGaveUp:
+            continue
+        if not ran:
+            remark(CACHED)
+        return placement, Placed.read(folder / REPORT)
+    seeds = f"seeds {tried[0].seed} to {tried[-1].seed}"
+    raise CheckFailed(
+        f"place and route come to no end with {seeds}: try another --seed, a smaller network, or a larger board"
+    )
+
+
+def _timing(design: Design, netlist: Netlist, placed: Placed) -> Timing:
+    """The delay of the network alone is that into its registers; of engines that take many cycles it is the design's
+    shortest period.
+    """
+    achieved, required = placed.clock()
+    if achieved < required:
+        raise CheckFailed(
+            f"the placed design reaches {achieved:.2f} MHz but its clock is {required:.2f} MHz; try another --seed"
+        )
+    mapping = design.mapping
+    delay: float | None = 1e3 / achieved
+    if mapping.feed_forward and netlist.constant(PROBE.output) is not None:
+        delay = None  # nothing is computed
+    elif mapping.feed_forward:
+        inside = netlist.registers_below(CORE) if mapping.latency.most else []
+        cells = {place for name in [*inside, PROBE.output] for place in netlist.places_of_registers(name)}
+        delay = placed.delay_into(cells)
+    return Timing(achieved, required, delay, mapping.latency.least, mapping.latency.most, mapping.interval)
+
+
+def _resources(netlist: Netlist, placed: Placed, family: Family) -> Resources:
+    cells = netlist.cells
+    logic, bram, dsp = CELLS[family]
+    return Resources(
+        lut4=cells["SB_LUT4"] + cells["LUT4"],
+        logic_cells=placed.used(logic),
+        ff=cells["TRELLIS_FF"] + sum(count for kind, count in cells.items() if kind.startswith("SB_DFF")),
+        carry=cells["SB_CARRY"] + 2 * cells["CCU2C"],
+        bram=placed.used(bram),
+        dsp=placed.used(dsp),
+        spram=cells["SB_SPRAM256KA"],
+    )
+
+
+def _warnings(design: Design, netlist: Netlist) -> tuple[str, ...]:
+    """What a user should look at although nothing is wrong."""
+    constant = netlist.constant(PROBE.output)
+    if constant is None:
+        return ()
+    labels = design.network.labels
+    name = f" ({labels[constant]})" if labels else ""
+    return (f"{design.name} gives the class {constant}{name} for every input: synthesis has found it constant",)
+
+
+def _bitstream(design: Design, folder: Path) -> Bitstream:
+    suffix = SUFFIXES[design.device.family][0]
+    data = (folder / f"{TOP}{suffix}").read_bytes()
+    return Bitstream(str(folder / f"{design.name}{suffix}"), hashlib.sha256(data).hexdigest(), len(data))
+
+
+def _flash_image(design: Design, folder: Path) -> FlashImage | None:
+    image = design.image
+    if image is None:
+        return None
+    path = str(folder / f"{design.name}{FLASH_SUFFIX}")
+    return FlashImage(path, hashlib.sha256(image).hexdigest(), len(image), flash.OFFSET)
+
+
+def _finish(design: Design, report: Report, folder: Path) -> None:
+    """The results get their final names at the very end."""
+    replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
+    replace_file(folder / "report.txt", report.as_text().encode())
+    if design.image:
+        replace_file(folder / f"{design.name}{FLASH_SUFFIX}", design.image)
+    for suffix in SUFFIXES[design.device.family]:
+        (folder / f"{TOP}{suffix}").rename(folder / f"{design.name}{suffix}")

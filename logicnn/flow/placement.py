@@ -1,0 +1,100 @@
+"""Place and route: which of nextpnr's routers, with which seed, and when one of them will not settle.
+
+For unrolled logic on 85 % of a UP5K router1 needs 340 s, router2 17 s for 10 % more delay. But router2 may pass the
+same few wires back and forth for ever, in a design of any size, and does so with most seeds on a convolution engine,
+whose words go to many selectors on full routes. There router1 settles, and leaves shorter routes. Both may fail with
+one seed and be done in seconds with the next.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from logicnn.resources import Family
+from logicnn.storage import replace_file
+
+__all__ = ["LOG", "REPORT", "Placement", "attempts", "stuck", "tuned"]
+
+LOG = "top.tim"  # what nextpnr writes, line by line
+PROGRESS = (  # what is left to do, in lines of each router's log
+    re.compile(r"iter=\d+ wires=\d+ overused=(\d+)"),
+    re.compile(r"Info: +\d+ \| +\d+ +\d+ \| +\d+ +\d+ \| +(\d+)\|"),
+)
+PATIENCE = (300, 30)  # such lines that may bring no progress: iterations of router2, thousands of them of router1
+SEEDS = 4  # that are tried
+FIRST_SEED = 1
+# Logic on nearly all cells of a UP5K (`mnist-bnn`, 4,930 of 5,280): of seeds 1 to 6 router2 settles within 90 s with
+# five by these values, with two by the options alone, where nextpnr draws cells together more slowly and less by delay
+# (wires are 8 % shorter, the clock is no slower; a convolution engine is placed and routed in 112 s, before in 249 s).
+# The settings let wires go farther round, and raise the cost of those that several nets wanted before.
+ICE40_OPTIONS = "--placer-heap-alpha", "0.05", "--placer-heap-timingweight", "2"
+ROUTER2_SETTINGS = {"bbMargin/x": 12, "bbMargin/y": 12, "histCongWeight": 4.0}
+TUNED = "tuned.json"
+REPORT = "timing.json"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A seed, and the router for iCE40; "" is nextpnr's default for other families."""
+
+    seed: int
+    router: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The command of nextpnr."""
+        ice40 = ("--router", self.router, *ICE40_OPTIONS) if self.router else ()
+        return *ice40, "--report", REPORT, "--detailed-timing-report", "--timing-allow-fail", "--seed", str(self.seed)
+
+    def command(self, base: Sequence[str], netlist: str) -> tuple[str, ...]:
+        """The command of nextpnr for a netlist; `base` is what does not depend on the attempt."""
+        return *base, "--json", netlist, *self.options
+
+
+def attempts(family: Family, seed: int | None, *, crowded: bool) -> list[Placement]:
+    """What to try, one after another, from a seed on; `crowded` for designs whose words go to many places."""
+    first = FIRST_SEED if seed is None else seed
+    router = "" if family is not Family.ICE40 else "router1" if crowded else "router2"
+    return [Placement(each, router) for each in range(first, first + SEEDS)]
+
+
+def tuned(folder: Path, netlist: str, placement: Placement) -> str:
+    """The netlist in a folder with an attempt's settings, which nextpnr takes from there alone; returns the file's
+    name.
+    """
+    if placement.router != "router2":
+        return netlist
+    design = json.loads((folder / netlist).read_bytes())
+    settings = {
+        f"router2/{name}": f"{value:032b}" if isinstance(value, int) else str(value)
+        for name, value in ROUTER2_SETTINGS.items()
+    }
+    (top,) = (module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
+    top["settings"] = settings
+    replace_file(folder / TUNED, json.dumps(design).encode())
+    return TUNED
+
+
+def stuck(folder: Path) -> bool:
+    """Whether a router, by its log so far, has at any time made no progress for long: the same answer for the same
+    log.
+    """
+    try:
+        log = (folder / LOG).read_text(errors="replace")
+    except OSError:
+        return False
+    return any(
+        _stands_still(list(map(int, left.findall(log))), patience)
+        for left, patience in zip(PROGRESS, PATIENCE, strict=True)
+    )
+
+
+def _stands_still(left: Sequence[int], patience: int) -> bool:
+    best, since = None, 0
+    for each in left:
+        best, since = (each, 0) if best is None or each < best else (best, since + 1)
+        if since >= patience:
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""What synthesis wrote, as cells, circuits, machine code, a simulation."""

@@ -1,0 +1,1 @@
+"""Readings of one network against each other."""

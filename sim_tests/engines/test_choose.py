@@ -1,0 +1,85 @@
+"""The one policy: logic where it fits, else the engine that does, else what is lacking."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from logicnn.engines import Embedded, Mapping, Shared, Sparse, TooBig, Unrolled, chosen
+from logicnn.engines.choose import logic
+from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold, load
+from logicnn.resources import DEVICES, Resources
+from sim_tests.helpers import dense_network, int_network
+from sim_tests.sparse_helpers import network as pruned_network
+
+UP5K, ECP5 = DEVICES["iCE40UP5K"], DEVICES["LFE5U-85F"]
+
+
+def fits(mapping: Mapping) -> str | None:
+    return None
+
+
+def test_wide_neurons_share():
+    """On iCE40, where the estimate is that of the netlist."""
+    network = dense_network(np.random.default_rng(3), 40, 24, 4, 3)
+    plain = Mapping.unrolled(network)
+    mapping = chosen(network, UP5K, None, fits)
+    assert isinstance(mapping.engines[0], Shared) and mapping.latency == plain.latency
+    assert mapping.cost(UP5K).logic_cells < 0.8 * plain.cost(UP5K).logic_cells
+    assert mapping.delay_ns(UP5K) > 5 * UP5K.level_ns
+    assert chosen(network, ECP5, None, fits) == plain
+
+
+def test_narrow_neurons_do_not():
+    network = load("digits-bnn")
+    assert chosen(network, UP5K, 50.0, fits) == Mapping.unrolled(network)
+
+
+@pytest.mark.parametrize("period_ns", [None, 3.0, 1000.0])
+def test_integers_embedded(period_ns):
+    """All integer layers in a row are one engine; without a period it has no registers."""
+    network = int_network(np.random.default_rng(1), 5, 4, 3)
+    first, second = chosen(network, ECP5, period_ns, fits).engines
+    assert isinstance(first, Embedded) and first.span == 2 and isinstance(second, Unrolled)
+    assert (first.latency.most > 0) == (period_ns == 3.0)
+
+
+def mixed() -> Network:
+    """Two layers on bits, without a decision."""
+    rng = np.random.default_rng(5)
+    bits = BinaryDense(rng.choice([-1, 1], (6, 8)), Threshold(np.full(6, 4)))
+    return Network(
+        Activations((8,), Interval(0, 1)), [bits, BinaryDense(rng.choice([-1, 1], (3, 6)), Offset(np.zeros(3, int)))]
+    )
+
+
+def test_later_layers():
+    network = mixed()
+    assert [engine.start for engine in logic(network, ECP5, None, start=1)] == [1]
+
+
+def test_engine_where_logic_does_not_fit():
+    """The same network on a device without room for its logic: its engine takes it, if the reason is not that there is
+    no room at all.
+    """
+    network = pruned_network(8, side=2, image=(1, 3, 3), convolutions=((2, 1, 1),), dense=(), classes=3)
+
+    def crowded(mapping: Mapping) -> str | None:
+        return "is too large as logic" if mapping.feed_forward else None
+
+    assert isinstance(chosen(network, ECP5, 20.0, fits).engines[0], Embedded)
+    assert isinstance(chosen(network, ECP5, 20.0, crowded).engines[0], Sparse)
+    with pytest.raises(TooBig, match=r"^the network is too large as logic$") as refusal:
+        chosen(network, ECP5, None, crowded)  # combinational: no engine that needs a clock
+    assert refusal.value.mapping is not None and refusal.value.mapping.feed_forward
+
+
+def test_far_too_large():
+    """Beyond what sharing could bring down, logic is not even tried."""
+    network = load("lenet5-ikr")
+    assert isinstance(chosen(network, UP5K, 20.0, fits).engines[0], Sparse)
+    tiny = replace(UP5K, capacity=Resources(logic_cells=1))
+    with pytest.raises(
+        TooBig, match=r"needs about \d+ logic cells without sharing, .* Sparse: layer 0 must have no widths"
+    ):
+        chosen(load("jsc-a"), tiny, 20.0, fits)

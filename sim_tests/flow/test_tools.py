@@ -1,0 +1,67 @@
+"""Where tools are, how old they are, and what Amaranth is told of them."""
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from logicnn.flow import tools
+
+ROOT = Path(__file__).parents[2]
+
+
+def fake(folder: Path, name: str, shown: str) -> Path:
+    """A tool that shows a version."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{shown}'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tool", "shown", "expected"),
+    [
+        ("yosys", "Yosys 0.23 (git sha1 7ce5011c24b)", "yosys 0.23 is older than 0.60"),
+        ("nextpnr-ice40", '"nextpnr-ice40" -- Next Generation Place and Route (Version 0.4-1+b1)', "nextpnr-ice40 0.4"),
+        ("yosys", "Yosys 0.60 (git sha1 5bafeb77d)", None),
+        ("nextpnr-ecp5", "nextpnr-0.10", None),
+        ("yosys", "no version", None),  # what says nothing is not held against it
+    ],
+)
+def test_old_tools(tool, shown, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv(tool.upper().replace("-", "_"), str(fake(tmp_path, tool, shown)))
+    found = tools.warnings([tool])
+    assert len(found) == (expected is not None)
+    if expected:
+        assert found[0].startswith(expected) and found[0].endswith("the oldest that is tested: go on at your own risk")
+
+
+def test_own_tools_are_not_old(monkeypatch):
+    for tool in tools.OLDEST:
+        monkeypatch.delenv(tool.upper().replace("-", "_"), raising=False)
+    assert tools.warnings(tools.OLDEST) == []
+
+
+def test_oldest_is_what_is_asked_for():
+    """The same versions in the package's metadata."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for tool, oldest in tools.OLDEST.items():
+        assert any(each.startswith(f"yowasp-{tool}>={'.'.join(map(str, oldest))}") for each in project["dependencies"])
+
+
+def test_environment(monkeypatch):
+    """Absolute paths of all tools, wherever PATH leads; what a user names himself stays."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    named = tools.environment()
+    assert set(named) == {"YOSYS", "NEXTPNR_ICE40", "ICEPACK", "NEXTPNR_ECP5", "ECPPACK"}
+    assert all(os.path.isabs(path) and os.access(path, os.X_OK) for path in named.values())
+    monkeypatch.setenv("YOSYS", named["ICEPACK"])
+    assert tools.environment()["YOSYS"] == named["ICEPACK"]
+
+
+def test_missing(monkeypatch):
+    monkeypatch.setenv("ECPPACK", "no-such-tool")
+    with pytest.raises(tools.ToolMissing, match=r"^tool no-such-tool was not found \(named by ECPPACK\)$"):
+        tools.executable("ecppack")
+    assert "ECPPACK" not in tools.environment()

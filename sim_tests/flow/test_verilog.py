@@ -1,0 +1,165 @@
+"""Networks as Verilog: read again by Yosys for three families, and by simulators with the testbench that comes
+along.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.verilog import compiled, lut_counts, mismatches, own_lut4, simulated, text_netlist
+from logicnn import load
+from logicnn.commands import cli
+from logicnn.flow.verilog import ExportError, export
+from logicnn.verify.vectors import Vectors, random_vectors
+from sim_tests.sparse_helpers import network
+
+
+def exported(folder: Path, model: str, *form: str, name: str = "core") -> Path:
+    path = folder / f"{name}.v"
+    assert cli.main(["export", model, "--verilog", str(path), *form]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """Exports a model in a form once, and copies it to a folder after that."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def get(folder: Path, model: str, form: str) -> Path:
+        if (model, form) not in made:
+            made[model, form] = exported(tmp_path_factory.mktemp("export"), model, form)
+        shutil.copytree(made[model, form].parent, folder, dirs_exist_ok=True)
+        return folder / "core.v"
+
+    return get
+
+
+def need(simulator: str) -> None:
+    if shutil.which(simulator) is None:
+        pytest.skip(f"{simulator} not found")
+
+
+@pytest.mark.parametrize(
+    ("model", "form", "simulator"),
+    [
+        *((model, form, "iverilog") for model in ("digits-bnn", "nid-a") for form in ("--combinational", "--stream")),
+        *((model, "--stream", "verilator") for model in ("digits-bnn", "nid-a")),
+    ],
+)
+def test_testbench(once, tmp_path, model, form, simulator):
+    """Passes, and fails with the vector and both values where one expected class is changed."""
+    need(simulator)
+    path = once(tmp_path, model, form)
+    command = compiled(path, simulator)
+    done = simulated(path, command)
+    assert done.returncode == 0 and "PASS: 200 vectors" in done.stdout
+    expected = tmp_path / "core_expected.hex"
+    lines = expected.read_text().splitlines()
+    lines[7] = f"{int(lines[7], 16) ^ 1:x}"
+    expected.write_text("\n".join(lines) + "\n")
+    done = simulated(path, command)
+    assert done.returncode != 0
+    assert re.search(rf"FAIL: vector +7 should give +0*{lines[7]} but gives +0*{int(lines[7], 16) ^ 1:x}", done.stdout)
+
+
+def test_engine_testbench(tmp_path, monkeypatch):
+    """A convolution engine, words one by one, its weights in the text."""
+    need("iverilog")
+    monkeypatch.setattr("logicnn.engines.choose.SEARCHED", 0)  # as if it were too large for logic
+    made = export(network(8, image=(1, 6, 6), convolutions=((3, 2, 2),), dense=()), "core", tmp_path, stream=True)
+    path = tmp_path / "engine" / "core.v"
+    path.parent.mkdir()
+    assert len(made.write(path, force=False)) == 4
+    assert "// i__payload: one of 36 words of an input a transfer, in C order of (1, 6, 6)\n" in made.verilog
+    done = simulated(path, compiled(path, "iverilog"))
+    assert done.returncode == 0 and "PASS: 3 vectors" in done.stdout
+
+
+@pytest.mark.parametrize("model", ["digits-bnn", "nid-a"])
+def test_again_for_ice40(once, tmp_path, model):
+    """The text costs the LUTs of the component itself, within 2 %, and is the network."""
+    once(tmp_path, model, "--combinational")
+    again = text_netlist(load(model), tmp_path)
+    assert again.cells["SB_LUT4"] == pytest.approx(own_lut4(load(model), tmp_path, stream=False), rel=0.02)
+    x = random_vectors(load(model), 512)
+    assert mismatches(again, load(model), Vectors(x, np.zeros(0, np.int64), "random")) == 0
+
+
+@pytest.mark.parametrize(("family", "most"), [("xilinx", 600), ("ecp5", 1100)])
+def test_for_other_families(once, tmp_path, family, most):
+    """Synthesis succeeds, and LUTs are counted: of up to six inputs, and of four."""
+    once(tmp_path, "digits-bnn", "--combinational")
+    counts = lut_counts(load("digits-bnn"), tmp_path, family)
+    print(f"{family}: {sum(counts.values())} LUTs")
+    assert 0 < sum(counts.values()) < most and set(counts) <= {f"LUT{inputs}" for inputs in range(1, 7)}
+
+
+def test_header(tmp_path):
+    """What a user has to know, with the ports as they are."""
+    text = exported(tmp_path, "digits-bnn", "--stream").read_text()
+    head = text[: text.index("module")]
+    assert f"// network {load('digits-bnn').digest()}\n" in head
+    assert "// latency 5 cycles from a transfer on i to o__valid, interval 1 cycles\n" in head
+    for port in re.findall(
+        r"^  (?:input|output) [^;]*;", text[text.index("module core(") :].split("endmodule")[0], flags=re.M
+    ):
+        assert f"// {port.strip()}\n" in head
+
+
+def test_same_text(tmp_path):
+    first, second = (
+        exported(tmp_path / name, "digits-bnn") for name in ("a", "b") if (tmp_path / name).mkdir() is None
+    )
+    assert first.read_text() == second.read_text()
+
+
+def test_exists(tmp_path, capsys):
+    """Nothing is replaced unless asked for; nothing else is written either."""
+    path = tmp_path / "core.v"
+    path.write_text("mine")
+    assert cli.main(["export", "digits-bnn", "--verilog", str(path)]) == 2
+    assert capsys.readouterr().err == f"error: {path} exists; --force replaces it\n"
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+    assert cli.main(["export", "digits-bnn", "--verilog", str(path), "--force"]) == 0
+    assert "module core(" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["digits-bnn", "--verilog", "9.v"],
+            "name must be letters, digits and '_', and not begin with a digit, not '9'",
+        ),
+        (["digits-bnn", "--verilog", "core.txt"], "core.txt must end in .v"),
+        (["digits-bnn", "--verilog", "nowhere/core.v"], "nowhere is no folder"),
+        (["lenet5-ikr", "--verilog", "core.v"], "lenet5-ikr is too large for combinational logic; use --stream"),
+        (["nonet", "--verilog", "core.v"], "unknown model 'nonet'"),
+    ],
+)
+def test_refused(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["export", *arguments]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"error: {message}") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("period", ["0", "-1", "nan", "soon"])
+def test_period_refused(period, capsys):
+    with pytest.raises(SystemExit) as refusal:
+        cli.main(["export", "nid-a", "--verilog", "core.v", "--stream", "--period", period])
+    assert refusal.value.code == 2 and f"must lie in 0.1 ... 1000000 ns, not {period!r}" in capsys.readouterr().err
+
+
+def test_half_written(tmp_path):
+    """A testbench that is there already keeps the core from being written."""
+    made = export(load("digits-bnn"), "core", tmp_path, stream=False)
+    other = tmp_path / "out"
+    other.mkdir()
+    (other / "core_tb.v").write_text("mine")
+    with pytest.raises(ExportError, match=r"core_tb.v exists; --force replaces it$"):
+        made.write(other / "core.v", force=False)
+    assert [each.name for each in other.iterdir()] == ["core_tb.v"]
