@@ -25,10 +25,11 @@ from amaranth.back import rtlil
 from benchmarks.common import finished, write_result
 from logicnn import bits
 from logicnn.commands.command import guarded
+from logicnn.engines import Mapping
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.flow import tools
-from logicnn.flow.build import synthesis_script
-from logicnn.flow.verilog import ExportError, component_of, export, mapping_of
+from logicnn.flow.design import yosys_script
+from logicnn.flow.verilog import ExportError, component_of, exported, mapping_of
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Network, load, shipped
 from logicnn.verify.logic import decode
@@ -80,27 +81,24 @@ def simulated(path: Path, command: list[str]) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
 
 
-def text_netlist(network: Network, folder: Path, read: str = "read_verilog core.v") -> Netlist:
-    """What synthesis for iCE40 makes of ``core.v`` in a folder, which a network was exported to."""
-    (folder / "again.ys").write_text(
-        f"{read}\n{synthesis_script(network)}\nsynth_ice40 -top core\nwrite_json again.json\n"
-    )
+def text_netlist(mapping: Mapping, folder: Path, read: str = "read_verilog core.v") -> Netlist:
+    """What synthesis for iCE40 makes of ``core.v`` in a folder, which a mapping was exported to."""
+    (folder / "again.ys").write_text(f"{read}\n{yosys_script(mapping)}\nsynth_ice40 -top core\nwrite_json again.json\n")
     tools.run(["yosys", "-q", "again.ys"], folder, "again.log")
     return Netlist(folder / "again.json")
 
 
-def own_lut4(network: Network, folder: Path, *, stream: bool) -> int:
+def own_lut4(mapping: Mapping, folder: Path, *, stream: bool) -> int:
     """LUT4 of the component that was exported."""
-    component = component_of(mapping_of(network, stream, PERIOD_NS), stream)
-    (folder / "own.il").write_text(rtlil.convert(component, name="core", emit_src=False))
-    return text_netlist(network, folder, "read_rtlil own.il").cells["SB_LUT4"]
+    (folder / "own.il").write_text(rtlil.convert(component_of(mapping, stream), name="core", emit_src=False))
+    return text_netlist(mapping, folder, "read_rtlil own.il").cells["SB_LUT4"]
 
 
-def lut_counts(network: Network, folder: Path, family: str) -> dict[str, int]:
+def lut_counts(mapping: Mapping, folder: Path, family: str) -> dict[str, int]:
     """Cells that are LUTs, by type, after synthesis of ``core.v`` in a folder for one of `FAMILIES`."""
     script, cells = FAMILIES[family]
     (folder / "other.ys").write_text(
-        f"read_verilog core.v\n{synthesis_script(network)}\n{script}\ntee -q -o stat.json stat -json\n"
+        f"read_verilog core.v\n{yosys_script(mapping)}\n{script}\ntee -q -o stat.json stat -json\n"
     )
     tools.run(["yosys", "-q", "other.ys"], folder, "other.log")
     kinds = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
@@ -121,28 +119,25 @@ def measured(model: str, form: str, data_dir: str | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            made = export(network, "core", folder, stream=stream, period_ns=PERIOD_NS, data_dir=data_dir)
+            mapping = mapping_of(network, stream, PERIOD_NS)
         except ExportError as refusal:
             return row | {"exported": False, "refusal": str(refusal)}
+        made = exported(mapping, "core", folder, stream=stream, data_dir=data_dir)
         path = folder / "out" / "core.v"
         path.parent.mkdir()
         made.write(path, force=False)
-        row |= {
-            "exported": True,
-            "vectors": made.vectors,
-            "latency_cycles": mapping_of(network, stream, PERIOD_NS).latency,
-        }
+        row |= {"exported": True, "vectors": made.vectors, "latency_cycles": mapping.latency.most}
         for simulator in SIMULATORS:
             start = time.perf_counter()
             done = simulated(path, compiled(path, simulator))
             passed = done.returncode == 0 and f"PASS: {made.vectors} vectors" in done.stdout
             row |= {f"{simulator}_passed": passed, f"{simulator}_seconds": round(time.perf_counter() - start, 1)}
-        if mapping_of(network, stream, PERIOD_NS).plan:
+        if not mapping.feed_forward:
             return row
-        again = text_netlist(network, path.parent)
-        row |= {"lut4": again.cells["SB_LUT4"], "lut4_component": own_lut4(network, path.parent, stream=stream)}
+        again = text_netlist(mapping, path.parent)
+        row |= {"lut4": again.cells["SB_LUT4"], "lut4_component": own_lut4(mapping, path.parent, stream=stream)}
         for family in FAMILIES:
-            counts = lut_counts(network, path.parent, family)
+            counts = lut_counts(mapping, path.parent, family)
             row |= {f"{family}_luts": sum(counts.values()), f"{family}_luts_by_type": counts}
         if not stream:
             vectors = vectors_for(network, "full", data_dir)

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.verilog import compiled, lut_counts, mismatches, own_lut4, simulated, text_netlist
 from logicnn import load
 from logicnn.commands import cli
-from logicnn.flow.verilog import ExportError, export
+from logicnn.flow.verilog import ExportError, export, mapping_of
 from logicnn.verify.vectors import Vectors, random_vectors
 from sim_tests.sparse_helpers import network
 
@@ -82,8 +82,9 @@ def test_engine_testbench(tmp_path, monkeypatch):
 def test_again_for_ice40(once, tmp_path, model):
     """The text costs the LUTs of the component itself, within 2 %, and is the network."""
     once(tmp_path, model, "--combinational")
-    again = text_netlist(load(model), tmp_path)
-    assert again.cells["SB_LUT4"] == pytest.approx(own_lut4(load(model), tmp_path, stream=False), rel=0.02)
+    mapping = mapping_of(load(model), stream=False, period_ns=10)
+    again = text_netlist(mapping, tmp_path)
+    assert again.cells["SB_LUT4"] == pytest.approx(own_lut4(mapping, tmp_path, stream=False), rel=0.02)
     x = random_vectors(load(model), 512)
     assert mismatches(again, load(model), Vectors(x, np.zeros(0, np.int64), "random")) == 0
 
@@ -92,7 +93,7 @@ def test_again_for_ice40(once, tmp_path, model):
 def test_for_other_families(once, tmp_path, family, most):
     """Synthesis succeeds, and LUTs are counted: of up to six inputs, and of four."""
     once(tmp_path, "digits-bnn", "--combinational")
-    counts = lut_counts(load("digits-bnn"), tmp_path, family)
+    counts = lut_counts(mapping_of(load("digits-bnn"), stream=False, period_ns=10), tmp_path, family)
     print(f"{family}: {sum(counts.values())} LUTs")
     assert 0 < sum(counts.values()) < most and set(counts) <= {f"LUT{inputs}" for inputs in range(1, 7)}
 
