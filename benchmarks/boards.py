@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import finished, write_result
+from benchmarks.common import finished, rounded, write_result
 from logicnn.board import boards
 from logicnn.commands.command import guarded
-from logicnn.engines.choose import TooBig
+from logicnn.engines import TooBig
 from logicnn.flow.build import Options, build
 from logicnn.flow.design import mapped
 from logicnn.flow.progress import Steps
@@ -46,7 +46,7 @@ def placed(model: str, name: str, options: Options) -> dict[str, Any]:
         "spram": report.resources.spram,
         "fmax_mhz": round(report.timing.fmax_mhz, 2),
         "clock_mhz": round(report.timing.clock_mhz, 3),
-        "core_delay_ns": round(report.timing.core_delay_ns, 2),
+        "core_delay_ns": rounded(report.timing.core_delay_ns),
         "latency_cycles": report.timing.latency_cycles,
         "interval_cycles": report.timing.interval_cycles,
         **asdict(report.placement),

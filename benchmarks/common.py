@@ -11,7 +11,7 @@ from typing import Any
 
 import logicnn
 
-__all__ = ["NETWORKS", "RESULTS", "finished", "write_result"]
+__all__ = ["NETWORKS", "RESULTS", "finished", "rounded", "write_result"]
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = Path(__file__).parent / "networks"
@@ -33,6 +33,11 @@ def finished(folder: Path, measure: Callable[[], Any]) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(measure()))
     return json.loads(path.read_text())
+
+
+def rounded(value: float | None, digits: int = 2) -> float | None:
+    """A figure as records have it; None stays None."""
+    return None if value is None else round(value, digits)
 
 
 def write_result(name: str, seed: int, figures: dict[str, Any]) -> None:

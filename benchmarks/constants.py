@@ -3,7 +3,7 @@ cells.
 
 Transistors are Yosys' estimate for static CMOS after mapping to simple gates; the paper's are of a 45 nm library and
 its areas have no unit, so that orders and ratios compare, not figures. Costs in carry bits are those of
-`logicnn.constants`. Takes a minute.
+`logicnn.arithmetic.weight_costs`. Takes a minute.
 """
 
 import argparse

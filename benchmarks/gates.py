@@ -5,6 +5,7 @@ area.
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from amaranth.back import rtlil
 from amaranth.hdl import Value
@@ -19,14 +20,14 @@ COUNT = re.compile(r"Estimated number of transistors:\s+(\d+)")
 GATES = "AND,NAND,OR,NOR,XOR,XNOR,ANDNOT,ORNOT,MUX,AOI3,OAI3"
 
 
-def transistors(components: Mapping[str, object], folder: Path) -> dict[str, int]:
+def transistors(components: Mapping[str, Any], folder: Path) -> dict[str, int]:
     """Transistors of components with ports `i` and `o`, by name, all mapped in one run. Raises `CheckFailed` where
     Yosys counts none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = []
     for name, component in components.items():
-        ports = [Value.cast(component.i), Value.cast(component.o)]  # type: ignore[attr-defined]
+        ports = [Value.cast(component.i), Value.cast(component.o)]
         texts.append(rtlil.convert(component, name=name, ports=ports, emit_src=False))
     reads = []
     for index, text in enumerate(texts):

@@ -7,13 +7,14 @@ from amaranth import *
 from amaranth.back import rtlil
 
 from logicnn import gateware
+from logicnn.engines import Mapping
 from logicnn.flow import tools
-from logicnn.flow.build import synthesis_script
+from logicnn.flow.design import yosys_script
 from logicnn.flow.timing import Placed
 from logicnn.gateware.wires import KEEP
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Activations, BinaryDense, Interval, Network, Threshold
-from logicnn.verify.logic import Probe, verify_netlist
+from logicnn.verify.logic import LogicCheck, Probe
 from logicnn.verify.vectors import Vectors, random_vectors
 
 __all__ = ["place_layer"]
@@ -50,7 +51,7 @@ def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
     design = _Registered(layer)
     (folder / "top.il").write_text(rtlil.convert(design, ports=[design.i, design.o], emit_src=False))
     (folder / "top.ys").write_text(
-        f"read_rtlil top.il\n{synthesis_script(network)}\nsynth_ice40 -top top\nwrite_json top.json\n"
+        f"read_rtlil top.il\n{yosys_script(Mapping.unrolled(network))}\nsynth_ice40 -top top\nwrite_json top.json\n"
     )
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     tools.run(
@@ -75,8 +76,8 @@ def place_layer(inputs: int, neurons: int, seed: int, folder: Path) -> dict:
         "place_route.log",
     )
     netlist, placed = Netlist(folder / "top.json"), Placed.read(folder / "timing.json")
-    checked = verify_netlist(
-        netlist, Probe("held", "taken"), network, Vectors(random_vectors(network, 4096), np.zeros(0, int), "random")
+    checked = LogicCheck(network, Probe("held", "taken")).verified(
+        netlist, Vectors(random_vectors(network, 4096), np.zeros(0, int), "random")
     )
     lut4 = netlist.cells["SB_LUT4"]
     return {

@@ -236,13 +236,13 @@ def main() -> None:
     small = cnn(datasets.load("cifar10-jpeg", given.data_dir), stage)
     _, sensitive = stage("sensitivity", lambda _: sensitivity_stage(data, net), repr(RULES), *whole)
     _, counted = stage("patterns", lambda _: fig3_stage(data, net), repr(RULES), *whole)
-    once, paper = (
-        stage(
-            name, lambda _: pruned(net, data, SEED, plan, by_patterns(RULES, plan.choose), name).figures, *after(plan)
-        )[1]
-        for name, plan in PLANS.items()
-        if name != "learned"
-    )
+
+    def chosen(name: str) -> Any:
+        plan = PLANS[name]
+        choice = by_patterns(RULES, plan.choose)
+        return stage(name, lambda _: pruned(net, data, SEED, plan, choice, name).figures, *after(plan))[1]
+
+    once, paper = chosen("once"), chosen("paper")
     _, fine = stage(
         "fine", lambda _: pruned(net, data, SEED, Plan(), by_strength(RULES), "fine").figures, *after(Plan())
     )

@@ -41,7 +41,7 @@ from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.gateware.adders import words
 from logicnn.gateware.embedded import PipelinedDatapath
 from logicnn.netlist.netlist import Netlist
-from logicnn.network import Activations, IntDense, Interval, Network, integers, load, shipped
+from logicnn.network import Activations, IntDense, Integers, Interval, Network, load, shipped
 from logicnn.resources import DEVICES
 
 SEED = 1
@@ -114,7 +114,7 @@ def layer_inputs(network: Network, x: np.ndarray) -> list[tuple[IntDense, Activa
     for layer, given in zip(network.layers, network.activations, strict=False):
         if isinstance(layer, IntDense):
             found.append((layer, given, value))
-            value = integers.evaluate(layer, given, value)
+            value = layer.evaluate(given, Integers(value)).integers
     return found
 
 
@@ -214,7 +214,7 @@ def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
 
     def retimed() -> tuple[Slices, Pipeline]:
         slices, pipeline = ends(proposed, optimise)
-        return pipelined(slices.datapath, DEVICE, period=pipeline.period_ns / FASTER)
+        return pipelined(slices.datapath, DEVICE, period_ns=pipeline.period_ns / FASTER)
 
     def kept(part: str, network: Network, made: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         of = folder / f"{part}-{network.digest()[:12]}"

@@ -20,17 +20,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import NETWORKS, RESULTS, write_result
+from benchmarks.common import NETWORKS, RESULTS, rounded, write_result
 from benchmarks.harness import place_layer
 from benchmarks.plots import pyplot, save
 from logicnn import load
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
-from logicnn.engines.choose import TooBig
-from logicnn.engines.mapping import Mapping
+from logicnn.engines import Mapping, TooBig
 from logicnn.flow import tools
 from logicnn.flow.build import Options, build, build_folder
+from logicnn.flow.design import designed
 from logicnn.flow.progress import Steps
 from logicnn.flow.report import Report
 from logicnn.flow.sources import TOP
@@ -61,7 +61,7 @@ def placed_row(network: Network, report: Report) -> dict:
         "accuracy": report.verification.accuracy,
         "synapses": synapses(network),
         "inputs": len(network.read_inputs()),
-        "delay_ns": round(report.timing.core_delay_ns, 2),
+        "delay_ns": rounded(report.timing.core_delay_ns),
         "vectors": report.verification.vectors,
         "mismatches": report.verification.mismatches,
         "dataset": report.verification.dataset,
@@ -147,7 +147,7 @@ def show(rows: list[dict], baseline: dict, unpruned: int) -> None:
             str(row["lut4"]),
             str(row["logic_cells"]),
             f"{row['accuracy']:.2%}",
-            f"{row['delay_ns']:.1f} ns",
+            "-" if row["delay_ns"] is None else f"{row['delay_ns']:.1f} ns",
             f"{row['mismatches']} of {row['vectors']}",
         )
     Console().print(table)
@@ -170,7 +170,7 @@ def main() -> None:
         for seed in SEEDS
     ]
     fast = [row for network, board, tried in tries if (row := place(network, board, tried))]
-    below = [row for row in fast if row["delay_ns"] < 9]
+    below = [row for row in fast if row["delay_ns"] is not None and row["delay_ns"] < 9]
     best = max(below, key=lambda row: (row["accuracy"], -row["delay_ns"])) if below else None
     baseline = trained["baseline"]
     main_row = next(row for row in rows if row["network"] == MAIN)
@@ -210,7 +210,7 @@ def main() -> None:
             },
             "popcount_layer": layer,
             "lut4_default_script": default_script_lut4(
-                build_folder(Mapping.unrolled(load(MAIN)), boards.find("icebreaker"), options)
+                build_folder(designed(Mapping.unrolled(load(MAIN)), boards.find("icebreaker"), options.baud), options)
             ),
             "default_build_seconds": default_build_seconds(given.data_dir),
             "placed": rows,

@@ -2,8 +2,8 @@
 multipliers.
 
 Patterns are those that `by_coverage` chooses for random kernels of 5 x 5. Selectors are checked against numpy on random
-vectors; engines, which are pipelines, are checked in simulation (sim_tests/test_spe.py), not as netlists. Synthesis
-options are those of the build.
+vectors; engines, which are pipelines, are checked in simulation (sim_tests/gateware/sparse/test_spe.py), not as
+netlists. Synthesis options are those of the build.
 """
 
 import argparse
