@@ -1,132 +1,70 @@
-"""Frames in hardware against frames as bytes: what a deframer says of any bytes, and what a framer sends."""
+"""Frames in hardware against frames as bytes: what a deframer says of any bytes, and what a framer sends.
 
-import binascii
+Answers and errors while they are sent are lanes of the synthesised framer; a few are sent in Amaranth's simulator, too.
+"""
+
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice, product
 
 import numpy as np
 import pytest
-from amaranth.hdl import Signal
+from amaranth.back import rtlil
+from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib.crc import Processor
 from amaranth.sim import Simulator
-from hypothesis import example, given, settings
 
 from logicnn import load
-from logicnn.board.protocol import (
-    CRC_START,
-    ESCAPE,
-    FLAG,
-    TOGGLE,
-    Counters,
-    Decoder,
-    Fault,
-    Frame,
-    Identity,
-    Kind,
-    encode,
-)
-from logicnn.gateware.board.frames import CRC, Deframer, Framer, Program, steps
+from logicnn.board.protocol import ESCAPE, FLAG, TAGS, Counters, Fault, Frame, Identity, Kind, encode
+from logicnn.flow import tools
+from logicnn.gateware.board.frames import CRC, Answer, Deframer, Framer, Program, Step, steps
+from logicnn.gateware.board.uart import Transmitter
+from logicnn.netlist.simulate import Simulation
 from logicnn.network import shipped
-from sim_tests.serial_helpers import streams
+from sim_tests.serial_helpers import Verdict, byte_cycles, decoded, random_streams, received, ref_verdicts
 
 SIZE = 3  # bytes of a sample
-REQUESTS = {Kind.IDENTIFY: 0, Kind.CLASSIFY: SIZE, Kind.COUNTERS: 0}
+IDENTITY = replace(Identity.of(load("digits-bnn"), 1), name="}~")
 
 
-def ref_verdicts(data: bytes) -> list[tuple[int, int | None, bytes]]:
-    """Fault, and of a frame without one its kind and payload, for everything between two flags."""
-    found = []
-    for part in data.split(bytes([FLAG]))[:-1]:
-        if not part:
-            continue
-        body, escaped = bytearray(), False
-        for byte in part:
-            if byte == ESCAPE:
-                escaped = True
-            else:
-                body.append(byte ^ TOGGLE * escaped)
-                escaped = False
-        found.append(ref_verdict(bytes(body), escaped))
-    return found
+def rtl_verdicts(data: bytes) -> list[Verdict]:
+    """What a deframer says of bytes, with pauses of 0 to 2 cycles between them."""
+    dut, found = Deframer(SIZE), []
+    pauses = np.random.default_rng(1).integers(0, 3, len(data)).tolist()
 
-
-def ref_verdict(body: bytes, escaped: bool) -> tuple[int, int | None, bytes]:
-    if escaped:
-        return Fault.CUT, None, b""
-    kind = body[0] & 15
-    if len(body) > 1:
-        if kind not in REQUESTS:
-            return Fault.COMMAND, None, b""
-        wanted = REQUESTS[kind].to_bytes(2, "little")
-        if any(given != right for given, right in zip(body[1:3], wanted, strict=False)):
-            return Fault.LENGTH, None, b""
-    whole = 3 + REQUESTS.get(kind, 0) + 2
-    if len(body) != whole:
-        return (Fault.CUT if len(body) < whole else Fault.LENGTH), None, b""
-    if binascii.crc_hqx(body, CRC_START):
-        return Fault.CRC, None, b""
-    return 0, kind, body[3:-2]
-
-
-class Bench:
-    """One simulation of a deframer for all streams of bytes, each of which ends in a flag."""
-
-    def __init__(self) -> None:
-        self.dut = Deframer(SIZE)
-        self.data, self.found = b"", []
-        self.simulator = Simulator(self.dut)
-        self.simulator.add_clock(1e-6)
-        self.simulator.add_testbench(self.bytes_in)
-
-    async def bytes_in(self, ctx):
-        while True:
-            await ctx.tick()
-            if self.data:
-                await self.stream_in(ctx, self.data)
-                self.data = b""
-
-    async def stream_in(self, ctx, data):
-        dut, payload = self.dut, b""
-        for byte in data:
+    async def bench(ctx):
+        payload = b""
+        for byte, pause in zip(data, pauses, strict=True):
             ctx.set(dut.i.payload, byte)
             ctx.set(dut.i.valid, 1)
             if ctx.get(dut.o.valid):
                 payload += bytes([ctx.get(dut.o.payload)])
             if ctx.get(dut.ends):
-                verdict = ctx.get(dut.verdict)
-                good = verdict.fault == 0
-                self.found.append((verdict.fault, verdict.kind if good else None, payload if good else b""))
+                fault, kind, tag = (ctx.get(dut.verdict[name]) for name in ("fault", "kind", "tag"))
+                found.append(Verdict(fault, tag=tag) if fault else Verdict(0, kind, tag, payload))
                 payload = b""
             await ctx.tick()
             ctx.set(dut.i.valid, 0)
-            await ctx.tick()
+            for _ in range(pause):
+                await ctx.tick()
 
-    def rtl_verdicts(self, data: bytes) -> list[tuple[int, int | None, bytes]]:
-        self.data, self.found = data, []
-        while self.data:
-            self.simulator.advance()
-        return self.found
-
-
-BENCH = Bench()
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return found
 
 
-@settings(max_examples=400, deadline=None)
-@example(encode(Frame(Kind.CLASSIFY, 3, b"\x7e\x7d\x00")))
-@example(encode(Frame(Kind.IDENTIFY, 15)) * 2 + b"\x7e\x7d\x7e\x7e" + encode(Frame(Kind.COUNTERS, 0)))
-@given(streams(SIZE))
-def test_verdicts(data):
-    data += bytes([FLAG])
-    assert BENCH.rtl_verdicts(data) == ref_verdicts(data)
-
-
-def test_every_byte_changed():
-    """A request with any one byte of its body changed is refused."""
-    good = encode(Frame(Kind.CLASSIFY, 9, b"abc"))
-    for place in range(1, len(good) - 1):
-        for change in (1, 16, 128, 255):
-            bad = bytes(byte ^ change * (index == place) for index, byte in enumerate(good))
-            assert all(fault for fault, _, _ in BENCH.rtl_verdicts(bad)), (place, change)
+def test_verdicts():
+    """Of 150 streams, each followed by a flag; `test_link.py` has thousands, and every byte of a frame changed."""
+    good = [
+        encode(Frame(Kind.CLASSIFY, 3, b"\x7e\x7d\x00")),
+        encode(Frame(Kind.IDENTIFY, 15)) * 2 + b"\x7e\x7d\x7e\x7e",
+    ]
+    data = b"".join(stream + bytes([FLAG]) for stream in [*good, *islice(random_streams(2, SIZE), 150)])
+    expected = ref_verdicts(data, SIZE)
+    assert {each.fault for each in expected} == {0, Fault.COMMAND, Fault.LENGTH, Fault.CUT, Fault.CRC}
+    assert rtl_verdicts(data) == expected
 
 
 def test_crc_is_that_of_bytes():
@@ -147,26 +85,10 @@ def test_crc_is_that_of_bytes():
     assert found == [0x29B1] and CRC.compute(b"123456789") == 0x29B1
 
 
-class Reader:
-    """Takes bytes from a framer; what is offered stays until it is taken, and no word of the memory is read while it is
-    written.
-    """
-
-    def __init__(self, dut: Framer):
-        self.dut, self.offered = dut, None
-
-    async def cycle(self, ctx, ready: int) -> int | None:
-        """The byte that goes in this cycle."""
-        ctx.set(self.dut.o.ready, ready)
-        byte = ctx.get(self.dut.o.payload) if ctx.get(self.dut.o.valid) else None
-        assert self.offered in (None, byte)
-        self.offered = None if ready else byte
-        await ctx.tick()
-        return byte if ready else None
-
-
 def sent(identity: Identity, answers: list[tuple[Program, int, int]], counters: Counters) -> bytes:
-    """Bytes that a framer makes of answers, to a reader that is not always ready."""
+    """Bytes that a framer makes of answers, in Amaranth's simulator, to a reader that is not always ready: what is
+    offered stays until it is taken.
+    """
     dut, found, stop = Framer(identity, counters), bytearray(), Signal()
     rng = np.random.default_rng(5)
 
@@ -177,14 +99,18 @@ def sent(identity: Identity, answers: list[tuple[Program, int, int]], counters: 
             await ctx.tick().until(dut.i.ready)
         ctx.set(dut.i.valid, 0)
         await ctx.tick().until(dut.i.ready)
-
         ctx.set(stop, 1)
 
     async def sink(ctx):
-        reader = Reader(dut)
+        offered = None
         while not ctx.get(stop):
-            byte = await reader.cycle(ctx, int(rng.integers(2)))
-            found.extend([] if byte is None else [byte])
+            ready = int(rng.integers(2))
+            ctx.set(dut.o.ready, ready)
+            byte = ctx.get(dut.o.payload) if ctx.get(dut.o.valid) else None
+            assert offered in (None, byte)
+            offered = None if ready else byte
+            found.extend([byte] if ready and byte is not None else [])
+            await ctx.tick()
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
@@ -194,102 +120,187 @@ def sent(identity: Identity, answers: list[tuple[Program, int, int]], counters: 
     return bytes(found)
 
 
-def test_answers():
+def test_answers_simulated():
     """All kinds, with values whose bytes, and whose CRC, are flags and escapes."""
-    identity = replace(Identity.of(load("digits-bnn"), 1), name="}~")
-    answers = [(Program.CLASSIFY, tag, value) for tag in range(16) for value in (0, 9, FLAG, ESCAPE, 255)]
-    answers += [(Program.ERROR, 3, Fault.CRC), (Program.IDENTIFY, 7, 0), (Program.COUNTERS, 8, 0)]
+    answers = [(Program.CLASSIFY, tag, value) for tag in (0, 7, 15) for value in (0, FLAG, ESCAPE, 255)]
+    answers += [(Program.ERROR, 3, Fault.CRC), (Program.COUNTERS, 8, 0), (Program.IDENTIFY, 7, 0)]
     kinds = {Program.CLASSIFY: Kind.CLASSIFY, Program.ERROR: Kind.ERROR}
     expected = [Frame(kinds[program], tag, bytes([value])) for program, tag, value in answers[:-2]]
     expected += [
-        Frame(Kind.IDENTIFY, 7, identity.to_bytes()),
         Frame(Kind.COUNTERS, 8, Counters(0x1234, 0x7E7D).to_bytes()),
+        Frame(Kind.IDENTIFY, 7, IDENTITY.to_bytes()),
     ]
-    assert sent(identity, answers, Counters(0x1234 - 80, 0x7E7D)) == b"".join(map(encode, expected))
+    assert sent(IDENTITY, answers, Counters(0x1234 - 12, 0x7E7D)) == b"".join(map(encode, expected))
+
+
+DIVISOR = 4
+BYTE = byte_cycles(DIVISOR) + 1  # cycles that a transmitter takes for one, at least
+SHORT = 16 * BYTE  # cycles of an answer with a byte
+LANES = 256
+
+
+class Sending(Elaboratable):
+    """A framer before a transmitter."""
+
+    def __init__(self):
+        self.offer = Signal(Answer)
+        self.valid = Signal()
+        self.error = Signal()
+        self.tx = Signal()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.framer = framer = Framer(IDENTITY, INITIAL)
+        m.submodules.transmitter = transmitter = Transmitter(DIVISOR)
+        m.d.comb += [
+            framer.i.payload.eq(self.offer),
+            framer.i.valid.eq(self.valid),
+            framer.error.eq(self.error),
+            transmitter.i.payload.eq(framer.o.payload),
+            transmitter.i.valid.eq(framer.o.valid),
+            framer.o.ready.eq(transmitter.i.ready),
+            self.tx.eq(transmitter.tx),
+        ]
+        return m
+
+
+def offer(program: Program, tag: int = 0, value: int = 0) -> int:
+    return Answer.const({"program": program, "tag": tag, "value": value}).as_bits()
+
+
+class Lanes:
+    """A synthesised framer in every lane, from power-up on, with counters that can be set."""
+
+    def __init__(self, simulation: Simulation):
+        self.simulation = simulation
+        (self.memory,) = simulation.memories
+        self.start = simulation.snapshot()
+        content, words = simulation.contents(self.memory), self.words(INITIAL)
+        given, found = (each[: len(words), None] >> np.arange(16) & 1 for each in (words, content))
+        # where synthesis has put each bit of a step
+        self.places = [np.flatnonzero((column == found.T).all(1)).item() for column in given.T[: Step.size]]
+
+    @staticmethod
+    def words(counters: Counters) -> np.ndarray:
+        return np.array([Step.const(each).as_bits() for each in steps(IDENTITY, counters)])
+
+    def sent(
+        self, counters: Counters, offers: np.ndarray, valid: np.ndarray, errors: np.ndarray
+    ) -> list[list[tuple[int, int]]]:  # each (cycles, lanes) or (cycles,)
+        """Bytes and their cycles, by lane, of what is offered while `valid`; in cycles with `errors` one is counted."""
+        self.simulation.restore(self.start)
+        content, words = self.simulation.contents(self.memory), self.words(counters)
+        content[: len(words)] = sum((words >> bit & 1) << place for bit, place in enumerate(self.places))
+        self.simulation.load(self.memory, content)
+        inputs = {"offer": offers, "valid": valid, "error": errors}
+        return received(self.simulation.run(inputs, record=["tx"])["tx"], DIVISOR)
+
+
+ZERO = Counters(0, 0)
+INITIAL = Counters(0x80, 0)  # all bits of whose bytes are 1 in some step
+
+
+@pytest.fixture(scope="module")
+def lanes(tmp_path_factory):
+    folder, component = tmp_path_factory.mktemp("framer"), Sending()
+    ports = [component.offer.as_value(), component.valid, component.error, component.tx]
+    (folder / "top.il").write_text(rtlil.convert(component, ports=ports))
+    (folder / "top.ys").write_text("read_rtlil top.il\nsynth_ice40 -top top\nwrite_json top.json\n")
+    tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
+    return Lanes(Simulation(folder / "top.json", LANES))
+
+
+def pulse(cycles: int) -> np.ndarray:
+    """1 in the first cycle, then 0."""
+    return (np.arange(cycles) == 0).astype(int)
+
+
+@pytest.mark.parametrize("program", [Program.CLASSIFY, Program.ERROR])
+def test_every_answer(lanes, program):
+    """All tags with all values."""
+    kind = Kind[program.name]
+    for tag in range(TAGS):
+        offers = np.array([[offer(program, tag, value) for value in range(256)]] * SHORT)
+        found = lanes.sent(ZERO, offers, pulse(SHORT), np.zeros(SHORT, int))
+        frames = [bytes(byte for _, byte in each) for each in found]
+        assert frames == [encode(Frame(kind, tag, bytes([value]))) for value in range(256)]
+
+
+def test_every_long_answer(lanes):
+    """All tags, of what is neither a class nor an error."""
+    cycles = (2 * len(IDENTITY.to_bytes()) + 16) * BYTE
+    asked = list(product([Program.IDENTIFY, Program.COUNTERS], range(TAGS)))
+    offers = np.resize([offer(*each) for each in asked], (cycles, LANES))
+    counters = Counters(0x1234_7E7D, 0x7D7E)
+    payloads = {Program.IDENTIFY: IDENTITY.to_bytes(), Program.COUNTERS: counters.to_bytes()}
+    found = lanes.sent(counters, offers, pulse(cycles), np.zeros(cycles, int))
+    expected = [[Frame(Kind[program.name], tag, payloads[program])] for program, tag in asked]
+    assert [decoded(each) for each in found[: len(asked)]] == expected
 
 
 @pytest.mark.parametrize("images", [0, 254, 0xFFFF, 0xFFFFFE, 2**32 - 2])
-def test_images_are_counted(images):
+def test_images_are_counted(lanes, images):
     """Through all bytes, and around."""
-    answers = [answer for count in range(3) for answer in ((Program.CLASSIFY, 0, 0), (Program.COUNTERS, count, 0))]
-    found = Decoder().feed(sent(Identity.of(load("digits-bnn"), 1), answers, Counters(images, 7)))
+    programs = [Program.CLASSIFY, Program.COUNTERS] * 3
+    offers, valid = np.repeat([offer(each) for each in programs], SHORT), np.tile(pulse(SHORT), len(programs))
+    found = decoded(lanes.sent(Counters(images, 7), offers, valid, np.zeros_like(valid))[0])
     expected = [Counters((images + count) % 2**32, 7) for count in range(1, 4)]
     assert [Counters.from_bytes(each.payload) for each in found[1::2] if isinstance(each, Frame)] == expected
 
 
-BYTE = 41  # cycles that a transmitter takes for one, at least
-
-
-def counted(counters: Counters, pauses: Sequence[int]) -> tuple[list[int], list[list[int]]]:
-    """Errors in answers of COUNTERS, one after another, while after each pause, in cycles, one is counted; and what
-    stood during each.
-    """
-    dut = Framer(Identity.of(load("digits-bnn"), 1), counters)
-    data, stands, stop = bytearray(), [[counters.errors]], Signal()
-
-    async def source(ctx):
-        ctx.set(dut.i.payload, {"program": Program.COUNTERS})
-        ctx.set(dut.i.valid, 1)
-        for pause in pauses:
-            await ctx.tick().repeat(pause - 1)
-            ctx.set(dut.error, 1)
-            await ctx.tick()
-            ctx.set(dut.error, 0)
-            stands[-1].append((stands[-1][-1] + 1) % 2**16)
-        await ctx.tick().repeat(50 * BYTE)
-        ctx.set(stop, 1)
-
-    async def sink(ctx):
-        reader, since = Reader(dut), BYTE  # cycles since the last byte went
-        while not ctx.get(stop):
-            since += 1
-            byte = await reader.cycle(ctx, int(since >= BYTE))
-            if byte is not None:
-                since = 0
-                data.append(byte)
-                if data[-2:] == bytes([FLAG, FLAG]):
-                    stands.append(stands[-1][-1:])
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(source)
-    simulator.add_testbench(sink)
-    simulator.run()
-    return [
-        Counters.from_bytes(each.payload).errors for each in Decoder().feed(bytes(data)) if isinstance(each, Frame)
-    ], stands
-
-
-def test_an_error_at_any_time_of_an_answer():
-    """The count before or after it, never the halves of both."""
-    found = [counted(Counters(0, 0xFF), [pause])[0][0] for pause in range(2, 14 * BYTE, 5)]
-    assert found == sorted(found, reverse=True) and set(found) == {0xFF, 0x100}
+def test_an_error_at_any_time_of_an_answer(lanes):
+    """In each cycle: the count before or after it, never the halves of both."""
+    times, cycles, counts = np.arange(2 * SHORT), 3 * SHORT, []
+    offers, begins = np.full(cycles, offer(Program.COUNTERS)), (np.arange(cycles) == SHORT // 2).astype(int)
+    for part in np.split(times, range(LANES, len(times), LANES)):
+        errors = np.arange(cycles)[:, None] == np.resize(part, LANES)
+        for each in lanes.sent(Counters(0, 0xFF), offers, begins, errors)[: len(part)]:
+            (answer,) = decoded(each)
+            assert isinstance(answer, Frame)
+            counts.append(Counters.from_bytes(answer.payload).errors)
+    assert counts == sorted(counts, reverse=True) and set(counts) == {0xFF, 0x100}
 
 
 FASTEST = 78  # cycles between errors: two bytes of a sender that is 3 % fast, at four cycles a bit
 
 
-@pytest.mark.parametrize(
-    ("counters", "pauses"),
-    [
-        *(
-            (Counters(0, errors), np.random.default_rng(errors).integers(FASTEST, 3 * BYTE, 200).tolist())
-            for errors in (0x7CF8, 0xFFF8)
-        ),
-        # all bytes of the counters escaped, so that an answer takes longest, and errors beginning at any time of it
-        *(
-            (Counters(0x7E7E7E7E, errors), [first, *[FASTEST] * 12])
-            for errors in (0x7D77, 0x7D78, 0x7D7D)
-            for first in range(2, 80, 6)
-        ),
-    ],
-)
-def test_errors_as_often_as_they_can_come(counters, pauses):
-    """A count is one that stood while it was sent, or up to three before, and in the end none is lost."""
-    counts, stands = counted(counters, pauses)
-    assert counts[-1] == stands[-1][-1] == (counters.errors + len(pauses)) % 2**16
-    for count, stood in zip(counts, stands, strict=False):
-        assert (stood[-1] - count) % 2**16 < len(stood) + 3
+def wrong_counts(found: Sequence[tuple[int, int]], times: np.ndarray, before: int) -> str:
+    """What is wrong with counts that were sent one after another: each is one that stood while it was sent, or up to
+    three before, and in the end none is lost.
+    """
+    flags = [
+        cycle for (cycle, byte), (_, last) in zip(found, [(0, FLAG), *found], strict=False) if byte == last == FLAG
+    ]
+    counts = [Counters.from_bytes(each.payload).errors for each in decoded(found) if isinstance(each, Frame)]
+    stood = before + np.searchsorted(times, [*flags, found[-1][0]])  # as each answer began, and as the last one ended
+    if len(counts) != len(flags):
+        return f"{len(counts)} answers begin with {len(flags)} flags"
+    for count, first, last in zip(counts, stood, stood[1:], strict=False):
+        if (last - count) % 2**16 > last - first + 3:
+            return f"{count} was sent while {first} to {last} stood"
+    return "" if counts[-1] == (before + len(times)) % 2**16 else f"{counts[-1]} are left"
+
+
+@pytest.mark.parametrize("errors", [0x7CF8, 0xFFF8, 0x7D77, 0x7D78, 0x7D7D])
+def test_errors_as_often_as_they_can_come(lanes, errors):
+    """At random, and in half of the lanes as fast as possible while all bytes of the counters are escaped, so that an
+    answer takes longest, from each cycle on.
+    """
+    rng = np.random.default_rng(errors)
+    slow = [rng.integers(FASTEST, 3 * BYTE, 60).cumsum() for _ in range(LANES // 2)]
+    fast = [2 + first + FASTEST * np.arange(20) for first in range(LANES // 2)]
+    cycles = max(times[-1] for times in slow) + 4 * SHORT
+    for images, every in ((0, slow), (0x7E7E7E7E, fast)):
+        given = np.zeros((cycles, LANES), np.uint8)
+        for lane, times in enumerate(every):
+            given[times, lane] = 1
+        valid = np.arange(cycles) < cycles - 2 * SHORT
+        offers = np.full(cycles, offer(Program.COUNTERS))
+        found = lanes.sent(Counters(images, errors), offers, valid, given)
+        assert [wrong_counts(*each, errors) for each in zip(found, every, strict=False)] == [""] * len(every)
+    # the same counts are wrong where an error more, or one that comes later, is said to have been counted
+    assert wrong_counts(found[0], np.append(every[0], every[0][-1] + 1), errors)
+    assert wrong_counts(found[0], every[0] + 8 * FASTEST, errors)
 
 
 @pytest.mark.parametrize("word", [1, 8])

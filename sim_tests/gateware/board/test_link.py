@@ -1,52 +1,109 @@
-"""A board's end of the line: what it accepts, what it refuses and why, and that nothing it accepted is lost."""
+"""A board's end of the line: what it accepts, what it refuses and why, and that nothing it accepted is lost.
 
-import numpy as np
+Conversations are lanes of the synthesised link; one is held in Amaranth's simulator, too.
+"""
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
 import pytest
-from amaranth.sim import Simulator
-from hypothesis import Phase, example, given, settings
-from hypothesis import strategies as st
+from amaranth.back import rtlil
+from amaranth.hdl import Elaboratable, Module, Signal
 
-from logicnn.board.protocol import Counters, Decoder, Fault, Frame, Identity, Kind, encode, pack_sample
-from logicnn.engines.mapping import Mapping
-from logicnn.gateware.board.classifier import Classifier
+from logicnn.board.protocol import (
+    ESCAPE,
+    FLAG,
+    TAGS,
+    Counters,
+    Damage,
+    Fault,
+    Frame,
+    Identity,
+    Kind,
+)
+from logicnn.flow import tools
 from logicnn.gateware.board.link import Link
-from sim_tests.helpers import wide_network
-from sim_tests.serial_helpers import DIVISOR, PAUSE, converse, error, request, send, streams
+from logicnn.netlist.simulate import Simulation
+from sim_tests.serial_helpers import (
+    DIVISOR,
+    NetlistLine,
+    Verdict,
+    byte_cycles,
+    converse,
+    error,
+    random_streams,
+    ref_verdicts,
+    request,
+    silence_cycles,
+)
 
-NETWORK = wide_network()
-IDENTITY = Identity.of(NETWORK, 1)
-SAMPLE = IDENTITY.sample_bytes
-LONG = (
-    (len(encode(Frame(Kind.IDENTIFY, 0, IDENTITY.to_bytes()))) + 10) * 10 * DIVISOR
-)  # cycles of the longest answer, and a little
-ANSWERED = 12 * 10 * DIVISOR  # cycles in which a short answer is sent
+LANES = 512
+FASTEST = 4  # cycles a bit, the least that a receiver reads
+SAMPLE = 2  # bytes
+MOST_CYCLES = 2047  # of a class
 
 
-def linked(script: list[bytes | int], *, cycles: int = 5, refuse: int = 0) -> list:
-    """What a link answers whose sample's class, the exclusive or of its bytes, comes `cycles` after it was accepted."""
-    dut = Link(IDENTITY, DIVISOR)
+class Named(Identity):
+    """An identity of a few bytes, flags and escapes among them, so that conversations are short."""
 
-    async def classifier(ctx):
-        ctx.set(dut.refuse, refuse)
-        value = 0
-        while True:
-            sample, payload, accepted, dropped = (
-                ctx.get(each) for each in (dut.samples.valid, dut.samples.payload, dut.accepted, dut.dropped)
-            )
-            assert not (accepted and dropped)
-            if sample:
-                value ^= payload
-            elif accepted:
-                await ctx.tick().repeat(cycles)
-                ctx.set(dut.classes.payload, value)
-                ctx.set(dut.classes.valid, 1)
-                await ctx.tick().until(dut.classes.ready)
-                ctx.set(dut.classes.valid, 0)
-            if accepted or dropped:
-                value = 0
-            await ctx.tick()
+    def to_bytes(self) -> bytes:
+        return bytes(range(0x60, 0x88))
 
-    return converse(dut, script, others=[classifier], after=LONG + cycles)
+
+IDENTITY = Named("", "", (8 * SAMPLE,), 0, 1, 8 * SAMPLE, 1, 9)
+IDENTIFIED = IDENTITY.to_bytes()
+
+
+class Classified(Elaboratable):
+    """A link whose sample's class, the exclusive or of its bytes, is offered `cycles` after it was accepted."""
+
+    def __init__(self, divisor: int):
+        self.link = Link(IDENTITY, divisor)
+        self.rx, self.tx = self.link.rx, self.link.tx
+        self.refuse = self.link.refuse
+        self.cycles = Signal(range(MOST_CYCLES + 1))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.link = link = self.link
+        value, result, wait, busy = Signal(8), Signal(8), Signal.like(self.cycles), Signal()
+        m.d.comb += [link.classes.valid.eq(busy & (wait == 0)), link.classes.payload.eq(result)]
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(link.classes.valid & link.classes.ready):
+            m.d.sync += busy.eq(0)
+        with m.If(link.samples.valid):
+            m.d.sync += value.eq(value ^ link.samples.payload)
+        with m.If(link.accepted | link.dropped):
+            m.d.sync += value.eq(0)
+        with m.If(link.accepted):
+            m.d.sync += [result.eq(value), wait.eq(self.cycles), busy.eq(1)]
+        return m
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """The synthesised link, in every lane."""
+    folder, component = tmp_path_factory.mktemp("link"), Classified(FASTEST)
+    ports = [component.rx, component.tx, component.refuse, component.cycles]
+    (folder / "top.il").write_text(rtlil.convert(component, ports=ports))
+    (folder / "top.ys").write_text("read_rtlil top.il\nsynth_ice40 -top top\nwrite_json top.json\n")
+    tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
+    return NetlistLine(Simulation(folder / "top.json", LANES), FASTEST)
+
+
+def long_answer(divisor: int) -> int:
+    """Cycles of the longest answer, and a little."""
+    return (len(request(Kind.IDENTIFY, 0, IDENTIFIED)) + 10) * byte_cycles(divisor)
+
+
+BYTE = byte_cycles(FASTEST)
+LONG = long_answer(FASTEST)
+ANSWERED = 16 * BYTE  # cycles in which a short answer is sent, escapes and all
+PAUSE = silence_cycles(FASTEST)
 
 
 def of_class(tag: int, sample: bytes) -> Frame:
@@ -57,166 +114,280 @@ def counters(tag: int, images: int, errors: int) -> Frame:
     return Frame(Kind.COUNTERS, tag, Counters(images, errors).to_bytes())
 
 
-def test_requests():
-    """Samples back to back; flags and escapes in them; counters of what was classified."""
-    samples = [b"\x7e\x7d", b"\x00\x00", b"\xff\x01", b"\x7d\x5e"]
+def identified(tag: int) -> Frame:
+    return Frame(Kind.IDENTIFY, tag, IDENTIFIED)
+
+
+SAMPLES = [b"\x7e\x7d", b"\x00\x00", b"\xff\x01", b"\x7d\x5e"]  # flags and escapes in them
+
+
+def requests(divisor: int) -> tuple[list, list]:
+    """A script and its answers: samples back to back, errors of several kinds, counters of what was classified."""
+    short = 16 * byte_cycles(divisor)
     script = [
         request(Kind.IDENTIFY, 7),
-        LONG,
-        *(request(Kind.CLASSIFY, tag, sample) for tag, sample in enumerate(samples)),
+        long_answer(divisor),
+        *(request(Kind.CLASSIFY, tag, sample) for tag, sample in enumerate(SAMPLES)),
+        short,
+        request(9, 4),
+        short,
+        request(Kind.CLASSIFY, 2, b"ab")[:-3] + b"\x7e",
+        request(Kind.COUNTERS, 15),
     ]
-    answers = linked([*script, ANSWERED, request(Kind.COUNTERS, 15)])
-    expected = [of_class(tag, sample) for tag, sample in enumerate(samples)]
-    assert answers == [Frame(Kind.IDENTIFY, 7, IDENTITY.to_bytes()), *expected, counters(15, len(samples), 0)]
+    classes = [of_class(tag, sample) for tag, sample in enumerate(SAMPLES)]
+    faults = [error(Fault.COMMAND, 4), error(Fault.CUT, 2)]
+    return script, [identified(7), *classes, *faults, counters(15, len(SAMPLES), 2)]
 
 
-@pytest.mark.parametrize(
-    ("bad", "fault", "tag"),
-    [
-        (request(9, 4), Fault.COMMAND, 4),
-        (request(0, 4), Fault.COMMAND, 4),
-        (request(Kind.CLASSIFY, 3, b"a"), Fault.LENGTH, 3),
-        (request(Kind.CLASSIFY, 3, b"abc"), Fault.LENGTH, 3),
-        (request(Kind.CLASSIFY, 3, bytes(2 + 256)), Fault.LENGTH, 3),
-        (request(Kind.IDENTIFY, 3, b"a"), Fault.LENGTH, 3),
-        (request(Kind.CLASSIFY, 2, b"ab")[:-3] + b"\x7e", Fault.CUT, 2),
-        (request(Kind.CLASSIFY, 2, b"ab")[:-1] + b"x\x7e", Fault.LENGTH, 2),
-        (request(Kind.CLASSIFY, 2, b"ab")[:-2] + b"x\x7e", Fault.CRC, 2),
-        (request(Kind.CLASSIFY, 2, b"ab").replace(b"a", b"c"), Fault.CRC, 2),
-        (b"\x7e\x7d\x7e", Fault.CUT, 0),
-        (b"\x7e" + b"noise, and more of it than any frame is long" + b"\x7e", Fault.COMMAND, ord("n") >> 4),
-    ],
-)
-def test_faults(bad, fault, tag):
+def test_requests(line):
+    script, expected = requests(FASTEST)
+    assert line.answers([script], LONG) == [expected]
+
+
+def test_requests_simulated():
+    """The same in Amaranth's simulator, at another rate."""
+    script, expected = requests(DIVISOR)
+    assert converse(Classified(DIVISOR), script, divisor=DIVISOR) == expected
+
+
+FAULTS = [
+    (request(9, 4), Fault.COMMAND, 4),
+    (request(0, 4), Fault.COMMAND, 4),
+    (request(Kind.CLASSIFY, 3, b"a"), Fault.LENGTH, 3),
+    (request(Kind.CLASSIFY, 3, b"abc"), Fault.LENGTH, 3),
+    (request(Kind.CLASSIFY, 3, bytes(2 + 256)), Fault.LENGTH, 3),
+    (request(Kind.IDENTIFY, 3, b"a"), Fault.LENGTH, 3),
+    (request(Kind.CLASSIFY, 2, b"ab")[:-3] + b"\x7e", Fault.CUT, 2),
+    (request(Kind.CLASSIFY, 2, b"ab")[:-1] + b"x\x7e", Fault.LENGTH, 2),
+    (request(Kind.CLASSIFY, 2, b"ab")[:-2] + b"x\x7e", Fault.CRC, 2),
+    (request(Kind.CLASSIFY, 2, b"ab").replace(b"a", b"c"), Fault.CRC, 2),
+    (b"\x7e\x7d\x7e", Fault.CUT, 0),
+    (b"\x7e" + b"noise, and more of it than any frame is long" + b"\x7e", Fault.COMMAND, ord("n") >> 4),
+]
+
+
+def test_faults(line):
     """An error with its code and tag, one more in the counter, and the next frame is read, right behind it or after a
     while.
     """
-    good = b"zy"
-    for pause in (1, ANSWERED):
-        answers = linked([bad, pause, request(Kind.CLASSIFY, 1, good), ANSWERED, request(Kind.COUNTERS)])
-        assert answers == [error(fault, tag), of_class(1, good), counters(0, 1, 1)]
+    good, cases = b"zy", list(itertools.product(FAULTS, (1, ANSWERED)))
+    scripts = [
+        [bad, pause, request(Kind.CLASSIFY, 1, good), ANSWERED, request(Kind.COUNTERS)] for (bad, _, _), pause in cases
+    ]
+    expected = [[error(fault, tag), of_class(1, good), counters(0, 1, 1)] for (_, fault, tag), _ in cases]
+    assert line.answers(scripts, LONG) == expected
 
 
-def test_silence():
+def ref_answers(verdicts: Iterable[Verdict]) -> list[Frame]:
+    """What is answered to frames of which each comes when no answer waits, apart from COUNTERS."""
+    found = []
+    for each in verdicts:
+        match each.kind if not each.fault else Kind.ERROR:
+            case Kind.ERROR:
+                found.append(error(each.fault, each.tag))
+            case Kind.IDENTIFY:
+                found.append(identified(each.tag))
+            case Kind.CLASSIFY:
+                found.append(of_class(each.tag, each.payload))
+    return found
+
+
+def test_every_header(line):
+    """Every kind with every tag, without a payload and with one of a sample's length."""
+    asked = [request(head & 15, head >> 4, payload) for payload in (b"", b"ab") for head in range(256)]
+    asked = [each for each in asked if not any(found.kind == Kind.COUNTERS for found in ref_verdicts(each, SAMPLE))]
+    assert len(asked) == 2 * 256 - TAGS
+    assert line.answers([[each] for each in asked], LONG) == [ref_answers(ref_verdicts(each, SAMPLE)) for each in asked]
+
+
+def test_every_byte_changed(line):
+    """A request of which one byte is another is refused, whichever byte and whichever other."""
+    good = request(Kind.CLASSIFY, 9, b"}c")
+    bad = [
+        bytes(byte ^ change * (index == place) for index, byte in enumerate(good))
+        for place in range(1, len(good) - 1)
+        for change in range(1, 256)
+    ]
+    expected = [ref_answers(ref_verdicts(each, SAMPLE)) for each in bad]
+    assert {answer.kind for each in expected for answer in each} == {Kind.ERROR}
+    assert line.answers([[each] for each in bad], 3 * ANSWERED) == expected
+
+
+def test_silence(line):
     """A frame that stops is answered after a while; a pause between frames is not."""
-    cut = request(Kind.CLASSIFY, 6, b"ab")[:-3]
-    assert linked([cut, PAUSE + ANSWERED, request(Kind.CLASSIFY, 1, b"ab")]) == [
-        error(Fault.CUT, 6),
-        of_class(1, b"ab"),
+    cut, good = request(Kind.CLASSIFY, 6, b"ab")[:-3], request(Kind.CLASSIFY, 1, b"ab")
+    scripts = [
+        [cut, PAUSE + ANSWERED, good],
+        [good, PAUSE + ANSWERED, request(Kind.COUNTERS)],
+        # the next power of two after so many byte times, and then a byte that is still of the frame
+        [cut, PAUSE - 2 * BYTE, request(Kind.CLASSIFY, 6, b"ab")[-3:], ANSWERED, request(Kind.COUNTERS)],
     ]
-    assert linked([request(Kind.CLASSIFY, 1, b"ab"), PAUSE + ANSWERED, request(Kind.COUNTERS)])[1:] == [
-        counters(0, 1, 0)
+    assert line.answers(scripts, LONG) == [
+        [error(Fault.CUT, 6), of_class(1, b"ab")],
+        [of_class(1, b"ab"), counters(0, 1, 0)],
+        [of_class(6, b"ab"), counters(0, 1, 0)],
     ]
 
 
-def test_busy():
+def test_busy(line):
     """A sample that comes while one is classified is refused, and that one's class is answered."""
     script = [request(Kind.CLASSIFY, 1, b"ab"), request(Kind.CLASSIFY, 2, b"cd"), request(Kind.CLASSIFY, 3, b"ef")]
-    after = [12 * ANSWERED, request(Kind.CLASSIFY, 4, b"gh"), ANSWERED]
-    answers = linked([*script, *after], cycles=10 * ANSWERED)
-    assert answers == [error(Fault.BUSY, 2), error(Fault.BUSY, 3), of_class(1, b"ab"), of_class(4, b"gh")]
+    script += [MOST_CYCLES + ANSWERED, request(Kind.CLASSIFY, 4, b"gh"), ANSWERED]
+    expected = [error(Fault.BUSY, 2), error(Fault.BUSY, 3), of_class(1, b"ab"), of_class(4, b"gh")]
+    assert line.answers([script], MOST_CYCLES + LONG, cycles=MOST_CYCLES) == [expected]
 
 
-def test_answers_wait():
+def test_answers_wait(line):
     """While a long answer goes out a class and a reply wait; an error makes up for a further reply, and a request
     displaces an error.
     """
-    first, identify = request(Kind.IDENTIFY, 1), Frame(Kind.IDENTIFY, 1, IDENTITY.to_bytes())
-    script = [first, request(Kind.CLASSIFY, 2, b"ab"), request(Kind.COUNTERS, 3), request(Kind.COUNTERS, 4), LONG]
-    assert linked(script) == [identify, of_class(2, b"ab"), counters(3, 1, 1), error(Fault.BUSY)]
-    script = [first, request(9, 2), request(Kind.COUNTERS, 3), LONG, request(Kind.COUNTERS, 5)]
-    assert linked(script) == [identify, counters(3, 0, 1), error(Fault.BUSY), counters(5, 0, 1)]
+    first = request(Kind.IDENTIFY, 1)
+    waits = [first, request(Kind.CLASSIFY, 2, b"ab"), request(Kind.COUNTERS, 3), request(Kind.COUNTERS, 4), LONG]
+    displaces = [first, request(9, 2), request(Kind.COUNTERS, 3), LONG, request(Kind.COUNTERS, 5)]
+    assert line.answers([waits, displaces], LONG) == [
+        [identified(1), of_class(2, b"ab"), counters(3, 1, 1), error(Fault.BUSY)],
+        [identified(1), counters(3, 0, 1), error(Fault.BUSY), counters(5, 0, 1)],
+    ]
 
 
-@pytest.mark.parametrize("fault", [Fault.WEIGHTS, Fault.LOADING, Fault.BUSY])
-def test_refused(fault):
+def test_refused(line):
     """Samples only."""
-    answers = linked([request(Kind.CLASSIFY, 2, b"ab"), ANSWERED, request(Kind.COUNTERS, 1)], refuse=fault)
-    assert answers == [error(fault, 2), counters(1, 0, 1)]
+    faults = [Fault.WEIGHTS, Fault.LOADING, Fault.BUSY]
+    script = [request(Kind.CLASSIFY, 2, b"ab"), ANSWERED, request(Kind.COUNTERS, 1)]
+    expected = [[error(fault, 2), counters(1, 0, 1)] for fault in faults]
+    assert line.answers([script] * len(faults), LONG, refuse=faults) == expected
 
 
-class Bench:
-    """One simulation of a board design for all streams of bytes, with as few cycles a bit as it reads."""
+LAST = 11  # tag of the last request of all
 
-    DIVISOR = 4
 
-    def __init__(self) -> None:
-        self.dut = Classifier(Mapping.unrolled(NETWORK), self.DIVISOR, 2)
-        self.script: list[bytes] = []
-        self.decoder, self.answers = Decoder(), []
-        self.idle = 0  # cycles since the last byte of an answer
-        self.simulator = Simulator(self.dut)
-        self.simulator.add_clock(1e-6)
-        self.simulator.add_testbench(self.sender)
-        self.simulator.add_testbench(self.receiver, background=True)
+class Conversation:
+    """Any bytes, a request right behind them, or after a while where they hold requests, and at last the counters."""
 
-    async def sender(self, ctx):
-        while True:
-            await ctx.tick()
-            for each in self.script:
-                await send(ctx, self.dut.rx, each, self.DIVISOR)
-                if any(isinstance(found, Frame) for found in Decoder().feed(each)):
-                    await self.until_idle(ctx)
-            self.script = []
+    def __init__(self, rng: random.Random, stream: bytes):
+        self.stream, self.refuse, self.cycles = stream, rng.choice([0] * 9 + [Fault.LOADING]), 0
+        self.kind, self.tag = rng.choice([Kind.IDENTIFY, Kind.CLASSIFY, Kind.COUNTERS]), rng.randrange(TAGS)
+        self.sample = rng.choice([rng.randbytes(SAMPLE), bytes(rng.choices([FLAG, ESCAPE], k=SAMPLE))])
+        self.asked = request(self.kind, self.tag, self.sample if self.kind == Kind.CLASSIFY else b"")
+        self.verdicts = ref_verdicts(stream + self.asked, SAMPLE)
+        self.quiet = rng.randrange(4) > 0  # whether the request comes when nothing else is to be answered
+        before = any(not each.fault for each in ref_verdicts(stream + bytes([FLAG]), SAMPLE))
+        if not self.quiet:
+            self.cycles = rng.choice([0, rng.randrange(20), rng.randrange(MOST_CYCLES + 1)])
+        pause = 2 * LONG + 2 * ANSWERED if self.quiet and before else rng.randrange(FASTEST)
+        self.script = [
+            stream,
+            pause,
+            self.asked,
+            MOST_CYCLES * (self.cycles > 0) + 2 * LONG + 2 * ANSWERED,
+            request(Kind.COUNTERS, LAST),
+        ]
 
-    async def until_idle(self, ctx):
-        self.idle = 0
-        while self.idle < 30 * self.DIVISOR:
-            await ctx.tick()
+    def wrong(self, answers: Sequence[Frame | Damage]) -> str:
+        """What is wrong with its answers, or nothing."""
+        if any(isinstance(each, Damage) for each in answers) or not answers:
+            return "an answer is no frame"
+        *found, last = (each for each in answers if isinstance(each, Frame))
+        if (last.kind, last.tag) != (Kind.COUNTERS, LAST):
+            return "the last request is not answered"
+        by_kind = {kind: [each for each in found if each.kind == kind] for kind in Kind}
+        return self._wrong_frames(by_kind) or self._wrong_counters(by_kind, Counters.from_bytes(last.payload))
 
-    async def receiver(self, ctx):
-        """As `simulated_board.receive`, in single ticks, so that it can be left at any time."""
-        while True:
-            await ctx.tick()
-            self.idle += 1
-            if not ctx.get(self.dut.tx):
-                byte = 0
-                for place in range(8):
-                    for _ in range(self.DIVISOR + (place == 0) * self.DIVISOR // 2):
-                        await ctx.tick()
-                    byte |= ctx.get(self.dut.tx) << place
-                for _ in range(self.DIVISOR):
-                    await ctx.tick()
-                self.answers += self.decoder.feed(bytes([byte]))
-                self.idle = 0
+    def _wrong_frames(self, by_kind: dict[Kind, list[Frame]]) -> str:
+        good = {kind: [each for each in self.verdicts if not each.fault and each.kind == kind] for kind in Kind}
+        samples = [] if self.refuse else [of_class(each.tag, each.payload) for each in good[Kind.CLASSIFY]]
+        if not in_order(by_kind[Kind.CLASSIFY], samples):
+            return "a class is not that of a sample"
+        if not in_order(by_kind[Kind.IDENTIFY], [identified(each.tag) for each in good[Kind.IDENTIFY]]):
+            return "an identity is not asked for"
+        if not in_order([each.tag for each in by_kind[Kind.COUNTERS]], [each.tag for each in good[Kind.COUNTERS]]):
+            return "counters are not asked for"
+        # an error is that of a frame, or a sample's that is refused, or makes up for another
+        excuses = [error(each.fault or self.refuse or Fault.BUSY, each.tag) for each in self.verdicts]
+        if not in_order([each for each in by_kind[Kind.ERROR] if each != error(Fault.BUSY)], excuses):
+            return "an error is not that of a frame"
+        refused = self.refuse and self.kind == Kind.CLASSIFY
+        answered = by_kind[self.kind][-1:] == [self.answer] or self.kind == Kind.COUNTERS
+        if self.quiet and not refused and not answered:
+            return f"the request's answer is not {self.answer}"
+        return ""
 
-    def answers_to(self, *script: bytes) -> list:
-        self.script, self.answers = list(script), []
-        while self.script:
-            self.simulator.advance()
-        return self.answers
+    @property
+    def answer(self) -> Frame:
+        """That of the request, where it is accepted and not for the counters."""
+        return identified(self.tag) if self.kind == Kind.IDENTIFY else of_class(self.tag, self.sample)
+
+    def _wrong_counters(self, by_kind: dict[Kind, list[Frame]], last: Counters) -> str:
+        """Every frame is an image, answered with something else, or an error."""
+        every = [Counters.from_bytes(each.payload) for each in by_kind[Kind.COUNTERS]] + [last]
+        if any(before.images > after.images or before.errors > after.errors for before, after in pairwise(every)):
+            return "counters go down"
+        if self.quiet and self.kind == Kind.COUNTERS and every[-2:] != [last, last]:
+            return "counters change while nothing comes"
+        replies = len(by_kind[Kind.IDENTIFY]) + len(by_kind[Kind.COUNTERS])
+        if last.images != len(by_kind[Kind.CLASSIFY]):
+            return f"{last.images} images are counted"
+        if last.errors != len(self.verdicts) - last.images - replies:
+            return f"{last.errors} errors are counted"
+        return ""
+
+
+def in_order(some: Sequence, every: Sequence) -> bool:
+    """Whether `some` are left where others of `every` are left out."""
+    rest = iter(every)
+    return all(each in rest for each in some)
+
+
+HARD = [b"\x7e" * 20, b"\x7d" * 20, b"\x7d\x7e" * 10, request(Kind.CLASSIFY, 0, b"ab")[:-4], request(Kind.IDENTIFY) * 6]
+
+
+def conversations(count: int) -> list[Conversation]:
+    rng, streams = random.Random(8), random_streams(7, SAMPLE)
+    return [Conversation(rng, stream) for stream in itertools.islice(itertools.chain(HARD, streams), count)]
+
+
+def complaints(asked: Sequence[Conversation], answers: Sequence[Sequence[Frame | Damage]]) -> list[tuple]:
+    """What is wrong with answers, the shortest stream first."""
+    judged = [(each.wrong(found), each.stream, each.asked, found) for each, found in zip(asked, answers, strict=True)]
+    return sorted((each for each in judged if each[0]), key=lambda each: len(each[1]))
 
 
 @pytest.fixture(scope="module")
-def bench():
-    return Bench()
+def conversed(line):
+    asked = conversations(12 * LANES)
+    after = LONG + ANSWERED
+    return asked, line.answers(
+        [each.script for each in asked],
+        after,
+        cycles=[each.cycles for each in asked],
+        refuse=[each.refuse for each in asked],
+    )
 
 
-REQUESTS = st.one_of(
-    st.just((Kind.IDENTIFY, None)),
-    st.just((Kind.COUNTERS, None)),
-    st.lists(st.booleans(), min_size=NETWORK.core_bits, max_size=NETWORK.core_bits).map(
-        lambda bits: (Kind.CLASSIFY, bits)
-    ),
-)
-
-
-@settings(max_examples=1000, deadline=None, phases=[Phase.explicit, Phase.generate])
-@example(b"\x7e" * 20, (Kind.IDENTIFY, None), 3)
-@example(request(Kind.CLASSIFY, 0, b"ab")[:-4], (Kind.CLASSIFY, [True] * 13), 5)
-@given(streams(SAMPLE), REQUESTS, st.integers(0, 15))
-def test_any_bytes_then_a_request(bench, stream, asked, tag):
+def test_any_bytes_then_a_request(conversed):
     """Whatever came before, a request right behind it is answered correctly, or after the answers where what came held
-    requests.
+    requests; and every frame is classified, answered or counted as an error.
     """
-    kind, bits = asked
-    payload = b"" if bits is None else pack_sample(np.array(bits), 1)
-    answers = bench.answers_to(stream, request(kind, tag, payload))
-    (answer,) = [each for each in answers if (each.kind, each.tag) == (kind, tag)][-1:]
-    if kind == Kind.IDENTIFY:
-        assert Identity.from_bytes(answer.payload) == IDENTITY
-    elif kind == Kind.CLASSIFY:
-        assert answer.payload[0] == NETWORK.evaluate_bits(np.array([bits]))[0]
-    else:
-        assert Counters.from_bytes(answer.payload)
-    assert all(isinstance(each, Frame) for each in answers)
+    asked, answers = conversed
+    assert complaints(asked, answers)[:1] == []
+    kinds = Counter(answer.kind for each in answers for answer in each)
+    faults = {Fault(answer.payload[0]) for each in answers for answer in each if answer.kind == Kind.ERROR}
+    assert min(kinds.values()) > 1000 and set(kinds) == set(Kind) and faults == {*Fault} - {Fault.WEIGHTS}
+
+
+CHANGES = {
+    "left out": lambda frame: [],
+    "said twice": lambda frame: [frame, frame],
+    "another tag": lambda frame: [Frame(frame.kind, frame.tag ^ 8, frame.payload)],
+    "another payload": lambda frame: [Frame(frame.kind, frame.tag, bytes([frame.payload[0] ^ 64]) + frame.payload[1:])],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_wrong_answer_is_found(conversed, change):
+    """Any answer to a request, in any of 200 conversations."""
+    asked, answers = ([*each[:200]] for each in conversed)
+    for lane, found in enumerate(answers):
+        at = random.Random(lane).choice([place for place, each in enumerate(found) if each.kind != Kind.ERROR])
+        answers[lane] = [*found[:at], *CHANGES[change](found[at]), *found[at + 1 :]]
+    assert len(complaints(asked, answers)) == len(asked)
