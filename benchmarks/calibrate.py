@@ -8,7 +8,6 @@ about ten minutes.
 import argparse
 import sys
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from amaranth import *
@@ -17,8 +16,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.vendor import LatticeICE40Platform
 from scipy.optimize import nnls
 
+from benchmarks.bench import delay_ns, synthesise
 from benchmarks.common import write_result
-from benchmarks.placing import place, synthesise
 from logicnn.commands.command import guarded
 from logicnn.gateware.wires import KEEP
 from logicnn.resources import DEVICES, Device
@@ -78,10 +77,9 @@ def measure(ladder: tuple[int, int, int], device: Device, folder: Path) -> dict:
     """Median placed delay of a ladder."""
     levels, additions, bits = ladder
     netlist = synthesise(Ladder(levels, additions, bits), device, folder)
-    into = netlist.places_of_registers("taken")
     target = 1000 / (device.register_ns + device.level_ns * max(levels, 2 * additions))
-    delays = [place(device, folder, seed, target).delay_into(into) for seed in SEEDS]
-    return {"levels": levels, "additions": additions, "carry_bits": bits, "delay_ns": round(median(delays), 3)}
+    delay = delay_ns(netlist, device, folder, SEEDS, target)
+    return {"levels": levels, "additions": additions, "carry_bits": bits, "delay_ns": round(delay, 3)}
 
 
 def fitted(rows: list[dict]) -> dict[str, float]:

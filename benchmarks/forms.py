@@ -13,7 +13,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from benchmarks.placing import PLATFORMS
+from benchmarks.bench import PLATFORMS
 from benchmarks.vectors import as_bits, check, random_words, widths_of
 from logicnn.arithmetic.adders import AdderGraph
 from logicnn.errors import LogicnnError

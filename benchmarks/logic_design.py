@@ -25,15 +25,14 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from benchmarks.bench import checked, place, synthesise, toggles
 from benchmarks.common import NETWORKS, RESULTS, finished, write_result
 from benchmarks.gates import transistors
-from benchmarks.placing import place, synthesise
 from benchmarks.plots import pyplot, save
-from benchmarks.vectors import as_bits, check, widths_of
+from benchmarks.vectors import as_bits, widths_of
 from logicnn.arithmetic.retiming import Pipeline
 from logicnn.arithmetic.sharing import optimise, without_sharing
 from logicnn.arithmetic.slices import Datapath, Slices
-from logicnn.bits import pack
 from logicnn.commands.command import guarded
 from logicnn.data import datasets, fibre
 from logicnn.engines.embedded import Optimiser, computes, datapath_of, layer_ends, pipelined
@@ -127,33 +126,31 @@ def plain(network: Network, x: np.ndarray, folder: Path) -> dict[str, int]:
     for index, (layer, given, value) in enumerate(layer_inputs(network, x[:ACTIVE])):
         neuron = PlainNeuron(given.interval)
         netlist = synthesise(neuron, DEVICE, folder / f"plain{index}", "-nodsp")
-        nets, wanted = netlist.nets("held"), netlist.next_of_registers("taken")
         kept = np.argwhere(layer.weights)
-        toggles = 0.0
+        toggled = 0.0
         for _ in range(DRAWS):
             rows, columns = kept[rng.choice(len(kept), INPUTS)].T
             weights, seen = layer.weights[rows, columns].astype(np.int64), value[:, columns]
-            check(netlist, nets, wanted, neuron.given(seen, weights), neuron.evaluate(seen, weights))
-            packed = dict(zip(nets, pack(neuron.given(seen, weights)), strict=True))
-            toggles += netlist.activity(packed, wanted, len(seen)) / (len(seen) - 1) / DRAWS
+            given_bits = neuron.given(seen, weights)
+            checked(netlist, given_bits, neuron.evaluate(seen, weights))
+            toggled += toggles(netlist, given_bits) / DRAWS
         gates = transistors({"neuron": PlainNeuron(given.interval)}, folder / f"plain{index}" / "gates")["neuron"]
         each = np.count_nonzero(layer.weights) / INPUTS
         totals["cells"] += each * netlist.logic_cells
-        totals["toggles"] += each * toggles
+        totals["toggles"] += each * toggled
         totals["transistors"] += each * gates
     return {name: round(value) for name, value in totals.items()}
 
 
-def checked(netlist: Netlist, datapath: Datapath, samples: np.ndarray) -> int:
+def compared(netlist: Netlist, datapath: Datapath, samples: np.ndarray) -> int:
     """The netlist against the datapath, block by block; returns how many vectors, raises `CheckFailed` at the first
     difference.
     """
-    given, wanted = netlist.nets("held"), netlist.next_of_registers("taken")
     total = 0
     for start in range(0, len(samples), BLOCK):
         part = samples[start : start + BLOCK]
         expected = as_bits(datapath.evaluate(part), widths_of(datapath.outputs))
-        total += check(netlist, given, wanted, as_bits(part, widths_of(datapath.inputs)), expected)
+        total += checked(netlist, as_bits(part, widths_of(datapath.inputs)), expected)
     return total
 
 
@@ -164,14 +161,12 @@ def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path, place
     slices, pipeline = made
     datapath = slices.datapath
     netlist = synthesise(PipelinedDatapath(slices, pipeline.stages), DEVICE, folder)
-    vectors = checked(netlist, datapath, samples)
+    vectors = compared(netlist, datapath, samples)
     active = as_bits(samples[:ACTIVE], widths_of(datapath.inputs))
-    given = dict(zip(netlist.nets("held"), pack(active), strict=True))
-    toggles = netlist.activity(given, netlist.next_of_registers("taken"), len(active)) / (len(active) - 1)
     logic = PipelinedDatapath(slices, [0] * len(slices.vertices))
     row = {
         "cells": netlist.logic_cells,
-        "toggles": round(toggles),
+        "toggles": round(toggles(netlist, active)),
         "transistors": transistors({"logic": logic}, folder / "gates")["logic"],
         "register_bits": pipeline.register_bits,
         "pipeline_stages": pipeline.latency,
@@ -183,7 +178,7 @@ def form(made: tuple[Slices, Pipeline], samples: np.ndarray, folder: Path, place
     return row
 
 
-def compared(network: Network, samples: np.ndarray) -> None:
+def same_network(network: Network, samples: np.ndarray) -> None:
     """The additions of a network, nothing shared, against the network itself."""
     datapath, body = datapath_of(network, 0, without_sharing), Network(network.input, network.layers[:-1])
     for start in range(0, len(samples), BLOCK):
@@ -203,7 +198,7 @@ def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
     data = datasets.load(proposed.dataset, data_dir)
     x = proposed.encoded_words(data.test.x)
     for network, count in ((quantised, CHECKED), (constants, CHECKED), (proposed, len(x))):
-        compared(network, data.test.x[:count])
+        same_network(network, data.test.x[:count])
 
     @cache
     def ends(network: Network, optimiser: Optimiser) -> tuple[Slices, Pipeline]:
@@ -249,12 +244,12 @@ def swept(name: str, count: int, folder: Path, data_dir: str | None) -> dict[str
     network = load(NETWORKS / f"{name}-{count}.lnn")
     data = datasets.load(network.dataset, data_dir)
 
-    compared(network, data.test.x[:CHECKED])
+    same_network(network, data.test.x[:CHECKED])
 
     def measured(of: Path) -> dict[str, Any]:
         made = layer_ends(datapath_of(network, 0), DEVICE)
         netlist = synthesise(PipelinedDatapath(made[0], made[1].stages), DEVICE, of)
-        vectors = checked(netlist, made[0].datapath, network.encoded_words(data.test.x[:CHECKED]))
+        vectors = compared(netlist, made[0].datapath, network.encoded_words(data.test.x[:CHECKED]))
         return {"cells": netlist.logic_cells, "vectors": vectors}
 
     of = folder / f"{name}-{count}-{network.digest()[:12]}"

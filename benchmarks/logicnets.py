@@ -22,10 +22,10 @@ from amaranth import *
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.bench import checked, synthesise
 from benchmarks.common import RESULTS, finished, write_result
-from benchmarks.placing import synthesise
 from benchmarks.plots import pyplot, save
-from benchmarks.vectors import as_bits, check, widths_of
+from benchmarks.vectors import as_bits, widths_of
 from logicnn.arithmetic.slices import Slices
 from logicnn.arithmetic.weight_costs import selected
 from logicnn.bits import from_words
@@ -182,13 +182,9 @@ def table_network(case: Tables, data: Dataset, folder: Path) -> dict[str, Any]:
     netlist = synthesise(TableNet(layers), DEVICE, folder)
     with torch.no_grad():
         scores = net(torch.from_numpy(test[:CHECKED]).float()).numpy().astype(np.int64)
-    vectors = _checked(netlist, from_words(test[:CHECKED].astype(np.int64), case.bits), from_words(scores, 4))
+    vectors = checked(netlist, from_words(test[:CHECKED].astype(np.int64), case.bits), from_words(scores, 4))
     accuracy = float(np.mean(integer.decide(net, test) == data.test.y))
     return {"hidden": list(case.hidden), "bits": case.bits, "fan_in": case.fan_in} | _row(netlist, accuracy, vectors)
-
-
-def _checked(netlist: Netlist, given: np.ndarray, expected: np.ndarray) -> int:
-    return check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), given, expected)
 
 
 def _row(netlist: Netlist, accuracy: float, vectors: int) -> dict[str, Any]:
@@ -246,7 +242,7 @@ def word_network(case: Words, data: Dataset, folder: Path) -> dict[str, Any]:
     slices = Slices(datapath, 64)
     netlist = synthesise(PipelinedDatapath(slices, [0] * len(slices.vertices)), DEVICE, folder)
     some = test[:CHECKED].astype(np.int64)
-    vectors = _checked(
+    vectors = checked(
         netlist,
         as_bits(some, widths_of(datapath.inputs)),
         as_bits(datapath.evaluate(some), widths_of(datapath.outputs)),

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import NETWORKS, RESULTS, rounded, write_result
-from benchmarks.harness import place_layer
 from benchmarks.plots import pyplot, save
-from logicnn import load
+from benchmarks.popcount import place_form, random_layer
+from logicnn import gateware, load
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
@@ -37,6 +37,7 @@ from logicnn.flow.sources import TOP
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import BinaryDense, Network
 from logicnn.network.files import SHIPPED
+from logicnn.resources import DEVICES
 
 BOARDS = ("icebreaker", "ice40_hx8k_b_evn", "ulx3s")
 MAIN = "mnist-bnn"
@@ -78,6 +79,16 @@ def place(network: Network, board: str, options: Options) -> dict | None:
     row = placed_row(network, report) | {"seed": report.placement.seed}
     print(json.dumps(row), flush=True)
     return row
+
+
+def popcount_layer(inputs: int, neurons: int, folder: Path) -> dict:
+    """A dense layer of random -1 and +1 weights by itself, its neurons separate: LUT4 a synapse, and the delay.
+
+    The neurons read the same inputs, so that they share sum bits, which a sign only inverts.
+    """
+    layer, device = random_layer(neurons, inputs, 1.0), DEVICES["iCE40UP5K"]
+    row = place_form(layer, gateware.BinaryDense(layer), device, folder, (SEED,))
+    return {"device": device.name, "inputs": inputs, "neurons": neurons} | row
 
 
 def default_script_lut4(folder: Path) -> int:
@@ -174,7 +185,7 @@ def main() -> None:
     best = max(below, key=lambda row: (row["accuracy"], -row["delay_ns"])) if below else None
     baseline = trained["baseline"]
     main_row = next(row for row in rows if row["network"] == MAIN)
-    layer = place_layer(inputs=127, neurons=4, seed=SEED, folder=given.output / "popcount")
+    layer = popcount_layer(127, 4, given.output / "popcount")
     unpruned = round(layer["lut4_per_synapse"] * baseline["binarized_bits"])
     show(rows + fast, baseline, unpruned)
     plot(rows, baseline["float_accuracy"], RESULTS / "payra")

@@ -8,20 +8,19 @@ hour; finished rows are kept in the output folder.
 import argparse
 import sys
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 from amaranth.lib import wiring
 
+from benchmarks.bench import checked, delay_ns, own_luts, synthesise
 from benchmarks.common import finished, write_result
-from benchmarks.placing import place, synthesise
-from benchmarks.vectors import check, random_words
+from benchmarks.vectors import random_words
 from logicnn import gateware
 from logicnn.arithmetic.popcounts import share_popcounts
 from logicnn.commands.command import guarded
 from logicnn.network import BIT, Activations, BinaryDense, Network, Threshold
-from logicnn.resources import DEVICES
+from logicnn.resources import DEVICES, Device
 
 SEED = 1
 SEEDS = (1, 2, 3)
@@ -38,26 +37,23 @@ def random_layer(neurons: int, inputs: int, density: float) -> BinaryDense:
     return BinaryDense(weights, Threshold(np.count_nonzero(weights, axis=1) // 2 + 1))
 
 
-def place_form(layer: BinaryDense, component: wiring.Component, folder: Path, seeds: tuple[int, ...]) -> dict[str, Any]:
+def place_form(
+    layer: BinaryDense, component: wiring.Component, device: Device, folder: Path, seeds: tuple[int, ...]
+) -> dict[str, Any]:
     """LUT4, logic cells and placed delay (None: too large) of a form of a layer, its netlist checked against the
     network.
     """
     inputs = layer.weights.shape[1]
-    netlist = synthesise(component, DEVICE, folder)
+    netlist = synthesise(component, device, folder)
     x = random_words([BIT] * inputs, SEED)
     expected = Network(Activations((inputs,), BIT), [layer], "layer").evaluate(x).astype(bool)
-    vectors = check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), x.astype(bool), expected)
-    folded = len(layer.weights)  # the bench's own LUTs: the parity of the outputs, four at a time
-    bench = 0
-    while folded > 1:
-        folded = -(-folded // 4)
-        bench += folded
+    vectors = checked(netlist, x.astype(bool), expected)
+    bench = own_luts(len(layer.weights))
     lut4 = netlist.cells["SB_LUT4"] - bench
     cells = netlist.logic_cells - bench
     delay = None
-    if netlist.logic_cells + 2 * inputs < FULL * DEVICE.capacity.logic_cells:
-        into = netlist.places_of_registers("taken")
-        delay = round(median(place(DEVICE, folder, seed, 1000 / 15).delay_into(into) for seed in seeds), 2)
+    if netlist.logic_cells + 2 * inputs < FULL * device.capacity.logic_cells:
+        delay = round(delay_ns(netlist, device, folder, seeds, 1000 / 15), 2)
     synapses = int(np.count_nonzero(layer.weights))
     return {
         "lut4": lut4,
@@ -82,8 +78,8 @@ def measure(neurons: int, inputs: int, density: float, folder: Path) -> dict[str
         "synapses": int(np.count_nonzero(layer.weights)),
         "estimated_lut4": shared.lut4,
         "estimated_logic_cells": shared.logic_cells,
-        "shared": place_form(layer, gateware.SharedThresholds(shared), folder / "shared", seeds),
-        "separate": place_form(layer, gateware.BinaryDense(layer), folder / "separate", seeds),
+        "shared": place_form(layer, gateware.SharedThresholds(shared), DEVICE, folder / "shared", seeds),
+        "separate": place_form(layer, gateware.BinaryDense(layer), DEVICE, folder / "separate", seeds),
     }
 
 

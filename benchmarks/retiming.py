@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.bench import checked, place, synthesise
 from benchmarks.common import RESULTS, finished, write_result
 from benchmarks.forms import range_of
-from benchmarks.placing import place, synthesise
 from benchmarks.plots import pyplot, save
-from benchmarks.vectors import as_bits, check, random_words, widths_of
+from benchmarks.vectors import as_bits, random_words, widths_of
 from logicnn.arithmetic.retiming import Pipeline, as_placed, least_latency, retime, soonest
 from logicnn.arithmetic.sharing import optimise
 from logicnn.arithmetic.slices import Datapath, Rectifier, Slices, layer_end_stages
@@ -83,7 +83,7 @@ def placed(
             as_bits(x, widths_of(datapath.inputs)),
             as_bits(datapath.evaluate(x), widths_of(datapath.outputs)),
         )
-        vectors = check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), given, expected)
+        vectors = checked(netlist, given, expected)
     clocks = [place(device, folder, seed, 1000 / pipeline.period_ns).clock()[0] for seed in seeds]
     return {
         "pipeline_stages": pipeline.latency,

@@ -17,10 +17,10 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from benchmarks.bench import checked, own_luts, place, synthesise
 from benchmarks.common import RESULTS, finished, write_result
-from benchmarks.placing import place, synthesise
 from benchmarks.plots import pyplot, save
-from benchmarks.vectors import as_bits, check
+from benchmarks.vectors import as_bits
 from logicnn.commands.command import guarded
 from logicnn.engines.sparse.selectors import Selection
 from logicnn.errors import CheckFailed
@@ -70,18 +70,9 @@ class Flat(wiring.Component):
         return m
 
 
-def parity_luts(bits: int) -> int:
-    """Of the bench around the component: a LUT for every two to four bits, level by level."""
-    total = 0
-    while bits > 1:
-        total += bits // 4 + (bits % 4 > 1)
-        bits = -(-bits // 4)
-    return total
-
-
 def luts(netlist: Netlist, device: Device, outputs: int) -> int:
     """LUT4, those of carry chains included, without the bench's."""
-    return netlist.cells[LUT4[device.family]] + 2 * netlist.cells["CCU2C"] - parity_luts(outputs)
+    return netlist.cells[LUT4[device.family]] + 2 * netlist.cells["CCU2C"] - own_luts(outputs)
 
 
 def selector(sets: int, patterns: int, keep: int, width: int, device: Device, folder: Path) -> dict[str, Any]:
@@ -94,7 +85,7 @@ def selector(sets: int, patterns: int, keep: int, width: int, device: Device, fo
     positions = np.array([chosen.numbers[int(each)] for each in numbers])
     given = np.concatenate([as_bits(window, [width] * SIZE), as_bits(numbers[:, None], [chosen.number_bits])], axis=1)
     expected = as_bits(np.take_along_axis(window, positions, axis=1), [width] * keep)
-    vectors = check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), given, expected)
+    vectors = checked(netlist, given, expected)
     return {
         "device": device.name,
         "sets": sets,

@@ -1,23 +1,27 @@
-"""A piece of logic between registers, synthesised and placed by itself: what it costs and how fast it is without a
+"""A component between registers, synthesised, checked and placed by itself: what it costs and how fast it is without a
 design around it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from statistics import median
 
+import numpy as np
 from amaranth import *
 from amaranth.back import rtlil
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
+from benchmarks.vectors import check
+from logicnn.bits import pack
 from logicnn.flow import tools
 from logicnn.flow.timing import Placed
 from logicnn.gateware.wires import KEEP
 from logicnn.netlist.netlist import Netlist
 from logicnn.resources import Device, Family
 
-__all__ = ["PLATFORMS", "Bench", "place", "synthesise"]
+__all__ = ["PLATFORMS", "Bench", "checked", "delay_ns", "own_luts", "place", "synthesise", "toggles"]
 
 PLATFORMS = {"iCE40UP5K": ICEBreakerPlatform, "iCE40HX8K": ICE40HX8KBEVNPlatform, "LFE5U-85F": ULX3S_85F_Platform}
 NEXTPNR = {
@@ -71,6 +75,15 @@ class Bench(Elaboratable):
         return m
 
 
+def own_luts(outputs: int) -> int:
+    """LUTs of the bench itself around a component of so many output bits: one for every two to four, level by level."""
+    total = 0
+    while outputs > 1:
+        total += outputs // 4 + (outputs % 4 > 1)
+        outputs = -(-outputs // 4)
+    return total
+
+
 def synthesise(component, device: Device, folder: Path, options: str = "", before: str = "") -> Netlist:
     """The bench of a component as a netlist, by the default flow of its family; `options` and commands `before` it for
     comparisons only.
@@ -86,6 +99,21 @@ def synthesise(component, device: Device, folder: Path, options: str = "", befor
     )
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
     return Netlist(folder / "top.json")
+
+
+def checked(
+    netlist: Netlist, given: np.ndarray, expected: np.ndarray
+) -> int:  # (samples, bits) bool, of `i` and of `o`
+    """Compares what the component's logic computes; returns how many vectors, raises `CheckFailed` at the first
+    difference.
+    """
+    return check(netlist, netlist.nets("held"), netlist.next_of_registers("taken"), given, expected)
+
+
+def toggles(netlist: Netlist, given: np.ndarray) -> float:  # (samples, bits) bool, of `i`
+    """Changes of cell outputs from one sample to the next, without glitches."""
+    packed = dict(zip(netlist.nets("held"), pack(given), strict=True))
+    return netlist.activity(packed, netlist.next_of_registers("taken"), len(given)) / (len(given) - 1)
 
 
 def place(device: Device, folder: Path, seed: int, megahertz: float) -> Placed:
@@ -106,3 +134,9 @@ def place(device: Device, folder: Path, seed: int, megahertz: float) -> Placed:
         [*command, "--quiet", "--seed", str(seed), "--freq", f"{megahertz:.0f}"], folder, f"place_route{seed}.log"
     )
     return Placed.read(folder / report)
+
+
+def delay_ns(netlist: Netlist, device: Device, folder: Path, seeds: Collection[int], megahertz: float) -> float:
+    """From the registers before a component to those behind it, placed: the median over seeds."""
+    into = netlist.places_of_registers("taken")
+    return median(place(device, folder, seed, megahertz).delay_into(into) for seed in seeds)
