@@ -236,7 +236,7 @@ def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
     figures |= {f"toggles_{key}": row["toggles"] for key, row in (("plain", base), *rows.items())}
     figures |= {f"transistors_{key}": row["transistors"] for key, row in (("plain", base), *rows.items())}
     figures |= {"fmax_layer_ends": rows["selected"]["fmax_mhz"], "fmax_retimed": rows["retimed"]["fmax_mhz"]}
-    return figures | {"vectors": rows["retimed"]["vectors"], "mismatches": 0, "forms": rows}
+    return figures | {"vectors": rows["retimed"]["vectors"], "forms": rows}
 
 
 def swept(name: str, count: int, folder: Path, data_dir: str | None) -> dict[str, Any]:

@@ -98,7 +98,6 @@ def selector(sets: int, patterns: int, keep: int, width: int, device: Device, fo
         ),
         "lut4": luts(netlist, device, keep * width),
         "vectors": vectors,
-        "mismatches": 0,
     }
 
 
