@@ -6,15 +6,15 @@ netlist is checked against the graph on random vectors. Takes about an hour; fin
 folder. Needs ``pip install da4ml``.
 """
 
-import argparse
 import sys
 from math import exp, log
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 
-from benchmarks.common import finished, write_result
+from benchmarks.common import finished, parser_for, write_result
 from benchmarks.forms import da4ml_form, graph_form, plain_form, range_of
 from logicnn.arithmetic.adders import AdderGraph
 from logicnn.arithmetic.sharing import optimise, without_sharing
@@ -109,29 +109,34 @@ def _geomean(ratios: list[float]) -> float:
     return round(exp(sum(map(log, ratios)) / len(ratios)), 4)
 
 
+def required(figures: dict[str, Any]) -> dict[str, bool]:
+    """Large matrices have to compile in the times that a user may wait."""
+    seconds = {(row["outputs"], row["inputs"]): row["compile_s"] for row in figures["timed"]}
+    return {
+        "no case takes more logic cells than da4ml": figures["max_vs_da4ml"] <= 1,
+        "15 % fewer logic cells than da4ml in the mean": figures["geomean_vs_da4ml"] <= 0.85,
+        "55 % fewer logic cells than `*` and `+` in the mean": figures["geomean_vs_plain"] <= 0.45,
+        "16x64 compiles in less than 5 s": seconds[16, 64] < 5,
+        "64x64 compiles in less than a minute": seconds[64, 64] < 60,
+    }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/adders"), help="folder for netlists (default: %(default)s)"
-    )
-    given = parser.parse_args()
+    given = parser_for(__doc__, output="adders").parse_args()
     cases = []
     for case in CASES:
         folder = given.output / "_".join(map(str, case))
-        cases.append(finished(folder, lambda: measure(case, folder)))  # noqa: B023, called at once
+        cases.append(finished(folder, measure, case, folder))
     timed = [_described(case, *_compiled(case)) for case in TIMED]
-    write_result(
-        "adders",
-        SEED,
-        {
-            "cases": cases,
-            "timed": timed,
-            "geomean_vs_da4ml": _geomean(_ratios(cases, "da4ml")),
-            "max_vs_da4ml": round(max(_ratios(cases, "da4ml")), 4),
-            "geomean_vs_plain": _geomean(_ratios(cases, "plain")),
-            "geomean_vs_separate_rows": _geomean(_ratios(cases, "separate_rows")),
-        },
-    )
+    figures = {
+        "cases": cases,
+        "timed": timed,
+        "geomean_vs_da4ml": _geomean(_ratios(cases, "da4ml")),
+        "max_vs_da4ml": round(max(_ratios(cases, "da4ml")), 4),
+        "geomean_vs_plain": _geomean(_ratios(cases, "plain")),
+        "geomean_vs_separate_rows": _geomean(_ratios(cases, "separate_rows")),
+    }
+    write_result("adders", SEED, figures, required(figures), force=given.force)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ fitted by least squares to ``register_ns + level_ns * LUT levels + chain_ns * ad
 about ten minutes.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from amaranth.vendor import LatticeICE40Platform
 from scipy.optimize import nnls
 
 from benchmarks.bench import delay_ns, synthesise
-from benchmarks.common import write_result
+from benchmarks.common import parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.gateware.wires import KEEP
 from logicnn.resources import DEVICES, Device
@@ -97,11 +96,7 @@ def predicted(row: dict, device: Device) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/calibrate"), help="folder for placements (default: %(default)s)"
-    )
-    given = parser.parse_args()
+    given = parser_for(__doc__, output="calibrate").parse_args()
     devices = {}
     for device in DEVICES.values():
         rows = []
@@ -116,7 +111,7 @@ def main() -> None:
             "ladders": rows,
             "largest_error": max(abs(row["error"]) for row in rows),
         }
-    write_result("calibrate", SEEDS[0], {"seeds": list(SEEDS), "devices": devices})
+    write_result("calibrate", SEEDS[0], {"seeds": list(SEEDS), "devices": devices}, {}, force=given.force)
 
 
 if __name__ == "__main__":

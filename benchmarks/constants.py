@@ -6,7 +6,6 @@ its areas have no unit, so that orders and ratios compare, not figures. Costs in
 `logicnn.arithmetic.weight_costs`. Takes a minute.
 """
 
-import argparse
 import sys
 from itertools import product
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from amaranth import *
 from scipy.stats import spearmanr
 
-from benchmarks.common import RESULTS, write_result
+from benchmarks.common import RESULTS, parser_for, write_result
 from benchmarks.gates import transistors
 from benchmarks.plots import pyplot, save
 from logicnn.arithmetic.weight_costs import multiplier_bits
@@ -77,6 +76,20 @@ def figures(folder: Path) -> dict[str, Any]:
     }
 
 
+def required(figures: dict[str, Any]) -> dict[str, bool]:
+    """What the paper finds, of constants in general and of two of them."""
+    published = figures["published"]
+    return {
+        **{
+            f"a fixed weight saves as many transistors as in the paper ({key})": figures[key] >= published[key]
+            for key in ("fig2_transistors_saved", "fig3_transistors_saved")
+        },
+        "107 is five times as expensive as -16": figures["fig6_transistors_107"]
+        > 5 * figures["fig6_transistors_minus_16"],
+        "carry bits rank constants as transistors do": figures["rank_correlation_of_costs"] > 0.7,
+    }
+
+
 def plot(rows: list[dict[str, int]], path: Path) -> None:
     figure, axes = pyplot().subplots(figsize=(9, 4))
     values = np.array([row["weight"] for row in rows])
@@ -91,14 +104,10 @@ def plot(rows: list[dict[str, int]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/constants"), help="folder of netlists (default: %(default)s)"
-    )
-    given = parser.parse_args()
+    given = parser_for(__doc__, output="constants").parse_args()
     result = figures(given.output)
+    write_result("constants", SEED, result, required(result), force=given.force)
     plot(result["fig6"], RESULTS / "constants")
-    write_result("constants", SEED, result)
 
 
 if __name__ == "__main__":

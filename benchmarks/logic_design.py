@@ -11,11 +11,11 @@ requantisers. Toggles are changes of cell outputs from one test sample to the ne
 Yosys' estimate for static CMOS. Takes three hours; finished forms are kept in the output folder.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -26,7 +26,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from benchmarks.bench import checked, place, synthesise, toggles
-from benchmarks.common import NETWORKS, RESULTS, finished, write_result
+from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
 from benchmarks.gates import transistors
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, widths_of
@@ -65,6 +65,7 @@ PUBLISHED = {
     "nid-b": (0.9192, 0.9185, 0.9169, 360, 495, 412, 139, 100),
     "nid-c": (0.9207, 0.9189, 0.9176, 352, 481, 496, 164, 120),
 }
+TEST_SAMPLES = {"jsc-pythia": 46_889, "nid-82332": 16_067, "ofc-sim": 524_288}
 COLUMNS = (
     "float",
     "quantised",
@@ -213,7 +214,7 @@ def measure(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
 
     def kept(part: str, network: Network, made: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         of = folder / f"{part}-{network.digest()[:12]}"
-        return finished(of, lambda: made(of))
+        return finished(of, made, of)
 
     some = x[:CHECKED]
     base = kept("plain", quantised, lambda of: plain(quantised, data.test.x, of))
@@ -259,7 +260,7 @@ def swept(name: str, count: int, folder: Path, data_dir: str | None) -> dict[str
         if network.dataset == "ofc-sim"
         else float(np.mean(decided != data.test.y))
     )
-    return {"name": name, "selected_weights": count, "error": error} | finished(of, lambda: measured(of))
+    return {"name": name, "selected_weights": count, "error": error} | finished(of, measured, of)
 
 
 def plots(networks: list[dict[str, Any]], sweep: list[dict[str, Any]]) -> None:
@@ -326,12 +327,29 @@ def summary(networks: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def required(figures: dict[str, Any]) -> dict[str, bool]:
+    """What embedding, sharing and the choice of weights have to save in each network, and the clock that retiming has
+    to gain in the mean.
+    """
+    networks = figures["networks"]
+    order = [f"cells_{form}" for form in ("embedded", "shared", "constants", "selected")]
+    return {
+        "every selected form is compared on all test samples": all(
+            row["vectors"] == TEST_SAMPLES[row["dataset"]] for row in networks
+        ),
+        "at least a quarter fewer cells by selected weights": all(
+            row["cells_selected"] <= 0.75 * row["cells_shared"] for row in networks
+        ),
+        "at least 60 % fewer cells by embedding and sharing": all(
+            row["cells_shared"] <= 0.4 * row["cells_plain"] for row in networks
+        ),
+        "every step saves cells": all(row[a] > row[b] for row in networks for a, b in pairwise(order)),
+        "at least 44 % more clock by retiming": figures["mean_fmax_gain"] >= 0.44,
+    }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/logic_design"), help="folder for placements (default: %(default)s)"
-    )
-    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
+    parser = parser_for(__doc__, output="logic_design", data=True)
     parser.add_argument("--only", nargs="+", help="measure these networks (or `sweep`) and stop")
     given = parser.parse_args()
     wrong = sorted(set(given.only or ()) - {"sweep", *PUBLISHED})
@@ -360,14 +378,13 @@ def main() -> None:
         row["untrimmed"] = of["untrimmed_error"] if rate else round(1 - of["untrimmed_error"], 6)
         row |= {"selected_weights": of["selected_weights"], "density": of["density_proposed"]}
         row["published"] = dict(zip(COLUMNS, PUBLISHED[row["name"]], strict=True))
-    plots(networks, sweep)
     datasets_used = (
         "stand-ins: simulated jets (jsc-pythia), one file of UNSW-NB15 with our encoding and split "
         "(nid-82332), a simulated link (ofc-sim)"
     )
-    write_result(
-        "logic_design", SEED, {"datasets": datasets_used, "networks": networks, "sweep": sweep} | summary(networks)
-    )
+    figures = {"datasets": datasets_used, "networks": networks, "sweep": sweep} | summary(networks)
+    write_result("logic_design", SEED, figures, required(figures), force=given.force)
+    plots(networks, sweep)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ Each network is one run of `train.mnist_bnn`; the commands and what they printed
 ``results/payra_train.json``.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.common import NETWORKS, RESULTS, write_result
+from benchmarks.common import NETWORKS, RESULTS, parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.network.files import SHIPPED
 
@@ -51,8 +50,7 @@ RUNS = {f"payra-{budget:04d}": _sweep(budget) for budget in (400, 700, 1000, 150
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
+    parser = parser_for(__doc__, data=True)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(RUNS)}")
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in RUNS]
@@ -67,7 +65,8 @@ def main() -> None:
         data = ["--data-dir", given.data_dir] if given.data_dir else []
         done = subprocess.run([sys.executable, "-m", *command, *data], stdout=subprocess.PIPE, text=True, check=True)
         runs[name] = {"command": " ".join(["python -m", *command])} | json.loads(done.stdout.splitlines()[-1])
-        write_result("payra_train", SEED, {"dataset": "MNIST (the original files)", "runs": runs})
+        figures = {"dataset": "MNIST (the original files)", "runs": runs}
+        write_result("payra_train", SEED, figures, {}, force=given.force)
 
 
 if __name__ == "__main__":

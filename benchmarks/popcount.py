@@ -5,7 +5,6 @@ medians over three seeds, those of layers of one. Every netlist is checked on 64
 hour; finished rows are kept in the output folder.
 """
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from amaranth.lib import wiring
 
 from benchmarks.bench import checked, delay_ns, own_luts, synthesise
-from benchmarks.common import finished, write_result
+from benchmarks.common import finished, parser_for, write_result
 from benchmarks.vectors import random_words
 from logicnn import gateware
 from logicnn.arithmetic.popcounts import share_popcounts
@@ -85,15 +84,29 @@ def measure(neurons: int, inputs: int, density: float, folder: Path) -> dict[str
 
 def kept(output: Path, neurons: int, inputs: int, density: float) -> dict[str, Any]:
     folder = output / f"{neurons}_{inputs}_{density}"
-    return finished(folder, lambda: measure(neurons, inputs, density, folder))
+    return finished(folder, measure, neurons, inputs, density, folder)
+
+
+def _near(measured: int, estimated: int) -> bool:
+    return abs(measured - estimated) <= max(2, 0.08 * estimated)
+
+
+def required(figures: dict[str, Any]) -> dict[str, bool]:
+    rows = [*figures["neurons"], *figures["layers"]]
+    return {
+        "at most 0.8 LUT4 a synapse of a dense layer": figures["dense_layer_lut4_per_synapse"] <= 0.8,
+        "at most 1.2 LUT4 a synapse of a layer that keeps half": figures["half_layer_lut4_per_synapse"] <= 1.2,
+        "estimates within 8 %": all(
+            _near(row["shared"][kind], row[f"estimated_{kind}"]) for row in rows for kind in ("lut4", "logic_cells")
+        ),
+        "every layer is smaller shared than separate": all(
+            row["shared"]["logic_cells"] < row["separate"]["logic_cells"] for row in figures["layers"]
+        ),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/popcount"), help="folder for placements (default: %(default)s)"
-    )
-    given = parser.parse_args()
+    given = parser_for(__doc__, output="popcount").parse_args()
     single = [kept(given.output, 1, inputs, 1.0) for inputs in NEURONS]
     layers = [kept(given.output, *layer) for layer in LAYERS]
 
@@ -102,20 +115,17 @@ def main() -> None:
             row["shared"]["lut4_per_synapse"] for row in layers if row["inputs"] == 128 and row["density"] == density
         )
 
-    write_result(
-        "popcount",
-        SEED,
-        {
-            "seeds": list(SEEDS),
-            "neurons": single,
-            "layers": layers,
-            "neuron_lut4_per_synapse": max(
-                min(row[form]["lut4_per_synapse"] for form in ("shared", "separate")) for row in single
-            ),
-            "dense_layer_lut4_per_synapse": of(1.0),
-            "half_layer_lut4_per_synapse": of(0.5),
-        },
-    )
+    figures = {
+        "seeds": list(SEEDS),
+        "neurons": single,
+        "layers": layers,
+        "neuron_lut4_per_synapse": max(
+            min(row[form]["lut4_per_synapse"] for form in ("shared", "separate")) for row in single
+        ),
+        "dense_layer_lut4_per_synapse": of(1.0),
+        "half_layer_lut4_per_synapse": of(0.5),
+    }
+    write_result("popcount", SEED, figures, required(figures), force=given.force)
 
 
 if __name__ == "__main__":

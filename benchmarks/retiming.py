@@ -7,7 +7,6 @@ placed clock with registers at layer ends only, with further registers left wher
 Takes an hour and a half; finished rows are kept in the output folder, and `--only` does some of them.
 """
 
-import argparse
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bench import checked, place, synthesise
-from benchmarks.common import RESULTS, finished, write_result
+from benchmarks.common import RESULTS, finished, parser_for, write_result
 from benchmarks.forms import range_of
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits, random_words, widths_of
@@ -197,11 +196,25 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     save(figure, path)
 
 
+def required(figures: dict[str, Any]) -> dict[str, bool]:
+    """For every network; predictions are those of a fit but where they are held out."""
+    networks = figures["networks"]
+    return {
+        f"at least {ENOUGH} times the clock of registers at layer ends": all(
+            row["fmax_retimed"] >= ENOUGH * row["fmax_layer_ends"] for row in networks
+        ),
+        "fewer register bits than as soon as possible, in as many stages": all(
+            row["register_bits_retimed"] < row["register_bits_soonest"]
+            and row["forms"]["retimed"]["pipeline_stages"] == row["forms"]["soonest"]["pipeline_stages"]
+            for row in networks
+        ),
+        "at least 90 % of fitted clocks within 15 %": figures["predicted_within_15_percent"] >= 0.9,
+        "at least 80 % of held-out clocks within 15 %": figures["held_out_within_15_percent"] >= 0.8,
+    }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/retiming"), help="folder for placements (default: %(default)s)"
-    )
+    parser = parser_for(__doc__, output="retiming")
     parser.add_argument(
         "--only", nargs="+", help="measure these networks (or `curve`, `held_out`) and stop: NAME or NAME@DEVICE"
     )
@@ -219,36 +232,33 @@ def main() -> None:
     networks = []
     for name, device in wanted:
         folder = given.output / f"{name}_{device}"
-        networks.append(finished(folder, lambda: measure(name, DEVICES[device], folder)))  # noqa: B023, called at once
+        networks.append(finished(folder, measure, name, DEVICES[device], folder))
     points = (
         []
         if given.only and "curve" not in given.only
-        else finished(given.output / "curve", lambda: curve(given.output / "curve"))
+        else finished(given.output / "curve", curve, given.output / "curve")
     )
     others = []
     for name in HELD_OUT if not given.only or "held_out" in given.only else ():
         folder = given.output / f"{name}_held_out"
-        others += finished(folder, lambda: held_out(name, folder))  # noqa: B023, called at once
+        others += finished(folder, held_out, name, folder)
     if given.only:
         return
-    plot(points, RESULTS / "retiming")
     forms = [
         row for network in networks for row in (network["forms"]["layer_ends"], network["forms"]["retimed"])
     ] + points
-    write_result(
-        "retiming",
-        SEED,
-        {
-            "seeds": list(SEEDS),
-            "weights": "random, not trained",
-            "networks": networks,
-            "curve": points,
-            "mean_gain": round(mean(network["gain"] for network in networks), 4),
-            "predicted_within_15_percent": within(forms),  # the model was fitted to these networks
-            "held_out": others,
-            "held_out_within_15_percent": within(others),
-        },
-    )
+    figures = {
+        "seeds": list(SEEDS),
+        "weights": "random, not trained",
+        "networks": networks,
+        "curve": points,
+        "mean_gain": round(mean(network["gain"] for network in networks), 4),
+        "predicted_within_15_percent": within(forms),  # the model was fitted to these networks
+        "held_out": others,
+        "held_out_within_15_percent": within(others),
+    }
+    write_result("retiming", SEED, figures, required(figures), force=given.force)
+    plot(points, RESULTS / "retiming")
 
 
 if __name__ == "__main__":

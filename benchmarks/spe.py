@@ -6,7 +6,6 @@ vectors; engines, which are pipelines, are checked in simulation (sim_tests/gate
 netlists. Synthesis options are those of the build.
 """
 
-import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +17,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from benchmarks.bench import checked, own_luts, place, synthesise
-from benchmarks.common import RESULTS, finished, write_result
+from benchmarks.common import RESULTS, finished, parser_for, write_result
 from benchmarks.plots import pyplot, save
 from benchmarks.vectors import as_bits
 from logicnn.commands.command import guarded
@@ -135,6 +134,26 @@ def sweeps() -> Iterable[tuple[int, int, int, int]]:
     yield from ((1, 8, keep, 8) for keep in KEEPS)
 
 
+def required(selectors: list[dict[str, Any]], engines: list[dict[str, Any]]) -> dict[str, bool]:
+    """A multiplier a kept weight; two share a DSP block of iCE40."""
+    plain = {(row["device"], row["multipliers"]): row["lut4"] for row in engines if row["engine"] != "sparse"}
+    sparse = [row for row in engines if row["engine"] == "sparse"]
+
+    def blocks(row: dict[str, Any]) -> int:
+        return 0 if row["multipliers"] == "logic" else -(-row["keep"] // (2 if row["device"] == "iCE40UP5K" else 1))
+
+    return {
+        "every selector is compared on 4,096 vectors": all(row["vectors"] >= 4096 for row in selectors),
+        "assignments read no more positions than patterns in order": all(
+            row["inputs"] <= row["inputs_in_order"] for row in selectors
+        ),
+        "sparse engines are smaller than the plain one": all(
+            row["lut4"] < plain[row["device"], row["multipliers"]] for row in sparse
+        ),
+        "a multiplier a kept weight": all(row["dsp"] == blocks(row) for row in sparse),
+    }
+
+
 def plot(rows: list[dict[str, Any]]) -> None:
     figure, panels = pyplot().subplots(1, 3, figsize=(13, 4))
     for device in DEVICES_USED:
@@ -167,23 +186,20 @@ def plot(rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/spe"), help="folder for placements (default: %(default)s)"
-    )
-    given = parser.parse_args()
+    given = parser_for(__doc__, output="spe").parse_args()
     selectors, engines = [], []
     for name in DEVICES_USED:
         device = DEVICES[name]
         for case in dict.fromkeys(sweeps()):
             folder = given.output / f"{name}-selector-{'-'.join(map(str, case))}"
-            selectors.append(finished(folder, lambda: selector(*case, device, folder)))  # noqa: B023, called at once
+            selectors.append(finished(folder, selector, *case, device, folder))
         for keep in (None, 2, 3, 6):
             for dsp in (False, True):
                 folder = given.output / f"{name}-engine-{keep or 'plain'}-{'dsp' if dsp else 'logic'}"
-                engines.append(finished(folder, lambda: engine(keep, dsp, device, folder)))  # noqa: B023
+                engines.append(finished(folder, engine, keep, dsp, device, folder))
+    figures = {"weights": "random", "selector": selectors, "spe_against_pe": engines}
+    write_result("spe", SEED, figures, required(selectors, engines), force=given.force)
     plot(selectors)
-    write_result("spe", SEED, {"weights": "random", "selector": selectors, "spe_against_pe": engines})
 
 
 if __name__ == "__main__":

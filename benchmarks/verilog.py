@@ -9,7 +9,6 @@ random inputs where it is combinational. A convolution engine, whose weights are
 synthesised. A quarter of an hour on one core.
 """
 
-import argparse
 import json
 import re
 import subprocess
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from amaranth.back import rtlil
 
-from benchmarks.common import finished, write_result
+from benchmarks.common import finished, parser_for, write_result
 from logicnn import bits
 from logicnn.commands.command import guarded
 from logicnn.engines import Mapping
@@ -160,29 +159,39 @@ def _version(simulator: str) -> str:
     return shown.stdout.splitlines()[0].strip()
 
 
+def required(figures: dict[str, Any]) -> dict[str, bool]:
+    rows = figures["exported"]
+    synthesised = [row for row in rows if "lut4" in row]
+    compared = [row for row in synthesised if row["form"] == "combinational"]
+    return {
+        "only lenet5-ikr is too large to be combinational": [(row["model"], row["form"]) for row in figures["refused"]]
+        == [("lenet5-ikr", "combinational")],
+        "every testbench passes in both simulators": all(
+            row[f"{simulator}_passed"] for row in rows for simulator in SIMULATORS
+        ),
+        "text and component cost the same LUT4 within 2 %": all(
+            abs(row["lut4"] / row["lut4_component"] - 1) <= 0.02 for row in synthesised
+        ),
+        "every combinational text is its network": all(
+            row["mismatches"] == 0 and row["netlist_vectors"] > 4096 for row in compared
+        ),
+        "every text is synthesised for the other families": all(
+            row[f"{family}_luts"] > 0 for row in synthesised for family in FAMILIES
+        ),
+    }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("build/verilog"),
-        help="folder that keeps finished rows (default: %(default)s)",
-    )
-    parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
-    given = parser.parse_args()
+    given = parser_for(__doc__, output="verilog", data=True).parse_args()
     versions = {simulator: _version(simulator) for simulator in SIMULATORS}
     rows = []
     for model in shipped():
         for form in FORMS:
-            rows.append(
-                finished(
-                    given.output / f"{model}-{form}",
-                    lambda model=model, form=form: measured(model, form, given.data_dir),
-                )
-            )
+            rows.append(finished(given.output / f"{model}-{form}", measured, model, form, given.data_dir))
             print(json.dumps(rows[-1]), flush=True)
     exported, refused = ([row for row in rows if row["exported"] == made] for made in (True, False))
-    write_result("verilog", SEED, {"simulators": versions, "exported": exported, "refused": refused})
+    figures = {"simulators": versions, "exported": exported, "refused": refused}
+    write_result("verilog", SEED, figures, required(figures), force=given.force)
 
 
 if __name__ == "__main__":
