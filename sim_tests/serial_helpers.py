@@ -16,7 +16,6 @@ from logicnn.board.protocol import (
     ESCAPE,
     FLAG,
     HEADER_BYTES,
-    SILENCE,
     TOGGLE,
     Damage,
     Decoder,
@@ -36,11 +35,6 @@ Script = Sequence[bytes | int]  # bytes, and pauses in cycles
 
 def byte_cycles(divisor: int) -> int:
     return 10 * divisor
-
-
-def silence_cycles(divisor: int) -> int:
-    """Cycles of a pause after which a frame counts as cut."""
-    return (SILENCE + 1) * byte_cycles(divisor)
 
 
 def converse(

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Module, Signal
@@ -16,6 +17,7 @@ from amaranth.hdl import Elaboratable, Module, Signal
 from logicnn.board.protocol import (
     ESCAPE,
     FLAG,
+    SILENCE,
     TAGS,
     Counters,
     Damage,
@@ -26,6 +28,7 @@ from logicnn.board.protocol import (
 )
 from logicnn.flow import tools
 from logicnn.gateware.board.link import Link
+from logicnn.gateware.board.uart import silent_cycles
 from logicnn.netlist.simulate import Simulation
 from sim_tests.serial_helpers import (
     DIVISOR,
@@ -37,7 +40,6 @@ from sim_tests.serial_helpers import (
     random_streams,
     ref_verdicts,
     request,
-    silence_cycles,
 )
 
 LANES = 512
@@ -103,7 +105,6 @@ def long_answer(divisor: int) -> int:
 BYTE = byte_cycles(FASTEST)
 LONG = long_answer(FASTEST)
 ANSWERED = 16 * BYTE  # cycles in which a short answer is sent, escapes and all
-PAUSE = silence_cycles(FASTEST)
 
 
 def of_class(tag: int, sample: bytes) -> Frame:
@@ -214,19 +215,23 @@ def test_every_byte_changed(line):
 
 
 def test_silence(line):
-    """A frame that stops is answered after a while; a pause between frames is not."""
+    """A frame that stops is answered after a while, without a byte behind it; a pause between frames is not."""
     cut, good = request(Kind.CLASSIFY, 6, b"ab")[:-3], request(Kind.CLASSIFY, 1, b"ab")
-    scripts = [
-        [cut, PAUSE + ANSWERED, good],
-        [good, PAUSE + ANSWERED, request(Kind.COUNTERS)],
-        # the next power of two after so many byte times, and then a byte that is still of the frame
-        [cut, PAUSE - 2 * BYTE, request(Kind.CLASSIFY, 6, b"ab")[-3:], ANSWERED, request(Kind.COUNTERS)],
-    ]
-    assert line.answers(scripts, LONG) == [
-        [error(Fault.CUT, 6), of_class(1, b"ab")],
-        [of_class(1, b"ab"), counters(0, 1, 0)],
-        [of_class(6, b"ab"), counters(0, 1, 0)],
-    ]
+    pause = silent_cycles(FASTEST)
+    assert SILENCE * BYTE <= pause <= 2 * SILENCE * BYTE
+    scripts = [[cut, pause + ANSWERED], [good, pause + ANSWERED, request(Kind.COUNTERS)]]
+    assert line.answers(scripts, ANSWERED) == [[error(Fault.CUT, 6)], [of_class(1, b"ab"), counters(0, 1, 0)]]
+
+
+def test_a_byte_as_silence_ends(line):
+    """In every cycle: it is still of the frame, or begins another one, but is not lost."""
+    whole = request(Kind.CLASSIFY, 6, b"ab")
+    begun, rest = whole[:-3], whole[-3:]
+    pauses = silent_cycles(FASTEST) - BYTE + np.arange(-LANES // 2, LANES // 2)
+    answers = line.answers([[begun, pause, rest] for pause in pauses.tolist()], 2 * ANSWERED)
+    one, two = [of_class(6, b"ab")], [error(Fault.CUT, 6), *ref_answers(ref_verdicts(rest, SAMPLE))]
+    assert answers == [one] * answers.count(one) + [two] * answers.count(two)
+    assert min(answers.count(one), answers.count(two)) > LANES // 4
 
 
 def test_busy(line):
@@ -238,16 +243,39 @@ def test_busy(line):
 
 
 def test_answers_wait(line):
-    """While a long answer goes out a class and a reply wait; an error makes up for a further reply, and a request
-    displaces an error.
+    """While a long answer goes out a class and a reply wait; an error makes up for a further reply; a request displaces
+    an error, which another error does not.
     """
     first = request(Kind.IDENTIFY, 1)
     waits = [first, request(Kind.CLASSIFY, 2, b"ab"), request(Kind.COUNTERS, 3), request(Kind.COUNTERS, 4), LONG]
     displaces = [first, request(9, 2), request(Kind.COUNTERS, 3), LONG, request(Kind.COUNTERS, 5)]
-    assert line.answers([waits, displaces], LONG) == [
+    stays = [first, request(9, 2), request(Kind.CLASSIFY, 3), LONG, request(Kind.COUNTERS, 5)]
+    assert line.answers([waits, displaces, stays], LONG) == [
         [identified(1), of_class(2, b"ab"), counters(3, 1, 1), error(Fault.BUSY)],
         [identified(1), counters(3, 0, 1), error(Fault.BUSY), counters(5, 0, 1)],
+        [identified(1), error(Fault.COMMAND, 2), error(Fault.BUSY), counters(5, 0, 2)],
     ]
+
+
+@pytest.mark.parametrize("second", [Kind.COUNTERS, 9])
+@pytest.mark.parametrize("first", [Kind.COUNTERS, 9])
+def test_a_frame_in_every_cycle(line, first, second):
+    """From before the end of a long answer, behind which a class and then what was there `first` go, until these have
+    gone: each is answered, or BUSY makes up for it.
+    """
+    before = [request(Kind.IDENTIFY, 1), request(Kind.CLASSIFY, 2, b"ab"), request(first, 3)]
+    pauses = LONG - 3 * ANSWERED + np.arange(3 * LANES)
+    scripts = [[*before, each, request(second, 4), LONG, request(Kind.COUNTERS, 5)] for each in pauses.tolist()]
+    alone = []
+    for found in line.answers(scripts, 2 * ANSWERED):
+        assert found[0] == identified(1) and found.count(of_class(2, b"ab")) == 1
+        tags = {each.tag for each in found if each != error(Fault.BUSY)}
+        lost = {3, 4} - tags
+        assert len(lost) == (error(Fault.BUSY) in found) <= 1
+        faults = [tag for tag, kind in ((3, first), (4, second)) if kind == 9 or tag in lost]
+        assert found[-1] == counters(5, 1, len(faults))
+        alone.append(not lost)
+    assert alone == sorted(alone) and ANSWERED < alone.index(True) < 2 * LANES  # the class takes less than that
 
 
 def test_refused(line):
@@ -306,6 +334,8 @@ class Conversation:
         excuses = [error(each.fault or self.refuse or Fault.BUSY, each.tag) for each in self.verdicts]
         if not in_order([each for each in by_kind[Kind.ERROR] if each != error(Fault.BUSY)], excuses):
             return "an error is not that of a frame"
+        if sum(map(len, by_kind.values())) < len(self.verdicts) and error(Fault.BUSY) not in by_kind[Kind.ERROR]:
+            return "an answer is missing without a word"
         refused = self.refuse and self.kind == Kind.CLASSIFY
         answered = by_kind[self.kind][-1:] == [self.answer] or self.kind == Kind.COUNTERS
         if self.quiet and not refused and not answered:
