@@ -1,10 +1,15 @@
 """Netlists of a few cells, as Yosys writes them, and the same designs in Amaranth's simulator."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from amaranth.back import rtlil
+from amaranth.hdl import Value
 
+from logicnn.flow import tools
 from logicnn.netlist.simulate import Simulation
 
 SEED = 30
@@ -20,6 +25,17 @@ def rtl_run(simulation: Simulation, words: np.ndarray) -> np.ndarray:  # (cycles
         seen.append([sum(int(bit) << place for place, bit in enumerate(lane)) for lane in simulation.bits("o")])
         simulation.step()
     return np.array(seen, object)
+
+
+def synthesised(
+    component: Any, ports: Sequence[Any], folder: Path, command: str = "synth_ice40 -top top", verilog: str = ""
+) -> Path:
+    """The netlist that commands of Yosys make of a design and of further modules in Verilog."""
+    (folder / "top.il").write_text(rtlil.convert(component, ports=[Value.cast(each) for each in ports]))
+    (folder / "top.v").write_text(verilog)
+    (folder / "top.ys").write_text(f"read_rtlil top.il\nread_verilog top.v\n{command}\nwrite_json top.json\n")
+    tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
+    return folder / "top.json"
 
 
 def written(folder: Path, cells: dict[str, dict], names: dict[str, list], ports: dict[str, tuple[str, list]]) -> Path:

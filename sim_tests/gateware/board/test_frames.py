@@ -9,18 +9,17 @@ from itertools import islice, product
 
 import numpy as np
 import pytest
-from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib.crc import Processor
 from amaranth.sim import Simulator
 
 from logicnn import load
 from logicnn.board.protocol import ESCAPE, FLAG, TAGS, Counters, Fault, Frame, Identity, Kind, encode
-from logicnn.flow import tools
 from logicnn.gateware.board.frames import CRC, Answer, Deframer, Framer, Program, Step, steps
 from logicnn.gateware.board.uart import Transmitter
 from logicnn.netlist.simulate import Simulation
 from logicnn.network import shipped
+from sim_tests.netlist_helpers import synthesised
 from sim_tests.serial_helpers import Verdict, byte_cycles, decoded, random_streams, received, ref_verdicts
 
 SIZE = 3  # bytes of a sample
@@ -203,11 +202,8 @@ INITIAL = Counters(0x80, 0)  # all bits of whose bytes are 1 in some step
 @pytest.fixture(scope="module")
 def lanes(tmp_path_factory):
     folder, component = tmp_path_factory.mktemp("framer"), Sending()
-    ports = [component.offer.as_value(), component.valid, component.error, component.tx]
-    (folder / "top.il").write_text(rtlil.convert(component, ports=ports))
-    (folder / "top.ys").write_text("read_rtlil top.il\nsynth_ice40 -top top\nwrite_json top.json\n")
-    tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
-    return Lanes(Simulation(folder / "top.json", LANES))
+    ports = [component.offer, component.valid, component.error, component.tx]
+    return Lanes(Simulation(synthesised(component, ports, folder), LANES))
 
 
 def pulse(cycles: int) -> np.ndarray:

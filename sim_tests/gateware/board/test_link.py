@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Module, Signal
 
 from logicnn.board.protocol import (
@@ -26,10 +25,10 @@ from logicnn.board.protocol import (
     Identity,
     Kind,
 )
-from logicnn.flow import tools
 from logicnn.gateware.board.link import Link
 from logicnn.gateware.board.uart import silent_cycles
 from logicnn.netlist.simulate import Simulation
+from sim_tests.netlist_helpers import synthesised
 from sim_tests.serial_helpers import (
     DIVISOR,
     NetlistLine,
@@ -91,10 +90,7 @@ def line(tmp_path_factory):
     """The synthesised link, in every lane."""
     folder, component = tmp_path_factory.mktemp("link"), Classified(FASTEST)
     ports = [component.rx, component.tx, component.refuse, component.cycles]
-    (folder / "top.il").write_text(rtlil.convert(component, ports=ports))
-    (folder / "top.ys").write_text("read_rtlil top.il\nsynth_ice40 -top top\nwrite_json top.json\n")
-    tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
-    return NetlistLine(Simulation(folder / "top.json", LANES), FASTEST)
+    return NetlistLine(Simulation(synthesised(component, ports, folder), LANES), FASTEST)
 
 
 def long_answer(divisor: int) -> int:
