@@ -28,10 +28,16 @@ def rtl_run(simulation: Simulation, words: np.ndarray) -> np.ndarray:  # (cycles
 
 
 def synthesised(
-    component: Any, ports: Sequence[Any], folder: Path, command: str = "synth_ice40 -top top", verilog: str = ""
+    component: Any,
+    ports: Sequence[Any],
+    folder: Path,
+    command: str = "synth_ice40 -top top",
+    verilog: str = "",
+    platform: Any = None,
 ) -> Path:
     """The netlist that commands of Yosys make of a design and of further modules in Verilog."""
-    (folder / "top.il").write_text(rtlil.convert(component, ports=[Value.cast(each) for each in ports]))
+    text = rtlil.convert(component, ports=[Value.cast(each) for each in ports], platform=platform)
+    (folder / "top.il").write_text(text)
     (folder / "top.v").write_text(verilog)
     (folder / "top.ys").write_text(f"read_rtlil top.il\nread_verilog top.v\n{command}\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")

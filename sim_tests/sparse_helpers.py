@@ -1,6 +1,7 @@
 """Networks of pruned kernels, small and random."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -74,3 +75,29 @@ def network(
     add(IntDense(scores, -means.astype(np.int64)))  # so that no class always wins
     add(Argmax())
     return Network(Activations(image, BYTE), layers)
+
+
+PLANS = {
+    "kernels in two lanes, pooling": (lambda: network(1), Tile(3, 2)),
+    "channels, more words than rows": (
+        lambda: network(3, side=2, image=(2, 7, 6), convolutions=((3, 2, 1), (7, 2, 2))),
+        Tile(5, 2, 48),
+    ),
+    "dense layers alone": (lambda: network(5, side=5, image=(60,), convolutions=()), Tile(2, 2)),
+    "groups that are not full": (
+        lambda: network(6, image=(3, 6, 7), convolutions=((9, 2, 2),), dense=((11, 1), (6, 3))),
+        Tile(4, 2),
+    ),
+    "one position, one lane": (
+        lambda: network(7, side=2, image=(1, 2, 2), convolutions=((1, 1, 1),), dense=()),
+        Tile(1, 2),
+    ),
+}
+
+
+@cache
+def plan_by_name(name: str, decides: bool = True) -> Plan:
+    """Of a whole network, or up to its scores."""
+    made, tile = PLANS[name]
+    whole = made()
+    return plan_of(whole, tile, len(whole.layers) - (not decides))
