@@ -81,8 +81,7 @@ def test_values(interval):
     for cut in range(VALUES * size + 1):
         for end in (cut, VALUES * size):
             values = tuple(rng.integers(interval.low, interval.high + 1, VALUES).tolist())
-            blocked = cut % 3 == 2
-            samples.append(Sample(values, end, end == VALUES * size and not blocked, blocked))
+            samples.append(Sample(values, end, end == VALUES * size, cut % 3 == 2))
     values, lost = ref_feed(samples, size)
     assert True in lost and rtl_feed(interval, samples) == (values, lost)
 

@@ -60,18 +60,22 @@ def ref_pass(layer: Layer, side: int, channel: int) -> Iterator[dict]:
 
 
 def ref_beats(plan: Plan) -> list[dict]:
-    """What is decided in each cycle after the start; `begins_layer` in the cycle before a layer's first."""
+    """What is decided in each cycle after the start, and of which `layer`: it `begins` in the cycle before its first
+    beat.
+    """
     found: list[dict] = [IDLE]
     for number, layer in enumerate(plan.layers):
-        found[-1] = found[-1] | {"begins_layer": number}
+        rows = [found.pop() | {"begin": 1}]
         for _ in range(layer.groups):
             for channel in range(layer.channels):
                 for beat in ref_pass(layer, plan.side, channel):
-                    found.append(beat)
-                    if beat["compute"] and beat["last"] and beat["ends"]:
-                        found += [IDLE] * layer.hold
-        found += [IDLE] * (DEPTH + layer.group)
-    found[-1] = found[-1] | {"done": 1}
+                    held = layer.hold if beat["compute"] and beat["last"] and beat["ends"] else 0
+                    rows += [beat, *[IDLE] * held]
+        rows += [IDLE] * (DEPTH + layer.group)
+        found += [{"layer": number, "begin": 0, "done": 0} | each for each in rows]
+        if number < len(plan.layers) - 1:
+            found[-1] = IDLE  # which is of the next layer already
+    found[-1] |= {"done": 1}
     return found
 
 
@@ -86,8 +90,7 @@ def rtl_beats(plan: Plan, known: list[dict]) -> list[list[dict]]:
             await ctx.tick()
             ctx.set(dut.start, 0)
             for fields in known:
-                seen = {"begins_layer": ctx.get(dut.layer)} if ctx.get(dut.begin) else {}
-                seen |= {"done": 1} if ctx.get(dut.done) else {}
+                seen = {name: ctx.get(getattr(dut, name)) for name in ("layer", "begin", "done")}
                 await ctx.tick()  # beats and places are registers
                 beat, place = ctx.get(dut.beat), ctx.get(dut.place)
                 every = {name: getattr(beat, name) for name in dut.beat.shape().members}
