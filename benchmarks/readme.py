@@ -1,5 +1,5 @@
-"""The README's tables of results, made from the benchmarks' records: ``python -m benchmarks.readme`` puts them
-there.
+"""The tables in README.md and docs/results.md, made from the benchmarks' records: ``python -m benchmarks.readme`` puts
+them there, each between two comments that have its name.
 """
 
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.common import RESULTS
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- {}: python -m benchmarks.readme -->", "<!-- end of {} -->"
 
 
@@ -17,13 +17,22 @@ def _markdown(rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *body])
 
 
-def _record(name: str) -> dict:
+def record_of(name: str) -> dict:
     return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def _delay(delay_ns: float | None, digits: int = 0) -> str:
+    """Nothing for a design in which no path runs through the network from register to register."""
+    return "" if delay_ns is None else f"{delay_ns:.{digits}f} ns"
+
+
+def _equal(row: dict, compared: int) -> str:
+    return f"{compared - row['mismatches']:,} of {compared:,} equal"
 
 
 def results() -> str:
     """The baselines, the shipped network on every board, and the network below 9 ns."""
-    record = _record("payra")
+    record = record_of("payra")
     rows = [
         ("MNIST, 10,000 test images", "accuracy", "LUT4", "logic cells", "core delay", "netlist against network"),
         (
@@ -45,12 +54,12 @@ def results() -> str:
     ]
     shipped = [row for row in record["placed"] if row["network"] == "mnist-bnn"]
     for row in [*shipped, *([record["under_9ns"]] if record["under_9ns"] else [])]:
-        equal = f"{row['vectors'] - row['mismatches']:,} of {row['vectors']:,} vectors equal"
+        equal = _equal(row, row["vectors"])
         cells = (
             f"{row['accuracy']:.2%}",
             f"{row['lut4']:,}",
             f"{row['logic_cells']:,}",
-            f"{row['delay_ns']:.1f} ns",
+            _delay(row["delay_ns"], 1),
             equal,
         )
         rows.append((f"`{row['network']}` on {row['device']} (`{row['board']}`)", *cells))
@@ -59,7 +68,7 @@ def results() -> str:
 
 def arithmetic() -> str:
     """Constant matrices, shared popcounts and retiming: what they cost beside what else there is."""
-    adders, popcount, retiming = map(_record, ("adders", "popcount", "retiming"))
+    adders, popcount, retiming = map(record_of, ("adders", "popcount", "retiming"))
     largest = adders["timed"][-1]
     layers = {row["density"]: row for row in popcount["layers"] if row["inputs"] == 128}
     ecp5 = [row for row in retiming["networks"] if row["device"] == "LFE5U-85F"]
@@ -95,7 +104,7 @@ def arithmetic() -> str:
     return _markdown(rows)
 
 
-def words() -> str:
+def integers() -> str:
     """The nine networks of Xu et al., Table I."""
     rows = [
         (
@@ -112,7 +121,7 @@ def words() -> str:
             "toggles",
         )
     ]
-    for row in _record("logic_design")["networks"]:
+    for row in record_of("logic_design")["networks"]:
         rate = row["measure"] == "bit error rate"
 
         def shown(value: float, rate: bool = rate) -> str:
@@ -133,7 +142,7 @@ def patterns() -> str:
 
 def engine() -> str:
     """LeNet-5 on boards."""
-    record = _record("lenet5_icebreaker")
+    record = record_of("lenet5_icebreaker")
     boards = [("icebreaker", record), ("ulx3s", record["ulx3s"])]
     rows = [("`lenet5-ikr`", *(f"{row['device']} (`{board}`)" for board, row in boards))]
 
@@ -151,14 +160,14 @@ def engine() -> str:
     line("block RAM, large RAM", lambda row: f"{row['bram']}, {row['spram']}")
     line(
         "netlist against network",
-        lambda row: f"{row['simulated_images'] - row['mismatches']:,} of {row['simulated_images']:,} classes equal",
+        lambda row: _equal(row, row["simulated_images"]),
     )
     line("test error of the netlist", lambda row: f"{row['error_netlist']:.2%}")
     return _markdown(rows)
 
 
 def _cnn_small() -> str:
-    small = _record("ikr")["cnn_small"]
+    small = record_of("ikr")["cnn_small"]
     schedule, published = small["schedule"], small["published"]
     whole, retrained = schedule["epochs"], schedule["falling"] + schedule["settled"]
     rows = [
@@ -181,7 +190,7 @@ def _cnn_small() -> str:
 
 
 def _lenet5() -> str:
-    lenet = _record("ikr")["lenet5"]
+    lenet = record_of("ikr")["lenet5"]
     published = lenet["published"]
     stages = (
         ("float", "error_float", 1.0),
@@ -200,7 +209,7 @@ def _lenet5() -> str:
 
 def placed_boards() -> str:
     """Every shipped network on every shipped board."""
-    record = _record("boards")
+    record = record_of("boards")
     names = sorted({row["board"] for row in [*record["placed"], *record["refused"]]})
     rows = [("", *(f"`{name}`" for name in names))]
     for model in sorted({row["model"] for row in record["placed"]}):
@@ -208,10 +217,11 @@ def placed_boards() -> str:
         cells = []
         for name in names:
             row = placed.get(name)
-            delay = "" if row is None or row["latency_cycles"] else f", {row['core_delay_ns']:.0f} ns"
-            cells.append(
-                "too large" if row is None else f"{row['logic_cells']:,} cells, {row['fmax_mhz']:.0f} MHz{delay}"
-            )
+            if row is None:
+                cells.append("too large")
+                continue
+            speed = f"{row['fmax_mhz']:.0f} MHz" if row["latency_cycles"] else _delay(row["core_delay_ns"])
+            cells.append(f"{row['logic_cells']:,} cells, {speed}")
         rows.append((f"`{model}`", *cells))
     return _markdown(rows)
 
@@ -229,39 +239,43 @@ def verilog() -> str:
             "netlist against network",
         )
     ]
-    for row in _record("verilog")["exported"]:
+    for row in record_of("verilog")["exported"]:
         passed = ", ".join(
             "passed" if row[f"{simulator}_passed"] else "FAILED" for simulator in ("iverilog", "verilator")
         )
         counts = [f"{row[name]:,}" if name in row else "" for name in ("lut4", "ecp5_luts", "xilinx_luts")]
-        equal = (
-            f"{row['netlist_vectors'] - row['mismatches']:,} of {row['netlist_vectors']:,} equal"
-            if "mismatches" in row
-            else ""
-        )
+        equal = _equal(row, row["netlist_vectors"]) if "netlist_vectors" in row else ""
         rows.append((f"`{row['model']}`", row["form"], passed, *counts, equal))
     return _markdown(rows)
 
 
-TABLES = {
-    "boards": placed_boards,
-    "verilog": verilog,
-    "results": results,
-    "arithmetic": arithmetic,
-    "words": words,
-    "patterns": patterns,
-    "engine": engine,
+PAGES: dict[Path, dict[str, Callable[[], str]]] = {
+    ROOT / "README.md": {"boards": placed_boards},
+    ROOT / "docs" / "results.md": {
+        "results": results,
+        "integers": integers,
+        "patterns": patterns,
+        "engine": engine,
+        "verilog": verilog,
+        "arithmetic": arithmetic,
+    },
 }
 
 
-def main() -> None:
-    text = README.read_text()
-    for name, table in TABLES.items():
+def filled(text: str, tables: dict[str, Callable[[], str]]) -> str:
+    """The text of a page with each table between its two comments; ValueError where it does not have them once."""
+    for name, table in tables.items():
         begin, end = BEGIN.format(name), END.format(name)
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"a page has no place for the table {name!r}: expected one {begin} and one {end}")
         before, rest = text.split(begin)
-        _, after = rest.split(end)
-        text = f"{before}{begin}\n{table()}\n{end}{after}"
-    README.write_text(text)
+        text = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+def main() -> None:
+    for page, tables in PAGES.items():
+        page.write_text(filled(page.read_text(), tables))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
-"""The README's commands and code are the ones that work."""
+"""The README's commands and code are the ones that work, its figures and those of docs/results.md the records'."""
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from amaranth.hdl import Fragment
 
-import logicnn
-from benchmarks.readme import TABLES
-from logicnn.commands import cli
-from logicnn.engines.mapping import Mapping
-from logicnn.flow import build
-from logicnn.gateware import Accelerator
+from benchmarks.common import RESULTS
+from benchmarks.readme import PAGES, filled, record_of
+from logicnn.build import main
+from logicnn.commands import build
 from logicnn.resources import DEVICES
 
 ROOT = Path(__file__).parents[1]
@@ -28,60 +27,78 @@ def blocks() -> list[str]:
     ]
 
 
+def the_block(words: str) -> str:
+    (block,) = [block for block in blocks() if words in block]
+    return block
+
+
 def test_code_runs():
-    (code,) = [block for block in blocks() if block.startswith("import logicnn")]
     names = {"images": np.zeros((3, 1, 28, 28), np.uint8)}
-    exec(code, names)
+    exec(the_block("import logicnn\n"), names)
     for name in ("core", "accelerator"):
         Fragment.get(names[name], None)
-    assert names["labels"].shape == (3,) and names["core"].latency == 0 and names["accelerator"].latency == 2
-
-
-def test_pipeline_code_runs():
-    (code,) = [block for block in blocks() if "Mapping.embedded" in block]
-    names = {"logicnn": logicnn, "Mapping": Mapping, "Accelerator": Accelerator}
-    exec(code, names)
-    assert names["accelerator"].latency == names["mapping"].latency > 0
-    assert names["mapping"].engines[0].pipeline.period_ns <= 10
-    Fragment.get(names["accelerator"], None)
-
-
-def test_engine_code_runs():
-    (code,) = [block for block in blocks() if "Mapping.sparse" in block]
-    names = {"logicnn": logicnn, "Mapping": Mapping, "DEVICES": DEVICES}
-    exec(code, names)
-    assert names["engine"].latency == names["mapping"].latency == names["mapping"].plan.latency
-    Fragment.get(names["engine"], None)
+    pipeline = names["pipeline"]
+    assert names["labels"].shape == (3,) and names["core"].latency == 0
+    assert names["accelerator"].interval == pipeline.interval == 1 and pipeline.latency.least > 0
+    assert pipeline.cost(DEVICES["LFE5U-85F"]).logic_cells > 0
 
 
 def test_matrix_code_runs():
-    (code,) = [block for block in blocks() if "optimise(weights" in block]
     names = {}
-    exec(code, names)
+    exec(the_block("ConstantMatrix(graph)"), names)
     Fragment.get(names["product"], None)
-    assert np.array_equal(names["graph"].matrix, names["weights"])
+    assert np.array_equal(names["graph"].matrix, [[93, -7, 45], [46, 14, -90]])
 
 
 def test_ci_runs_the_test_command():
-    (command,) = [block for block in blocks() if "-m pytest" in block]
-    assert command.strip().split(" && ")[-1] in (ROOT / ".ci" / "run").read_text()
+    assert the_block("-m pytest").strip().split(" && ")[-1] in (ROOT / ".ci" / "run").read_text()
 
 
 def test_build_command_parses(monkeypatch):
-    (command,) = [block for block in blocks() if "--board icebreaker\n" in block]
-    words = shlex.split(command.strip().split(" && ")[-1])
+    words = shlex.split(the_block("-c constraints.txt -e . ").strip().split(" && ")[-1])
     assert words[1:3] == ["-m", "logicnn.build"]
     seen = []
-    monkeypatch.setattr(build, "run", seen.append)
-    assert cli.command("x", None, build.add_arguments, build.run, words[3:]) == 0
+    monkeypatch.setattr(build, "COMMAND", replace(build.COMMAND, run=seen.append))
+    assert main(words[3:]) == 0
     assert (seen[0].board, seen[0].model) == ("icebreaker", "mnist-bnn")
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
-def test_results_are_those_of_the_records(table):
-    assert table() in README
+def test_build_ends_with_the_figures_of_the_record():
+    (row,) = [
+        row for row in record_of("boards")["placed"] if (row["board"], row["model"]) == ("icebreaker", "mnist-bnn")
+    ]
+    text = the_block("netlist check ")
+    assert f"logic cells        {row['logic_cells']} of {DEVICES['iCE40UP5K'].capacity.logic_cells} " in text
+    assert f"estimated {row['estimated_logic_cells']}\n" in text
+    assert f"core delay         {row['core_delay_ns']:.1f} ns" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_results_are_those_of_the_records(page):
+    assert filled(page.read_text(), PAGES[page]) == page.read_text()
+
+
+def test_a_page_without_a_tables_place_is_an_error():
+    with pytest.raises(ValueError, match="no place for the table"):
+        filled("", {"boards": str})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_record_is_named():
+    results = (ROOT / "docs" / "results.md").read_text()
+    for record in RESULTS.glob("*.json"):
+        assert f"({Path('../benchmarks/results') / record.name})" in results
 
 
 def test_every_option_is_named():
     for option in ("--board", "--model", "--output", "--seed", "--verify", "--data-dir", "--program", "--json"):
         assert option in README
+
+
+def test_is_short():
+    assert len(README.split()) <= 1100
