@@ -14,6 +14,9 @@ import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from filelock import FileLock
+from platformdirs import user_cache_dir
+
 from logicnn.errors import CheckFailed, LogicnnError
 
 __all__ = [
@@ -111,12 +114,31 @@ def warnings(tools: Iterable[str]) -> list[str]:
     return found
 
 
+def _compiled(tool: str) -> None:
+    """Lets a YoWASP tool compile itself for this machine, which takes up to a minute, once and alone.
+
+    Its runtime writes the machine code in place into a file that other processes have mapped (yowasp-runtime 1.96): of
+    two that start on a fresh machine, a third ends with SIGBUS.
+    """
+    folder = Path(os.environ.get("YOWASP_CACHE_DIR", user_cache_dir("YoWASP", appauthor=False)))
+    done = folder / f"{version(tool).replace(' ', '-')}-{tool}.compiled"
+    if done.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{tool}.lock"):
+        if not done.exists():
+            subprocess.run([executable(tool), "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            done.touch()
+
+
 def run(command: Sequence[str], folder: Path, log: str, hopeless: Callable[[Path], bool] | None = None) -> None:
     """Runs a tool in `folder`, its output in the file `log` there; raises `ToolFailed`, and stops the tool on Ctrl-C.
 
     Where `hopeless` says so of the folder, meanwhile or in the end, it is stopped, too: `ToolGaveUp`.
     """
     tool, *arguments = command
+    if not os.environ.get(_variable(tool)):
+        _compiled(tool)
     with (folder / log).open("w") as output:
         process = subprocess.Popen([executable(tool), *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT)
         try:

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,14 @@ def test_missing(monkeypatch):
     with pytest.raises(tools.ToolMissing, match=r"^tool no-such-tool was not found \(named by ECPPACK\)$"):
         tools.executable("ecppack")
     assert "ECPPACK" not in tools.environment()
+
+
+def test_compiles_itself_once(tmp_path, monkeypatch):
+    """Many that start together on a machine that has never run the tool: none writes the cache that others read."""
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "cache"))
+    names = [f"{each}.log" for each in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda log: tools.run(["ecppack", "--version"], tmp_path, log), names))
+    assert all("Project Trellis" in (tmp_path / log).read_text() for log in names)
+    assert not any("Preparing to run" in (tmp_path / log).read_text() for log in names)
+    assert list((tmp_path / "cache").rglob("*.wasm"))
