@@ -22,6 +22,14 @@ def dataset():
     return get
 
 
+@pytest.fixture(scope="module")
+def short_search():
+    """Additions are shared by few searches: where what they save is not the question, and seconds count."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("logicnn.arithmetic.sharing._default_tries", lambda _matrix: 2)
+        yield
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "dataset" in getattr(item, "fixturenames", ()):

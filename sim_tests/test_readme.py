@@ -32,7 +32,7 @@ def the_block(words: str) -> str:
     return block
 
 
-def test_code_runs():
+def test_code_runs(short_search):
     names = {"images": np.zeros((3, 1, 28, 28), np.uint8)}
     exec(the_block("import logicnn\n"), names)
     for name in ("core", "accelerator"):

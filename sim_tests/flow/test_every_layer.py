@@ -98,7 +98,7 @@ def test_combinational(name):
 
 
 @pytest.fixture(scope="module")
-def texts(tmp_path_factory):
+def texts(tmp_path_factory, short_search):
     """A folder of netlists of the texts of all networks as streams, by one run of Yosys."""
     folder = tmp_path_factory.mktemp("texts")
     script = []

@@ -4,14 +4,19 @@ import json
 import os
 import stat
 import sys
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from logicnn.commands import cli
 from logicnn.flow import tools
 from logicnn.flow.placement import FIRST_SEED, LOG, SEEDS, Placement, attempts, stuck, tuned
 from logicnn.flow.placement import PATIENCE as PATIENCES
+from logicnn.network.files import save
 from logicnn.resources import Family
+from sim_tests.helpers import dense_network
 
 PATIENCE = PATIENCES[0]
 
@@ -117,19 +122,16 @@ def stubborn(tmp_path, monkeypatch):
     return ran
 
 
+def small_build(folder: Path) -> list[str]:
+    """The command that builds a small network of the folder."""
+    save(replace(dense_network(np.random.default_rng(24), 9, 7, 5, 4), name="small"), folder / "small.lnn")
+    options = ("--board", "icebreaker", "--model", folder / "small.lnn", "--verify", "none", "--output", folder / "out")
+    return ["build", *map(str, options)]
+
+
 def test_next_seed(tmp_path, stubborn, capsys):
     """A seed with which routing does not settle is left for the next one, and not tried again by the next build."""
-    arguments = [
-        "build",
-        "--board",
-        "icebreaker",
-        "--model",
-        "digits-bnn",
-        "--verify",
-        "none",
-        "--output",
-        str(tmp_path / "out"),
-    ]
+    arguments = small_build(tmp_path)
     assert stubborn(7, 8) == []
     assert cli.main([*arguments, "--seed", "7"]) == 0
     assert stubborn(7, 8) == ["7", "8", "9"]
@@ -140,18 +142,7 @@ def test_next_seed(tmp_path, stubborn, capsys):
 
 def test_no_seed(tmp_path, stubborn, capsys):
     stubborn(1, 2, 3, 4)
-    arguments = [
-        "build",
-        "--board",
-        "icebreaker",
-        "--model",
-        "digits-bnn",
-        "--verify",
-        "none",
-        "--output",
-        str(tmp_path / "out"),
-    ]
-    assert cli.main([*arguments, "--seed", "1"]) == 1
+    assert cli.main([*small_build(tmp_path), "--seed", "1"]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error: place and route come to no end with seeds 1 to 4: try another --seed, a smaller network, or a "
         "larger board"

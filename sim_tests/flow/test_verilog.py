@@ -16,6 +16,8 @@ from logicnn.flow.verilog import ExportError, export, mapping_of
 from logicnn.verify.vectors import Vectors, random_vectors
 from sim_tests.sparse_helpers import network
 
+pytestmark = pytest.mark.usefixtures("short_search")
+
 
 def exported(folder: Path, model: str, *form: str, name: str = "core") -> Path:
     path = folder / f"{name}.v"
