@@ -246,54 +246,54 @@ def by_coverage(kernels: np.ndarray, keep: int, patterns: int) -> PatternSet:
     """
     _checked(kernels, keep, patterns)
     masks = _filled(best_masks(kernels, keep), keep, patterns)
-    worth = quality(masks, kernels)
+    worth = np.ascontiguousarray(quality(masks, kernels).T)
     chosen: list[int] = []
-    best = np.zeros(worth.shape[1])
-    gains = worth.sum(1)
+    best = np.zeros(len(worth))
+    gains = worth.sum(0)
     for _ in range(patterns):
         gains[chosen] = -1.0
         chosen.append(int(gains.argmax()))
-        better = np.maximum(best, worth[chosen[-1]])
+        better = np.maximum(best, worth[:, chosen[-1]])
         gains += _changed(worth, best, better)
         best = better
     return PatternSet(masks[_exchanged(worth, chosen)])
 
 
 def _changed(worth: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """What each mask, (masks, kernels), would gain more where the kernels have `after`, (kernels,), and not `before`.
+    """What each mask, (kernels, masks), gains more where the kernels have `after`, (kernels,), and not `before`.
 
-    Only kernels that differ are read, and only some masks at a time, which stay in the processor's cache: most of the
-    time of a choice goes here.
+    Most of the time of a choice goes here: only kernels that differ are read, so many at a time as stay in the
+    processor's cache. The difference of ``max(worth - after, 0)`` and ``max(worth - before, 0)`` is that of `worth` and
+    the lower one, held between the two.
     """
     kernels = np.flatnonzero(before != after)
-    more = np.empty(len(worth))
-    rows = max(1, AT_A_TIME // max(1, len(kernels)))
-    for start in range(0, len(worth), rows):
-        part = worth[start : start + rows, kernels]
-        gain = np.subtract(part, after[kernels])
-        np.maximum(gain, 0, out=gain)
-        part -= before[kernels]
-        np.maximum(part, 0, out=part)
-        more[start : start + rows] = np.subtract(gain, part, out=gain).sum(1)
+    low, high = np.minimum(before, after)[kernels, None], np.maximum(before, after)[kernels, None]
+    sign = np.where(after < before, 1.0, -1.0)[kernels]
+    more = np.zeros(worth.shape[1])
+    rows = max(1, AT_A_TIME // worth.shape[1])
+    for start in range(0, len(kernels), rows):
+        part = slice(start, start + rows)
+        held = worth[kernels[part]]
+        more += sign[part] @ np.subtract(np.clip(held, low[part], high[part], out=held), low[part], out=held)
     return more
 
 
 def _exchanged(worth: np.ndarray, chosen: list[int]) -> list[int]:
     """Members exchanged for others, one for one, while the sum of the best rises."""
-    best = worth[chosen].max(0)
+    best = worth[:, chosen].max(1)
     gains = _changed(worth, np.full_like(best, np.inf), best)
     rising = True
     while rising:
         rising = False
         for place in range(len(chosen)):
             others = chosen[:place] + chosen[place + 1 :]
-            without = worth[others].max(0)
+            without = worth[:, others].max(1)
             gain = gains + _changed(worth, best, without)
             gain[others] = -1.0
             other = int(gain.argmax())
             if gain[other] > gain[chosen[place]] * (1 + 1e-9) + 1e-12:
                 chosen[place], rising = other, True
-                better = np.maximum(without, worth[other])
+                better = np.maximum(without, worth[:, other])
                 gains += _changed(worth, best, better)
                 best = better
     return chosen

@@ -55,16 +55,16 @@ def pictures(folder, count: int) -> tuple[list, list[str]]:
 
 
 def test_simulated_test_set(capsys):
-    """A dozen real images over the simulated line, each byte of it: the classes are those that `evaluate` gives."""
-    code, out, _ = run(["--port", "sim", "--model", "digits-bnn", "--test-set", 12, "--json"], capsys)
+    """Six real images over the simulated line, each byte of it: the classes are those that `evaluate` gives."""
+    code, out, _ = run(["--port", "sim", "--model", "digits-bnn", "--test-set", 6, "--json"], capsys)
     report = json.loads(out)
     test = datasets.load("digits").test
-    classes = DIGITS.evaluate(test.x[:12])
+    classes = DIGITS.evaluate(test.x[:6])
     confusion = np.zeros((10, 10), int)
-    np.add.at(confusion, (test.y[:12], classes), 1)
+    np.add.at(confusion, (test.y[:6], classes), 1)
     assert code == 0 and report["confusion"] == confusion.tolist()
-    assert report["accuracy"] == float(np.mean(classes == test.y[:12])) and report["samples"] == 12
-    assert report["counters"] == {"images": 12, "errors": 0} and report["damaged_frames"] == 0
+    assert report["accuracy"] == float(np.mean(classes == test.y[:6])) and report["samples"] == 6
+    assert report["counters"] == {"images": 6, "errors": 0} and report["damaged_frames"] == 0
 
 
 def test_simulated_engine(tmp_path, monkeypatch, capsys):

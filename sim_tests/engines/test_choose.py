@@ -13,6 +13,7 @@ from sim_tests.helpers import dense_network, int_network
 from sim_tests.sparse_helpers import network as pruned_network
 
 UP5K, ECP5 = DEVICES["iCE40UP5K"], DEVICES["LFE5U-85F"]
+pytestmark = pytest.mark.usefixtures("short_search")
 
 
 def fits(mapping: Mapping) -> str | None:

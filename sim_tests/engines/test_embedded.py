@@ -135,7 +135,7 @@ def test_pipeline_is_that_of_the_device():
 
 @pytest.mark.parametrize("device", [ECP5, HX8K], ids=lambda device: device.name)
 def test_estimated_cells(device, tmp_path):
-    network = int_network(np.random.default_rng(9), 10, 6, 5, 3, width=10)
+    network = int_network(np.random.default_rng(9), 8, 5, 4, 3, width=10)
     body = Network(network.input, network.layers[:-1])
     mapping = Mapping.embedded(body, device, latency=0, optimiser=quick)
     netlist = Netlist(synthesise(Core(mapping), tmp_path, f"synth_{device.family.value}"))

@@ -106,22 +106,33 @@ def test_estimate_is_close(built):
     assert report["estimate"]["logic_cells"] == pytest.approx(report["resources"]["logic_cells"], rel=0.15)
 
 
-def test_nothing_is_repeated(built, monkeypatch, capsys):
-    output, _folder, report = built
+@pytest.fixture(scope="module")
+def again(tmp_path_factory):
+    """The options that build a small network where it has been built, its folder, and report.json."""
+    output = tmp_path_factory.mktemp("again")
+    files.save(small(), output / "small.lnn")
+    options = ["--board", "icebreaker", "--model", str(output / "small.lnn"), "--output", str(output / "builds")]
+    assert run(*options) == 0
+    (folder,) = (output / "builds").iterdir()
+    return options, folder, json.loads((folder / "report.json").read_text())
+
+
+def test_nothing_is_repeated(again, monkeypatch, capsys):
+    options, _, report = again
     ran = []
     real = tools.run
     monkeypatch.setattr(tools, "run", lambda command, *rest: (ran.append(command[0]), real(command, *rest)))
-    assert run("--board", "icebreaker", *DIGITS, "--output", str(output), "--json") == 0
+    assert run(*options, "--json") == 0
     assert ran == ["icepack"]
     assert json.loads(capsys.readouterr().out)["bitstream"] == report["bitstream"]
 
 
-def test_other_seed_places_again(built, monkeypatch):
-    output, _, _ = built
+def test_other_seed_places_again(again, monkeypatch):
+    options, _, _ = again
     ran = []
     real = tools.run
     monkeypatch.setattr(tools, "run", lambda command, *rest: (ran.append(command[0]), real(command, *rest)))
-    assert run("--board", "icebreaker", *DIGITS, "--output", str(output), "--seed", "7") == 0
+    assert run(*options, "--seed", "7") == 0
     assert ran == ["nextpnr-ice40", "icepack"]
 
 
@@ -312,13 +323,13 @@ def test_scores_refused(tmp_path, capsys):
     )
 
 
-def test_damaged_cache_is_made_again(built, monkeypatch):
-    output, folder, _ = built
+def test_damaged_cache_is_made_again(again, monkeypatch):
+    options, folder, _ = again
     (folder / "timing.json").write_text("{")
     ran = []
     real = tools.run
     monkeypatch.setattr(tools, "run", lambda command, *rest: (ran.append(command[0]), real(command, *rest)))
-    assert run("--board", "icebreaker", *DIGITS, "--output", str(output)) == 0
+    assert run(*options) == 0
     assert ran == ["nextpnr-ice40", "icepack"]
 
 

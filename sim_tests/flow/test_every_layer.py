@@ -47,6 +47,7 @@ def network(shape: tuple[int, ...], interval: Interval, *layers) -> Network:
 
 
 RELU = Requantize(np.ones(2), np.full(2, 2), 0, 7)
+pytestmark = pytest.mark.usefixtures("short_search")
 NETWORKS = {
     "a few integers": network((3,), NIBBLES, IntDense([[1, -2, 3], [0, 1, 1]], [0, 4]), Argmax()),
     "one score": network((3,), NIBBLES, IntDense([[3, -2, 1]], [2]), Slicer([-4, 5])),
@@ -98,7 +99,7 @@ def test_combinational(name):
 
 
 @pytest.fixture(scope="module")
-def texts(tmp_path_factory, short_search):
+def texts(tmp_path_factory):
     """A folder of netlists of the texts of all networks as streams, by one run of Yosys."""
     folder = tmp_path_factory.mktemp("texts")
     script = []

@@ -114,6 +114,7 @@ def stubborn(tmp_path, monkeypatch):
     )
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("NEXTPNR_ICE40", os.fspath(fake))
+    monkeypatch.setattr(tools, "POLL_S", 0.1)
 
     def ran(*seeds: int) -> list[str]:
         bad.write_text(" ".join(map(str, seeds)))
