@@ -1,6 +1,13 @@
-"""Data sets that tests read: the test is skipped where one is missing, and marked `data`."""
+"""Data sets that tests read: the test is skipped where one is missing, and marked `data`. Processes that run tests side
+by side have one thread each.
+"""
 
+import os
 from functools import cache
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # numpy and torch read it where they are first imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 
