@@ -164,10 +164,16 @@ def rtl_words(component, inputs: np.ndarray) -> list[int]:
     return [word % (1 << len(Value.cast(component.o))) for word in words]
 
 
-def synthesise(component, folder: Path, command: str = "synth_ice40") -> Path:
+def logic_only(command: str) -> str:
+    """Synthesis of a design without memories: without reading the rules for them, most of a small design's time."""
+    return f"{command} -run begin:map_ram\n{command} -run map_ffram:"
+
+
+def synthesise(component, folder: Path, command: str = "synth_ice40", memories: bool = False) -> Path:
     """The netlist (JSON) that Yosys makes of a design with ports `i` and `o`."""
+    script = f"{command} -top top" if memories else logic_only(f"{command} -top top")
     (folder / "top.il").write_text(rtlil.convert(component, ports=[Value.cast(component.i), Value.cast(component.o)]))
-    (folder / "top.ys").write_text(f"read_rtlil top.il\n{command} -top top\nwrite_json top.json\n")
+    (folder / "top.ys").write_text(f"read_rtlil top.il\n{script}\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
     return folder / "top.json"
 

@@ -14,7 +14,7 @@ from logicnn.flow import tools
 from logicnn.gateware import SharedThresholds
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import BIT, Activations, BinaryDense, Neuron, Threshold
-from sim_tests.helpers import all_bits, random_ternary, rtl_words
+from sim_tests.helpers import all_bits, logic_only, random_ternary, rtl_words
 
 
 def ref_fires(layer: BinaryDense, x: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def test_netlist(platform, command, tmp_path):
     component = SharedThresholds(result)
     text = rtlil.convert(component, ports=[component.i, component.o], platform=platform() if platform else None)
     (tmp_path / "top.il").write_text(text)
-    (tmp_path / "top.ys").write_text(f"read_rtlil top.il\n{command} -top top\nwrite_json top.json\n")
+    (tmp_path / "top.ys").write_text(f"read_rtlil top.il\n{logic_only(f'{command} -top top')}\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], tmp_path, "yosys.log")
     netlist = Netlist(tmp_path / "top.json")
     x = np.random.default_rng(0).integers(0, 2, (500, 40)).astype(bool)

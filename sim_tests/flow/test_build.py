@@ -178,22 +178,10 @@ def test_mismatch_leaves_nothing(tmp_path, monkeypatch, capsys):
     assert not [path.name for path in folder.iterdir() if path.suffix == ".bin" or path.name.startswith("report")]
 
 
-def test_missed_clock(tmp_path, monkeypatch, capsys):
-    files.save(small(), tmp_path / "small.lnn")
+def test_missed_clock(again, monkeypatch, capsys):
+    options, _, _ = again
     monkeypatch.setattr(build.Placed, "clock", lambda self: (5.0, 12.0))
-    assert (
-        run(
-            "--board",
-            "icebreaker",
-            "--model",
-            str(tmp_path / "small.lnn"),
-            "--output",
-            str(tmp_path / "out"),
-            "--verify",
-            "none",
-        )
-        == 1
-    )
+    assert run(*options) == 1
     assert (
         "error: the placed design reaches 5.00 MHz but its clock is 12.00 MHz; try another --seed"
         in capsys.readouterr().err

@@ -83,26 +83,30 @@ def test_engine_testbench(tmp_path, monkeypatch):
     assert done.returncode == 0 and "PASS: 3 vectors" in done.stdout
 
 
-@pytest.mark.parametrize("model", ["digits-bnn", "nid-a"])
-def test_again_for_ice40(once, tmp_path, model):
+SMALL = replace(dense_network(np.random.default_rng(24), 12, 7, 5), name="small")
+
+
+@pytest.mark.parametrize("network", [SMALL, load("nid-a")], ids=lambda network: network.name)
+def test_again_for_ice40(tmp_path, network):
     """The text costs the LUTs of the component itself, within 2 %, and is the network."""
-    once(tmp_path, model, "--combinational")
-    mapping = mapping_of(load(model), stream=False, period_ns=10)
+    save(network, tmp_path / "network.lnn")
+    exported(tmp_path, str(tmp_path / "network.lnn"), "--combinational")
+    mapping = mapping_of(network, stream=False, period_ns=10)
     again = text_netlist(mapping, tmp_path)
     assert again.cells["SB_LUT4"] == pytest.approx(own_lut4(mapping, tmp_path, stream=False), rel=0.02)
-    x = random_vectors(load(model), 512)
-    assert mismatches(again, load(model), Vectors(x, np.zeros(0, np.int64), "random")) == 0
+    x = random_vectors(network, 512)
+    assert mismatches(again, network, Vectors(x, np.zeros(0, np.int64), "random")) == 0
 
 
 @pytest.mark.parametrize(("family", "widest"), [("xilinx", 6), ("ecp5", 4)])
 def test_for_other_families(tmp_path, family, widest):
     """Synthesis succeeds, and LUTs are counted, of as many inputs as the family's have."""
-    small = replace(dense_network(np.random.default_rng(24), 12, 7, 5), name="small")
-    save(small, tmp_path / "small.lnn")
+    save(SMALL, tmp_path / "small.lnn")
     exported(tmp_path, str(tmp_path / "small.lnn"), "--combinational")
-    counts = lut_counts(mapping_of(small, stream=False, period_ns=10), tmp_path, family)
+    mapping = mapping_of(SMALL, stream=False, period_ns=10)
+    counts = lut_counts(mapping, tmp_path, family)
     assert f"LUT{widest}" in counts and set(counts) <= {f"LUT{inputs}" for inputs in range(1, widest + 1)}
-    assert 7 + 5 < sum(counts.values()) <= 2 * own_lut4(mapping_of(small, False, 10), tmp_path, stream=False)
+    assert 7 + 5 < sum(counts.values()) <= 2 * own_lut4(mapping, tmp_path, stream=False)
 
 
 def test_header(tmp_path):

@@ -20,7 +20,7 @@ from logicnn.flow import tools
 from logicnn.gateware.adders import ConstantMatrix, words
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Interval
-from sim_tests.helpers import carried_graph, rtl_words
+from sim_tests.helpers import carried_graph, logic_only, rtl_words
 
 BYTE = Interval(-128, 127)
 ONE = Interval(1, 1)
@@ -97,7 +97,7 @@ def converted(component, platform, name: str) -> str:
 def synthesised(graph: AdderGraph, folder, flow: str, compact: bool = True) -> Netlist:
     platform, command = FLOWS[flow]
     (folder / "top.il").write_text(converted(ConstantMatrix(graph, compact), platform(), "top"))
-    (folder / "top.ys").write_text(f"read_rtlil top.il\n{command} -top top\nwrite_json top.json\n")
+    (folder / "top.ys").write_text(f"read_rtlil top.il\n{logic_only(f'{command} -top top')}\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
     return Netlist(folder / "top.json")
 

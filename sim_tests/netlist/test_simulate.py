@@ -99,7 +99,7 @@ def ref_run(component, words: np.ndarray) -> np.ndarray:  # (cycles,) -> (cycles
 
 @pytest.fixture(scope="module", params=FLOWS)
 def various(request, tmp_path_factory):
-    return synthesise(Various(), tmp_path_factory.mktemp(request.param), FLOWS[request.param])
+    return synthesise(Various(), tmp_path_factory.mktemp(request.param), FLOWS[request.param], memories=True)
 
 
 def test_agrees_with_amaranth(various):
