@@ -349,7 +349,12 @@ def test_interrupt(tmp_path):
     """Ctrl-C in the middle of synthesis: one line, no bitstream, no report, and the tool is gone."""
     command = [sys.executable, "-m", "logicnn.build", "--board", "icebreaker", *DIGITS, "--output", str(tmp_path)]
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     deadline = time.time() + 60
     while not list(tmp_path.glob("*/synthesis.log")):
