@@ -136,7 +136,7 @@ def main() -> None:
         "geomean_vs_plain": _geomean(_ratios(cases, "plain")),
         "geomean_vs_separate_rows": _geomean(_ratios(cases, "separate_rows")),
     }
-    write_result("adders", SEED, figures, required(figures), force=given.force)
+    write_result("adders", SEED, figures, required(figures), given=given)
 
 
 if __name__ == "__main__":

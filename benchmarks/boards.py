@@ -75,7 +75,7 @@ def main() -> None:
         "placed": [row for row in rows if row["fits"]],
         "refused": [row for row in rows if not row["fits"]],
     }
-    write_result("boards", SEED, figures, required(figures), force=given.force)
+    write_result("boards", SEED, figures, required(figures), given=given)
 
 
 if __name__ == "__main__":

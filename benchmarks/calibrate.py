@@ -111,7 +111,7 @@ def main() -> None:
             "ladders": rows,
             "largest_error": max(abs(row["error"]) for row in rows),
         }
-    write_result("calibrate", SEEDS[0], {"seeds": list(SEEDS), "devices": devices}, {}, force=given.force)
+    write_result("calibrate", SEEDS[0], {"seeds": list(SEEDS), "devices": devices}, {}, given=given)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def plot(rows: list[dict[str, int]], path: Path) -> None:
 def main() -> None:
     given = parser_for(__doc__, output="constants").parse_args()
     result = figures(given.output)
-    write_result("constants", SEED, result, required(result), force=given.force)
+    write_result("constants", SEED, result, required(result), given=given)
     plot(result["fig6"], RESULTS / "constants")
 
 

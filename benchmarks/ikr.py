@@ -281,7 +281,7 @@ def main() -> None:
         "published": PUBLISHED,
     }
     figures = {"lenet5": lenet, "cnn_small": small, "sensitivity": sensitive, "patterns": counted}
-    write_result("ikr", SEED, figures, required(figures), force=given.force)
+    write_result("ikr", SEED, figures, required(figures), given=given)
     files.save(files.load(shipped / "lenet5-ikr.lnn"), files.SHIPPED / "lenet5-ikr.lnn")
     plots(sensitive, counted)
 

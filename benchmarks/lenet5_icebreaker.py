@@ -94,7 +94,7 @@ def main() -> None:
     first, *others = BOARDS
     figures = {"dataset": f"mnist test ({len(test.x)})", "digest": network.digest(), **rows[first]}
     figures |= {other: rows[other] for other in others}
-    write_result("lenet5_icebreaker", SEED, figures, required(rows), force=given.force)
+    write_result("lenet5_icebreaker", SEED, figures, required(rows), given=given)
 
 
 if __name__ == "__main__":

@@ -383,7 +383,7 @@ def main() -> None:
         "(nid-82332), a simulated link (ofc-sim)"
     )
     figures = {"datasets": datasets_used, "networks": networks, "sweep": sweep} | summary(networks)
-    write_result("logic_design", SEED, figures, required(figures), force=given.force)
+    write_result("logic_design", SEED, figures, required(figures), given=given)
     plots(networks, sweep)
 
 

@@ -77,7 +77,7 @@ def main() -> None:
         "sweep": sweep,
         "slowest_seconds": max(each["seconds"] for each in networks),
     }
-    write_result("logic_design_train", SEEDS[0], figures, required(figures), force=given.force)
+    write_result("logic_design_train", SEEDS[0], figures, required(figures), given=given)
     for name in DESIGNS:
         folder = given.output / f"{name}-seed{SEEDS[0]}"
         for file in (f"{name}.lnn", f"{name}-constants.lnn", f"{name}-quantised.lnn"):

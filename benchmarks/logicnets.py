@@ -284,7 +284,7 @@ def main() -> None:
         "a network of ours is as accurate and no larger, wherever truth tables get to": all(ahead),
         "every netlist is compared on 1,000 jets": all(row["vectors"] > 1000 for row in [*baseline, *ours]),
     }
-    write_result("logicnets", SEED, figures, required, force=given.force)
+    write_result("logicnets", SEED, figures, required, given=given)
     plot(baseline, ours, RESULTS / "logicnets")
 
 

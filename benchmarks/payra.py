@@ -245,7 +245,7 @@ def main() -> None:
         "fast": fast,
         "under_9ns": best,
     }
-    write_result("payra", SEED, figures, required(figures), force=given.force)
+    write_result("payra", SEED, figures, required(figures), given=given)
     plot(rows, baseline["float_accuracy"], RESULTS / "payra")
 
 

@@ -66,7 +66,7 @@ def main() -> None:
         done = subprocess.run([sys.executable, "-m", *command, *data], stdout=subprocess.PIPE, text=True, check=True)
         runs[name] = {"command": " ".join(["python -m", *command])} | json.loads(done.stdout.splitlines()[-1])
         figures = {"dataset": "MNIST (the original files)", "runs": runs}
-        write_result("payra_train", SEED, figures, {}, force=given.force)
+        write_result("payra_train", SEED, figures, {}, given=given)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def main() -> None:
         "dense_layer_lut4_per_synapse": of(1.0),
         "half_layer_lut4_per_synapse": of(0.5),
     }
-    write_result("popcount", SEED, figures, required(figures), force=given.force)
+    write_result("popcount", SEED, figures, required(figures), given=given)
 
 
 if __name__ == "__main__":

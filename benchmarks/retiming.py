@@ -257,7 +257,7 @@ def main() -> None:
         "held_out": others,
         "held_out_within_15_percent": within(others),
     }
-    write_result("retiming", SEED, figures, required(figures), force=given.force)
+    write_result("retiming", SEED, figures, required(figures), given=given)
     plot(points, RESULTS / "retiming")
 
 

@@ -198,7 +198,7 @@ def main() -> None:
                 folder = given.output / f"{name}-engine-{keep or 'plain'}-{'dsp' if dsp else 'logic'}"
                 engines.append(finished(folder, engine, keep, dsp, device, folder))
     figures = {"weights": "random", "selector": selectors, "spe_against_pe": engines}
-    write_result("spe", SEED, figures, required(selectors, engines), force=given.force)
+    write_result("spe", SEED, figures, required(selectors, engines), given=given)
     plot(selectors)
 
 

@@ -191,7 +191,7 @@ def main() -> None:
             print(json.dumps(rows[-1]), flush=True)
     exported, refused = ([row for row in rows if row["exported"] == made] for made in (True, False))
     figures = {"simulators": versions, "exported": exported, "refused": refused}
-    write_result("verilog", SEED, figures, required(figures), force=given.force)
+    write_result("verilog", SEED, figures, required(figures), given=given)
 
 
 if __name__ == "__main__":

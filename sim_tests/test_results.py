@@ -4,11 +4,13 @@ must.
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from benchmarks.common import NETWORKS, RESULTS, parser_for, write_result
+from benchmarks import common
+from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
 from logicnn import load
 from logicnn.board import flash
 from logicnn.board.boards import names
@@ -107,12 +109,14 @@ def test_lenet5_icebreaker():
 
 def write(folder: Path, *options: str, **required: bool) -> int:
     given = parser_for("A benchmark.").parse_args(options)
-    return guarded(lambda: write_result("x", 7, {"figure": 3}, required, force=given.force, folder=folder))
+    return guarded(lambda: write_result("x", 7, {"figure": 3}, required, given=given, folder=folder))
 
 
 def test_write_result(tmp_path):
     assert write(tmp_path, fast=True, small=True) == 0
     record = json.loads((tmp_path / "x.json").read_text())
+    assert len(record["commit"]) == 40 and record["dirty"] in (True, False) and 0 <= record["seconds"] < 60
+    assert record["machine"]["cores"] >= 1 and len(record["code"]) == 64
     assert (record["command"], record["seed"], record["figure"]) == ("python -m benchmarks.x", 7, 3)
     assert "missed" not in record
 
@@ -129,3 +133,25 @@ def test_write_result_refuses(tmp_path, capsys):
 def test_write_result_by_force(tmp_path):
     assert write(tmp_path, "--force", fast=True, small=False) == 0
     assert json.loads((tmp_path / "x.json").read_text())["missed"] == ["small"]
+
+
+def test_finished_rows_are_kept(tmp_path, monkeypatch):
+    """Measured once, and again where the code is another; what was kept counts in the seconds of the record."""
+    calls = []
+    code = ["one"]
+    monkeypatch.setattr(common, "code_digest", lambda _name: code[0])
+
+    def measure(number: int) -> dict:
+        calls.append(number)
+        return {"figure": (number, 2)}
+
+    assert finished(tmp_path / "a", measure, 1) == finished(tmp_path / "a", measure, 1) == {"figure": [1, 2]}
+    assert calls == [1]
+    code[0] = "two"
+    assert finished(tmp_path / "a", measure, 3) == {"figure": [3, 2]} and calls == [1, 3]
+    kept = json.loads((tmp_path / "a" / common.ROW).read_text())
+    (tmp_path / "a" / common.ROW).write_text(json.dumps(kept | {"seconds": 1000.0}))
+    os.utime(tmp_path / "a" / common.ROW, (1, 1))
+    given = parser_for("A benchmark.", output="x").parse_args(["--output", str(tmp_path)])
+    write_result("x", 7, {}, {}, given=given, folder=tmp_path)
+    assert 1000 <= json.loads((tmp_path / "x.json").read_text())["seconds"] < 1060

@@ -1,0 +1,90 @@
+"""All records, in the order in which they are refreshed: ``python -m benchmarks.all``.
+
+A record is stale where its benchmark's code does something else than when it was written (`benchmarks.provenance`).
+Stale ones are measured again, those first that others read and then the quickest, and the tables are made anew; one
+that fails is named in the end, and does not keep the others. ``--check`` only names what is stale and why: exit code 1.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from benchmarks.common import RESULTS
+from benchmarks.provenance import changed_since, code_digest
+from logicnn.commands.command import guarded
+from logicnn.errors import CheckFailed
+
+# What a benchmark reads: the networks, or constants, that others make.
+READS = {
+    "payra": ("payra_train",),
+    "logic_design": ("logic_design_train",),
+    "lenet5_icebreaker": ("ikr",),
+    "spe": ("ikr",),
+    "boards": ("payra_train", "logic_design_train", "ikr"),
+    "verilog": ("payra_train", "logic_design_train", "ikr"),
+}
+NAMED = 3  # changed files, of which a line names so many
+
+
+def ordered(results: Path = RESULTS) -> list[str]:
+    """All records' names: after those that they read, and the quickest first of the others."""
+    names = {path.stem for path in results.glob("*.json")}
+    sorter = TopologicalSorter({name: set(READS.get(name, ())) & names for name in names})
+    sorter.prepare()
+    found: list[str] = []
+    ready: list[str] = []
+    while sorter.is_active():
+        ready += sorter.get_ready()
+        ready.sort(key=lambda name: (_record(name, results).get("seconds", float("inf")), name))
+        found.append(ready.pop(0))
+        sorter.done(found[-1])
+    return found
+
+
+def _record(name: str, results: Path) -> dict:
+    return json.loads((results / f"{name}.json").read_text())
+
+
+def stale(name: str, results: Path = RESULTS) -> str | None:
+    """Why a record is to be measured again."""
+    record = _record(name, results)
+    if "code" not in record:
+        return "it does not say of which code it is"
+    if record["code"] == code_digest(name):
+        return None
+    changed = changed_since(name, record["commit"])
+    if record["dirty"] or not changed:
+        return f"it is of files that commit {record['commit'][:10]} does not have"
+    more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+    return f"changed since {record['commit'][:10]}: {', '.join(changed[:NAMED])}{more}"
+
+
+def run(check: bool, results: Path = RESULTS) -> None:
+    """Names what is stale, and measures it again; raises `CheckFailed` where something stays stale."""
+    found = {name: why for name in ordered(results) if (why := stale(name, results))}
+    for name, why in found.items():
+        print(f"{name}: {why}")
+    if not check:
+        found = {name: why for name in found if (why := _measured(name))}
+        subprocess.run([sys.executable, "-m", "benchmarks.readme"], check=True)
+    if found:
+        raise CheckFailed(f"{len(found)} records are to be measured again: {', '.join(found)}")
+
+
+def _measured(name: str) -> str | None:
+    code = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+    return f"exit code {code}" if code else None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--check", action="store_true", help="name stale records, and measure nothing")
+    given = parser.parse_args()
+    return guarded(lambda: run(given.check))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Which code a record is of: statements of what a benchmark imports, and nothing else; and which records are stale."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmarks import all as every
+from benchmarks.provenance import changed_since, code_digest, commit, is_dirty, modules_of
+
+FILES = {
+    "benchmarks/speed.py": '"""Doc."""\nfrom logicnn.fast import add\nfrom logicnn.rules import RULES\n',
+    "benchmarks/common.py": "x = 1\n",
+    "logicnn/__init__.py": "",
+    "logicnn/fast.py": 'from logicnn import slow\n\n\ndef add(a, b):\n    """Adds."""\n    return slow.add(a, b)\n',
+    "logicnn/slow.py": "def add(a, b):\n    return a + b\n",
+    "logicnn/rules/__init__.py": "from pkgutil import iter_modules\nRULES = list(iter_modules(__path__))\n",
+    "logicnn/rules/one.py": "one = 1\n",
+    "logicnn/other.py": "other = 1\n",
+}
+
+
+def tree(root: Path, **changes: str) -> Path:
+    """A repository of these files and changes, `a__b` for ``a/b.py``."""
+    for name, text in (FILES | {f"{name.replace('__', '/')}.py": text for name, text in changes.items()}).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_modules(tmp_path):
+    """Whatever is imported, by whichever way, with the packages around; not what writes records, and no stranger."""
+    names = [path.relative_to(tmp_path).as_posix() for path in modules_of("speed", tree(tmp_path))]
+    beside = {"benchmarks/common.py", "logicnn/other.py"}
+    assert names == sorted(set(FILES) - beside)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"logicnn__slow": "def add(a, b):\n    '''Also adds.'''\n    return (a + b)  # a sum\n"}, True),
+        ({"logicnn__other": "other = 2\n", "benchmarks__common": "x = 2\n"}, True),
+        ({"logicnn__slow": "def add(a, b):\n    return b + a\n"}, False),
+        ({"logicnn__rules__one": "one = 2\n"}, False),
+        ({"logicnn__rules__two": "two = 2\n"}, False),
+    ],
+)
+def test_digest(tmp_path, change, same):
+    before, after = tree(tmp_path / "before"), tree(tmp_path / "after", **change)
+    assert (code_digest("speed", before) == code_digest("speed", after)) == same
+
+
+def git(root: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", *who, *arguments], cwd=root, check=True, capture_output=True)
+
+
+def test_commits(tmp_path):
+    root = tree(tmp_path)
+    git(root, "init")
+    git(root, "add", ".")
+    git(root, "commit", "-m", "first")
+    first = commit(root)
+    assert len(first) == 40 and not is_dirty(root) and changed_since("speed", first, root) == []
+    tree(root, logicnn__slow="def add(a, b):\n    return b + a\n", logicnn__rules__two="two = 2\n")
+    assert is_dirty(root)
+    assert changed_since("speed", first, root) == ["logicnn/rules/two.py", "logicnn/slow.py"]
+
+
+def records(folder: Path, **kept: dict) -> Path:
+    for name, record in kept.items():
+        (folder / f"{name}.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_order(tmp_path):
+    """What others read goes first, however long it takes; of the rest the quickest."""
+    seconds = {"payra": 5, "payra_train": 90, "adders": 10, "spe": 1, "ikr": 50, "popcount": 100}
+    found = every.ordered(records(tmp_path, **{name: {"seconds": each} for name, each in seconds.items()}))
+    assert found == ["adders", "ikr", "spe", "payra_train", "payra", "popcount"]
+
+
+def test_stale(tmp_path, capsys):
+    head = commit()
+    code = {name: {"code": code_digest(name), "commit": head, "dirty": False} for name in ("adders", "popcount")}
+    code["popcount"] |= {"code": "another", "dirty": True}
+    results = records(tmp_path, **code, spe={"seed": 1})
+    assert [every.stale(name, results) for name in ("adders", "spe", "popcount")] == [
+        None,
+        "it does not say of which code it is",
+        f"it is of files that commit {head[:10]} does not have",
+    ]
+    with pytest.raises(every.CheckFailed, match=r"^2 records are to be measured again: popcount, spe$"):
+        every.run(check=True, results=results)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_all_reads_what_there_is():
+    assert {name for names in every.READS.items() for name in (names[0], *names[1])} <= set(every.ordered())
