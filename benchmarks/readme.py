@@ -128,6 +128,7 @@ def integers() -> str:
             "8 bits, pruned",
             "proposed",
             "published",
+            "change from float: ours, published",
             "logic cells: plain (estimate)",
             "embedded",
             "shared",
@@ -142,11 +143,19 @@ def integers() -> str:
         def shown(value: float, rate: bool = rate) -> str:
             return f"{value:.2e}" if rate else f"{value:.2%}"
 
+        def change(of: dict, rate: bool = rate) -> str:
+            if rate:
+                return f"{of['proposed'] / of['float'] - 1:+.0%}"
+            return f"{100 * (of['proposed'] - of['float']):+.2f} points"
+
         cells = (f"{row[f'cells_{form}']:,}" for form in ("plain", "embedded", "shared", "selected"))
         clock = f"{row['fmax_layer_ends']:.0f} to {row['fmax_retimed']:.0f}"
         toggles = f"{row['toggles_embedded']:,} to {row['toggles_selected']:,}"
         accuracy = (shown(row[stage]) for stage in ("float", "quantised", "proposed"))
-        rows.append((f"`{row['name']}`", *accuracy, shown(row["published"]["proposed"]), *cells, clock, toggles))
+        changes = f"{change(row)}, {change(row['published'])}"
+        rows.append(
+            (f"`{row['name']}`", *accuracy, shown(row["published"]["proposed"]), changes, *cells, clock, toggles)
+        )
     return _markdown(rows)
 
 
