@@ -133,7 +133,7 @@ def integers() -> str:
             "embedded",
             "shared",
             "selected",
-            "clock, MHz",
+            "clock in stages, register bits: at layer ends, retimed",
             "toggles",
         )
     ]
@@ -149,7 +149,11 @@ def integers() -> str:
             return f"{100 * (of['proposed'] - of['float']):+.2f} points"
 
         cells = (f"{row[f'cells_{form}']:,}" for form in ("plain", "embedded", "shared", "selected"))
-        clock = f"{row['fmax_layer_ends']:.0f} to {row['fmax_retimed']:.0f}"
+        clocks = {"selected": row["fmax_layer_ends"], "retimed": row["fmax_retimed"]}
+        made = ((row["forms"][form], megahertz) for form, megahertz in clocks.items())
+        clock = ", ".join(
+            f"{megahertz:.0f} MHz in {form['pipeline_stages']}, {form['register_bits']:,}" for form, megahertz in made
+        )
         toggles = f"{row['toggles_embedded']:,} to {row['toggles_selected']:,}"
         accuracy = (shown(row[stage]) for stage in ("float", "quantised", "proposed"))
         changes = f"{change(row)}, {change(row['published'])}"

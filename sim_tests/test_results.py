@@ -23,7 +23,6 @@ PLOTS = {
     "constants": ("constants",),
     "ikr": ("ikr_fig2", "ikr_fig3"),
     "logic_design": ("logic_design_fig8", "logic_design_fig9", "logic_design_fig10"),
-    "logicnets": ("logicnets",),
     "payra": ("payra",),
     "retiming": ("retiming",),
     "spe": ("spe_fig5",),
