@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.common import parser_for, write_result
 from logicnn.board import boards
 from logicnn.board.flash import OFFSET
+from logicnn.board.protocol import BAUD, Frame, Kind, encode, pack_sample
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.data.dataset import Split
@@ -22,12 +23,14 @@ from logicnn.engines import Mapping, Sparse
 from logicnn.flow.build import Options, build, netlist_path
 from logicnn.flow.design import designed
 from logicnn.flow.progress import Steps
+from logicnn.gateware.board.uart import LEAST
 from logicnn.network import Network, load
 from logicnn.verify.cycles import CycleCheck
 
 MODEL = "lenet5-ikr"
 SEED = 1
 BOARDS = ("icebreaker", "ulx3s")
+BITS = 10  # of a byte on the line, with its start and stop bit
 
 
 def measured(network: Network, board: boards.Board, test: Split, options: Options) -> dict[str, Any]:
@@ -50,6 +53,7 @@ def measured(network: Network, board: boards.Board, test: Split, options: Option
         "clock_mhz": clock_mhz,
         "fmax_mhz": round(report.timing.fmax_mhz, 2),
         "ms_per_image": round(mapping.interval / clock_mhz / 1e3, 4),
+        **on_the_line(network, test.x, clock_mhz),
         "products": plan.products,
         "multipliers": plan.tile.multipliers,
         "products_per_cycle_peak": peak,
@@ -67,6 +71,22 @@ def measured(network: Network, board: boards.Board, test: Split, options: Option
         "loading_cycles": run.loading,
         "flash_bytes": len(design.image or b""),
         "flash_offset": OFFSET if design.image else None,
+    }
+
+
+def on_the_line(network: Network, x: np.ndarray, clock_mhz: float) -> dict[str, Any]:
+    """How long a request for an image takes on the serial line, with its frame and escapes, in the mean over x: at the
+    default baud rate, and at the fastest, of as few cycles a bit as the link is tested with in simulation.
+    """
+    word = network.core_input.interval.word
+    sizes = [len(encode(Frame(Kind.CLASSIFY, 1, pack_sample(values, word)))) for values in network.encoded_words(x)]
+    sent, fastest = float(np.mean(sizes)), clock_mhz * 1e6 / LEAST
+    return {
+        "bytes_per_image": round(sent, 2),
+        "baud": BAUD,
+        "line_ms_per_image": round(1e3 * sent * BITS / BAUD, 2),
+        "fastest_baud": round(fastest),
+        "fastest_line_ms_per_image": round(1e3 * sent * BITS / fastest, 3),
     }
 
 

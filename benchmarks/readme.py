@@ -182,7 +182,15 @@ def engine() -> str:
         lambda row: f"{row['cycles']:,}, {row['predicted_cycles']:,}",
     )
     line("clock, placed", lambda row: f"{row['clock_mhz']:.0f} MHz, {row['fmax_mhz']:.1f} MHz")
-    line("time an image", lambda row: f"{row['ms_per_image']:.2f} ms")
+    line("time an image, in the engine", lambda row: f"{row['ms_per_image']:.2f} ms")
+    line(
+        "time an image, on the serial line",
+        lambda row: f"{row['line_ms_per_image']:.1f} ms at {row['baud']:,} baud",
+    )
+    line(
+        "on the line at its fastest, simulated",
+        lambda row: f"{row['fastest_line_ms_per_image']:.2f} ms at {row['fastest_baud']:,} baud",
+    )
     line("products by weights that are not 0, of 16 a cycle", lambda row: f"{row['fraction_of_peak']:.0%}")
     line("logic cells, DSP blocks", lambda row: f"{row['logic_cells']:,}, {row['dsp']}")
     line("block RAM, large RAM", lambda row: f"{row['bram']}, {row['spram']}")
