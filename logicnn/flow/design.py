@@ -38,11 +38,11 @@ __all__ = [
 PROBE = Probe()
 CORE = "classifier.accelerator.core"  # feed-forward engines in a board's netlist
 MARGIN = 1.5  # the estimate of a delay may be short by a third before the clock is missed
-# Wide multiplexers inflate popcounts on ECP5: a 256-bit one is 1,087 LUT4 with them and 488 without, no slower.
+# Wide multiplexers inflate popcounts on ECP5 to about twice the LUT4, and make them no faster.
 SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
-# Narrow neurons are generated in the shape that LUT4 want: mapped as they are (&if), `mnist-bnn` takes 7 % fewer LUT4
-# than after ABC's restructuring. Wide neurons of shared inputs need that restructuring, which finds the sums that they
-# share: 1.3 against 1.8 LUT4 a synapse.
+# Narrow neurons are generated in the shape that LUT4 want: mapped as they are (&if), `mnist-bnn` takes fewer LUT4 than
+# after ABC's restructuring (`lut4_default_script` in benchmarks/results/payra.json). Wide neurons of shared inputs need
+# that restructuring, which finds the sums that they share.
 MAP_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
 # No word of the memories of modules of this name is read while it is written; where Yosys does not know, it adds a
 # register a bit on iCE40.

@@ -1,9 +1,9 @@
 """Place and route: which of nextpnr's routers, with which seed, and when one of them will not settle.
 
-For unrolled logic on 85 % of a UP5K router1 needs 340 s, router2 17 s for 10 % more delay. But router2 may pass the
-same few wires back and forth for ever, in a design of any size, and does so with most seeds on a convolution engine,
-whose words go to many selectors on full routes. There router1 settles, and leaves shorter routes. Both may fail with
-one seed and be done in seconds with the next.
+For unrolled logic on most of a UP5K router1 needs many times as long as router2, whose routes are somewhat slower. But
+router2 may pass the same few wires back and forth for ever, in a design of any size, and does so with most seeds on a
+convolution engine, whose words go to many selectors on full routes. There router1 settles, and leaves shorter routes.
+Both may fail with one seed and be done in seconds with the next.
 """
 
 import json
@@ -25,10 +25,10 @@ PROGRESS = (  # what is left to do, in lines of each router's log
 PATIENCE = (300, 30)  # such lines that may bring no progress: iterations of router2, thousands of them of router1
 SEEDS = 4  # that are tried
 FIRST_SEED = 1
-# Logic on nearly all cells of a UP5K (`mnist-bnn`, 4,930 of 5,280): of seeds 1 to 6 router2 settles within 90 s with
-# five by these values, with two by the options alone, where nextpnr draws cells together more slowly and less by delay
-# (wires are 8 % shorter, the clock is no slower; a convolution engine is placed and routed in 112 s, before in 249 s).
-# The settings let wires go farther round, and raise the cost of those that several nets wanted before.
+# Where logic takes nearly all cells of a UP5K, as `mnist-bnn` does, router2 settles with most seeds by these values, and
+# with few by nextpnr's own. By the options nextpnr draws cells together more slowly and less by delay: wires are
+# shorter, the clock is no slower. The settings let wires go farther round, and raise the cost of those that several
+# nets wanted before.
 ICE40_OPTIONS = "--placer-heap-alpha", "0.05", "--placer-heap-timingweight", "2"
 ROUTER2_SETTINGS = {"bbMargin/x": 12, "bbMargin/y": 12, "histCongWeight": 4.0}
 TUNED = "tuned.json"
