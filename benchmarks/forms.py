@@ -1,11 +1,13 @@
-"""Constant matrices in the forms that `benchmarks.adders` compares, each synthesised by the same flow and checked as a
-netlist.
+"""Constant matrices in the forms that `benchmarks.adders` compares, each synthesised by the same flow, checked as a
+netlist, and placed between registers.
 """
 
 from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from time import process_time
+from typing import Any
 
 import numpy as np
 from amaranth import *
@@ -13,7 +15,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from benchmarks.bench import PLATFORMS
+from benchmarks.bench import PLATFORMS, delay_ns, synthesise
 from benchmarks.vectors import as_bits, check, random_words, widths_of
 from logicnn.arithmetic.adders import AdderGraph
 from logicnn.errors import LogicnnError
@@ -21,10 +23,13 @@ from logicnn.flow import tools
 from logicnn.gateware.adders import ConstantMatrix, words
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Interval
-from logicnn.resources import Family
+from logicnn.resources import DEVICES, Family
 
 __all__ = ["da4ml_form", "graph_form", "plain_form", "range_of"]
 
+SEEDS = (1, 2, 3)  # of placement
+PLACED_ON = DEVICES["LFE5U-85F"]  # which has room for all of them
+MEGAHERTZ = 100.0  # asked of nextpnr
 DEVICES_OF = {Family.ICE40: "iCE40UP5K", Family.ECP5: "LFE5U-85F"}  # whose platform stands for the family
 # Adders become carry cells module by module before the modules are merged, which keeps synthesis from merging the
 # adders themselves.
@@ -46,6 +51,25 @@ class Plain(wiring.Component):
             total = sum((value * weight for value, weight in zip(values, row, strict=True) if weight), C(0, 1))
             m.d.comb += Value.cast(self.o[f"y{index}"]).eq(total)
         return m
+
+
+class Foreign(wiring.Component):
+    """A combinational module of other text, ``core``, with one input and one output."""
+
+    def __init__(self, given: tuple[str, int], made: tuple[str, int]):
+        self._given, self._made = given[0], made[0]
+        super().__init__({"i": In(given[1]), "o": Out(made[1])})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.core = Instance("core", ("i", self._given, self.i), ("o", self._made, self.o))
+        return m
+
+
+def _placed_ns(component: wiring.Component, folder: Path, before: str = "") -> float:
+    """From registers through the component to registers, the median over the seeds."""
+    netlist = synthesise(component, PLACED_ON, folder, before=before)
+    return round(delay_ns(netlist, PLACED_ON, folder, SEEDS, MEGAHERTZ), 2)
 
 
 def _synthesise(read: str, family: Family, options: str, folder: Path) -> Netlist:
@@ -88,9 +112,10 @@ def _component_cells(component: wiring.Component, graph: AdderGraph, folder: Pat
     return cells
 
 
-def graph_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
-    """Logic cells of our own gateware by family; the netlist is checked against the graph."""
-    return _component_cells(ConstantMatrix(graph), graph, folder)
+def graph_form(graph: AdderGraph, folder: Path) -> dict[str, Any]:
+    """Logic cells of our own gateware by family, and its placed delay; the netlist is checked against the graph."""
+    component = ConstantMatrix(graph)
+    return _component_cells(component, graph, folder) | {"delay_ns": _placed_ns(component, folder / "placed")}
 
 
 def plain_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
@@ -98,8 +123,9 @@ def plain_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
     return _component_cells(Plain(graph, graph.matrix), graph, folder)
 
 
-def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
-    """Logic cells of da4ml's Verilog by family, the best of flat and hierarchical synthesis; and its adders.
+def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, Any]:
+    """Logic cells of da4ml's Verilog by family, the best of flat and hierarchical synthesis; its adders, additions one
+    after the other, placed delay where synthesis is flat, and seconds to compile.
 
     Traced by da4ml's own front end with its default hardware model, so that its widths and signs are as its users get
     them.
@@ -114,15 +140,20 @@ def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
     signed = np.array([each.low < 0 for each in graph.inputs])
     whole = np.array([each.width for each in graph.inputs]) - signed
     given = FixedVariableArray.from_kif(signed, whole, np.zeros(len(whole), int))
+    start = process_time()
     solution = comb_trace(given, given @ graph.matrix.T.astype(np.float64), keep_dead_inputs=True)
+    seconds = process_time() - start
     source = files("da4ml") / "codegen" / "rtl" / "verilog" / "source"
-    parts = [
-        comb_logic_gen(solution, "top"),
-        *((source / name).read_text() for name in ("shift_adder.v", "negative.v")),
-    ]
-    (folder / "top.v").write_text("\n".join(parts))
+    parts = [(source / name).read_text() for name in ("shift_adder.v", "negative.v")]
+    for name in ("top", "core"):
+        (folder / f"{name}.v").write_text("\n".join([comb_logic_gen(solution, name), *parts]))
     precisions = [tuple(map(int, minimal_kif(each))) for each in solution.out_qint]
-    cells: dict[str, int] = {"adders": sum(operation.opcode in (0, 1) for operation in solution.ops)}
+    additions = [operation for operation in solution.ops if operation.opcode in (0, 1)]
+    cells: dict[str, Any] = {
+        "adders": len(additions),
+        "depth": round(max((operation.latency for operation in additions), default=0)),
+        "compile_s": round(seconds, 2),
+    }
     for family in DEVICES_OF:
         counts = []
         for before in ("", HIERARCHICAL):
@@ -132,7 +163,8 @@ def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
                 _check(netlist, graph, ("model_inp", "model_out"), widths, shifts)
                 counts.append(netlist.logic_cells)
         cells[family.value] = min(counts)
-    return cells
+    ports = ("model_inp", sum(widths_of(graph.inputs))), ("model_out", sum(map(sum, precisions)))
+    return cells | {"delay_ns": _placed_ns(Foreign(*ports), folder / "placed", "read_verilog ../core.v")}
 
 
 def range_of(width: int, signed: bool) -> Interval:

@@ -25,7 +25,7 @@ PROGRESS = (  # what is left to do, in lines of each router's log
 PATIENCE = (300, 30)  # such lines that may bring no progress: iterations of router2, thousands of them of router1
 SEEDS = 4  # that are tried
 FIRST_SEED = 1
-# Where logic takes nearly all cells of a UP5K, as `mnist-bnn` does, router2 settles with most seeds by these values, and
+# Where logic takes nearly all cells of a UP5K, as `mnist-bnn` does, router2 settles with most seeds by these values,
 # with few by nextpnr's own. By the options nextpnr draws cells together more slowly and less by delay: wires are
 # shorter, the clock is no slower. The settings let wires go farther round, and raise the cost of those that several
 # nets wanted before.
