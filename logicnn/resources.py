@@ -1,6 +1,6 @@
 """Cost vectors, and the devices that bound them.
 
-The formulas that fill a cost vector before synthesis are in `logicnn.estimate`.
+The formulas that fill a cost vector before synthesis are in `logicnn.engines`.
 """
 
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Words of a network in a board's SPI flash: the image that `gateware.flash.FlashLoader` reads and trusts.
+"""Words of a network in a board's SPI flash: the image that `gateware.board.flash.FlashLoader` reads and trusts.
 
 An image is the words, one after the other, and four bytes of CRC-32 (IEEE 802.3, as `zlib.crc32`), lowest first. The
 CRC is that of the first `DIGEST_BYTES` bytes of the network's digest and the words. The digest itself is not stored:

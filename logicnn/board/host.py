@@ -127,7 +127,7 @@ class Connection:
         return payload
 
     def classify(self, samples: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-        """(index, class) of packed samples (`logicnn.protocol.pack_sample`), in the order in which the board
+        """(index, class) of packed samples (`logicnn.board.protocol.pack_sample`), in the order in which the board
         answers.
         """
         for index, payload in self._answers(Kind.CLASSIFY, samples):

@@ -1,7 +1,8 @@
 """A sequential circuit of one clock as a value: what the cells of a netlist mean, before anything runs.
 
 Bits are expressions with ``& | ^ ~``, so that `netlist.gates` and `bits` build them; registers and the ports of
-memories say what happens at the rising edge. `logicnn.cells` makes circuits, `logicnn.native` compiles them.
+memories say what happens at the rising edge. `logicnn.netlist.cells` makes circuits, `logicnn.netlist.native` compiles
+them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Frames of `logicnn.protocol` in hardware: what takes them from a serial receiver, and what gives them to a
+"""Frames of `logicnn.board.protocol` in hardware: what takes them from a serial receiver, and what gives them to a
 transmitter.
 """
 

@@ -12,7 +12,7 @@ __all__ = ["Link"]
 
 
 class Link(wiring.Component):
-    """`logicnn.protocol` on a serial line of `divisor` cycles a bit, for one sample at a time.
+    """`logicnn.board.protocol` on a serial line of `divisor` cycles a bit, for one sample at a time.
 
     Bytes of a sample come on `samples`; with its last frame byte `accepted` is up for a cycle, or `dropped`, after
     which they count for nothing. The class of an accepted sample is taken on `classes`; until then other samples are
