@@ -7,8 +7,8 @@ multipliers included.
     simulation.get("led_0__io")  # (256,)
 
 A lane is a copy of the circuit. One step is one rising edge of the one clock: the logic settles, then registers and
-memories change. Names are those of the design (paths joined by dots) and of its ports. `logicnn.netlist.cells` says what
-the cells do.
+memories change. Names are those of the design (paths joined by dots) and of its ports. `logicnn.netlist.cells` says
+what the cells do.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
