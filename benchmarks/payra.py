@@ -14,7 +14,6 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -90,14 +89,9 @@ def dense_layer() -> dict[str, Any]:
 
 
 def below_9ns(fast: list[dict]) -> dict[str, Any] | None:
-    """The most accurate row below 9 ns, then the fastest, with the delays of all seeds of its network and board."""
+    """The most accurate row below 9 ns, then the fastest."""
     below = [row for row in fast if row["delay_ns"] is not None and row["delay_ns"] < 9]
-    if not below:
-        return None
-    best = max(below, key=lambda row: (row["accuracy"], -row["delay_ns"]))
-    of = [row for row in fast if (row["network"], row["board"]) == (best["network"], best["board"])]
-    delays = [row["delay_ns"] for row in of if row["delay_ns"] is not None]
-    return best | {"delay_ns_by_seed": delays, "delay_ns_median": rounded(median(delays))}
+    return max(below, key=lambda row: (row["accuracy"], -row["delay_ns"]), default=None)
 
 
 def default_script_lut4(folder: Path) -> int:
