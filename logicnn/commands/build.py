@@ -59,8 +59,8 @@ def _check_program(mapping: Mapping, board: Board) -> None:
     """Refuses, before anything is built, a programmer that cannot write what the build makes."""
     _programmer(board)
     assert board.programmer is not None
-    loaded = any(engine.image(board.device) is not None for engine in mapping.engines)
-    board.programmer.commands("the bitstream", "the image of the weights" if loaded else None)
+    image = "the image of the weights" if mapping.images(board.device) else None
+    board.programmer.commands("the bitstream", image)
 
 
 def program(board: Board, report: Report) -> None:

@@ -3,11 +3,10 @@ simulations all ask here.
 """
 
 from collections.abc import Callable
+from functools import cache
 
-from logicnn.engines.embedded import unshared_bits
-from logicnn.engines.engine import Engine, FeedForward
+from logicnn.engines.engine import Engine, FeedForward, MappingError
 from logicnn.engines.mapping import Mapping
-from logicnn.engines.shared import SEARCHED
 from logicnn.errors import LogicnnError
 from logicnn.network import Network
 from logicnn.resources import Device
@@ -16,29 +15,39 @@ __all__ = ["TooBig", "chosen", "logic"]
 
 
 class TooBig(LogicnnError):
-    """A network for which there is no room; `mapping` is what came nearest, if anything did."""
+    """A network for which there is no room, or no engine; `mapping` is the smallest of those that were tried."""
 
     def __init__(self, message: str, mapping: Mapping | None = None):
         super().__init__(message)
         self.mapping = mapping
 
 
-def logic(network: Network, device: Device, period_ns: float | None, start: int | None = None) -> list[Engine]:
-    """Feed-forward engines for the layers from `start` on (None: all): each for as many layers as it can be, of equals
-    the cheapest.
+def logic(network: Network, index: int, device: Device, period_ns: float | None) -> Engine:
+    """The feed-forward engine for layer `index` and as many after it as it can be for, of equals the cheapest. Raises
+    `MappingError` for a layer that has none.
     """
+    usable, refused = [], []
+    for kind in Engine.types:
+        if issubclass(kind, FeedForward):
+            try:
+                usable.append(kind.proposed(network, index, device, period_ns))
+            except LogicnnError as error:
+                refused.append(str(error))
+    usable = [each for each in usable if each is not None]
+    if usable:
+        return min(usable, key=lambda each: (-each.span, each.cost(device).logic_cells, each.delay_ns(device)))
+    layer = type(network.layers[index]).__name__
+    raise MappingError("; ".join(refused) or f"layer {index}, of type {layer}, has no logic of its own")
+
+
+def _row(network: Network, proposed: Callable[[int], Engine]) -> Mapping:
+    """What is proposed for the first layer, for the one after that engine's, and so on."""
     engines: list[Engine] = []
-    index = network.core_start if start is None else start
+    index = network.core_start
     while index < len(network.layers):
-        kinds = [kind for kind in Engine.types if issubclass(kind, FeedForward)]
-        proposed = [kind.proposed(network, index, device, period_ns) for kind in kinds]
-        usable = [each for each in proposed if each is not None]
-        if not usable:
-            raise TooBig(f"layer {index}, a {type(network.layers[index]).__name__}, has no logic of its own")
-        best = min(usable, key=lambda each: (-each.span, each.cost(device).logic_cells, each.delay_ns(device)))
-        engines.append(best)
-        index = best.stop
-    return engines
+        engines.append(proposed(index))
+        index = engines[-1].stop
+    return Mapping(engines)
 
 
 def chosen(
@@ -46,41 +55,56 @@ def chosen(
 ) -> Mapping:
     """The mapping of a network for a device, with registers for a period, or with `period_ns` None without any.
 
-    `lacks` says in a few words what there is too little of for a mapping, or None where it fits. Raises `TooBig` with
-    what is lacking for the mapping that came nearest.
+    Logic where that fits. Else, of all other kinds of engines, each wherever it can be and logic for what it leaves
+    over, the one that answers first. `lacks` says in a few words what there is too little of for a mapping, or None
+    where it fits. Raises `TooBig` with what is lacking for the smallest, and why other kinds cannot do it.
     """
-    name = network.name or "the network"
-    nearest: TooBig | None = None
-    unshared = unshared_bits(network)
-    if unshared <= SEARCHED * device.capacity.logic_cells:
-        mapping = Mapping(logic(network, device, period_ns))
-        lacking = lacks(mapping)
-        if lacking is None:
-            return mapping
-        nearest = TooBig(f"{name} {lacking}", mapping)
     refused: list[str] = []
-    fitting: list[Mapping] = []
-    for kind in Engine.types:
-        if issubclass(kind, FeedForward):
-            continue
+    large: list[tuple[Mapping, str]] = []  # what there is no room for, and why
+
+    @cache  # a search may take seconds
+    def as_logic(index: int) -> Engine:
+        return logic(network, index, device, period_ns)
+
+    def row(kind: type[Engine]) -> Mapping | None:
+        """Of this kind, and logic; None where that is nothing else than logic."""
+        reasons: list[str] = []
+
+        def engine(index: int) -> Engine:
+            try:
+                proposed = kind.proposed(network, index, device, period_ns)
+            except LogicnnError as error:
+                reasons.append(f"{kind.__name__}: {error}")
+                proposed = None
+            return proposed or as_logic(index)
+
         try:
-            engine = kind.proposed(network, network.core_start, device, period_ns)
-            if engine is None:
-                continue
-            rest = logic(network, device, period_ns, engine.stop) if engine.stop < len(network.layers) else []
+            made = _row(network, engine)
         except LogicnnError as error:
-            refused.append(f"{kind.__name__}: {error}")
-            continue
-        mapping = Mapping([engine, *rest])
+            reasons.append(str(error))
+            made = None
+        refused.extend(reason for reason in reasons if reason not in refused)
+        return None if made is None or made.feed_forward else made
+
+    def fits(mapping: Mapping) -> bool:
         lacking = lacks(mapping)
-        if lacking is None:
-            fitting.append(mapping)
-        else:
-            nearest = TooBig(f"{name} {lacking}", mapping)
+        if lacking is not None:
+            large.append((mapping, lacking))
+        return lacking is None
+
+    try:
+        mapping = _row(network, as_logic)
+        if fits(mapping):
+            return mapping
+    except LogicnnError as error:
+        refused.append(str(error))
+    rows = [row(kind) for kind in Engine.types if not issubclass(kind, FeedForward)]
+    fitting = [each for each in rows if each is not None and fits(each)]
     if fitting:
         return min(fitting, key=lambda each: each.latency.most)
-    raise nearest or TooBig(
-        f"{name} needs about {unshared} logic cells without sharing, too many for sharing to bring down to the "
-        f"{device.capacity.logic_cells} of the {device.name}, and no engine runs it: "
-        f"{'; '.join(refused) or 'those that might are for streams'}"
-    )
+    name = network.name or "the network"
+    if not large:
+        raise TooBig(f"no engine builds {name}: {'; '.join(refused)}")
+    smallest, lacking = min(large, key=lambda each: each[0].cost(device).logic_cells)
+    also = f" ({'; '.join(refused)})" if refused else ""
+    raise TooBig(f"{name} {lacking}{also}", smallest)

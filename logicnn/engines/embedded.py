@@ -15,6 +15,7 @@ from logicnn.arithmetic.adders import AdderGraph
 from logicnn.arithmetic.retiming import Pipeline, as_placed, retime
 from logicnn.arithmetic.sharing import optimise
 from logicnn.arithmetic.slices import ONES, Datapath, Rectifier, Slices, layer_end_stages
+from logicnn.engines.costs import SEARCHED
 from logicnn.engines.engine import FeedForward, MappingError
 from logicnn.network import Activations, IntegerLayer, Interval, Network
 from logicnn.resources import Device, Resources
@@ -126,16 +127,17 @@ def pipelined(
     return slices, retime(circuit, latency=latency, period=period)
 
 
-def unshared_bits(network: Network) -> int:
-    """Carry bits of the integer layers were nothing shared: an addition of a word for every further weight of a neuron,
-    wherever it is.
+def unshared_bits(network: Network, start: int) -> int:
+    """Carry bits of the integer layers in a row from `start` on were nothing shared: an addition of a word for every
+    further weight of a neuron, wherever it is.
     """
     total = 0
-    for layer, given, gives in zip(network.layers, network.activations, network.activations[1:], strict=False):
+    for index in range(start, start + run_of(network, start)):
+        layer = network.layers[index]
         if isinstance(layer, IntegerLayer):
             weights = np.count_nonzero(layer.weights.reshape(len(layer.weights), -1), axis=1)
-            positions = gives.size // len(layer.weights)
-            total += int(np.maximum(weights - 1, 0).sum()) * positions * given.interval.word
+            positions = network.activations[index + 1].size // len(layer.weights)
+            total += int(np.maximum(weights - 1, 0).sum()) * positions * network.activations[index].interval.word
     return total
 
 
@@ -150,6 +152,7 @@ class Embedded(FeedForward):
     pipeline: Pipeline  # stages of the vertices of `slices`
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         count = run_of(self.network, self.start)
         if not count or not computes(self.slices.datapath, self.network, self.start):
             last = self.start + max(1, count) - 1
@@ -181,8 +184,15 @@ class Embedded(FeedForward):
 
     @classmethod
     def proposed(cls, network: Network, start: int, device: Device, period_ns: float | None) -> "Embedded | None":
+        """Raises `MappingError` for layers that are so large that no search would make them fit."""
         if not run_of(network, start):
             return None
+        unshared, room = unshared_bits(network, start), device.capacity.logic_cells
+        if unshared > SEARCHED * room:
+            raise MappingError(
+                f"layer {start} and those after it need about {unshared} logic cells without sharing, too many for "
+                f"sharing to bring down to the {room} of the {device.name}"
+            )
         return cls.of(network, start, device, latency=0 if period_ns is None else None, period_ns=period_ns)
 
     @property

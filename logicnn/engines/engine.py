@@ -74,6 +74,13 @@ class Engine(ABC):
         if not isabstract(cls):
             Engine.types.append(cls)
 
+    def __post_init__(self) -> None:
+        """An engine that checks more does so after this."""
+        if not 0 <= self.start < len(self.network.layers):
+            raise MappingError(
+                f"start must be a layer of the network, 0 ... {len(self.network.layers) - 1}, not {self.start}"
+            )
+
     # -- which layers
 
     @property

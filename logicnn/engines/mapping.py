@@ -105,18 +105,23 @@ class Mapping:
         between = sum(self._cycles_between())
         return total + Latency(between, between)
 
+    @property
+    def _read(self) -> list[tuple[Engine, Io]]:
+        """Every engine, and how what it gives is read: by the next one, or whole."""
+        return list(zip(self.engines, [*(engine.input_io for engine in self.engines[1:]), Io.PARALLEL], strict=True))
+
     def _cycles_between(self) -> list[int]:
         """Cycles after every engine until the next one, or the reader of the output, has the last value of what it
         gave.
         """
-        wanted = [*(engine.input_io for engine in self.engines[1:]), Io.PARALLEL]
-        return [converting_cycles(engine, io) for engine, io in zip(self.engines, wanted, strict=True)]
+        return [converting_cycles(engine, io) for engine, io in self._read]
 
     @property
     def interval(self) -> int:
         """Cycles between inputs, where nothing else waits: as the slowest part needs them."""
-        sent = [engine.gives.size for engine, after in pairwise(self.engines) if _is_sent(engine, after.input_io)]
-        return max([*(engine.interval for engine in self.engines), *(values + 1 for values in sent)])
+        # What converts a sample takes or gives a value a cycle, and nothing in the cycle of the whole sample.
+        joins = [engine.gives.size + 1 for engine, io in self._read if is_converted(engine, io)]
+        return max([*(engine.interval for engine in self.engines), *joins])
 
     def cycles(self, x: np.ndarray) -> np.ndarray:  # (n, given.size) integers -> (n,)
         """The latency of each of these samples, as `given` has them."""
@@ -131,13 +136,17 @@ class Mapping:
 
     # -- on a device
 
+    def images(self, device: Device) -> list[np.ndarray]:
+        """`Engine.image` of all engines with memory that must be loaded at power-up on this device."""
+        return [image for engine in self.engines if (image := engine.image(device)) is not None]
+
     def cost(self, device: Device) -> Resources:
         """An estimate of the logic, with what joins engines of different interfaces."""
         total = Resources()
         for engine in self.engines:
             total += engine.cost(device)
-        for engine, after in pairwise(self.engines):
-            if engine.output_io is not after.input_io:
+        for engine, io in self._read:
+            if is_converted(engine, io):
                 bits = engine.gives.size * engine.gives.interval.word  # a register of a whole sample
                 total += Resources(lut4=bits, logic_cells=bits, ff=bits)
         return total
@@ -204,14 +213,14 @@ class Mapping:
         return cls((Sparse.of(network, device),))
 
 
-def _is_sent(engine: Engine, wanted: Io) -> bool:
-    """Whether a whole output goes on value by value."""
-    return engine.output_io is Io.PARALLEL and wanted is Io.SERIAL and engine.gives.size > 1
+def is_converted(engine: Engine, wanted: Io) -> bool:
+    """Whether what an engine gives is made whole, or sent value by value, for its reader; one value alone is both."""
+    return engine.output_io is not wanted and engine.gives.size > 1
 
 
 def converting_cycles(engine: Engine, wanted: Io) -> int:
     """Cycles from an engine's output to its last value at a reader that wants it whole, or value by value."""
-    if engine.output_io is wanted or engine.gives.size == 1:
+    if not is_converted(engine, wanted):
         return 0
     return engine.gives.size if wanted is Io.SERIAL else 1
 

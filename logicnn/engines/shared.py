@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from logicnn.arithmetic.popcounts import PopcountLayer, share_popcounts, weights_and_thresholds
+from logicnn.engines.costs import SEARCHED
 from logicnn.engines.engine import FeedForward, MappingError
 from logicnn.engines.unrolled import is_wide, logic_of
 from logicnn.network import Activations, BinaryDense, Layer, Network
 from logicnn.resources import Device, Family, Resources
 
-__all__ = ["SEARCHED", "Shared"]
-
-SEARCHED = 4  # devices that a layer may fill without sharing: what is larger does not fit with it either
+__all__ = ["Shared"]
 
 
 def _computes(popcounts: PopcountLayer, layer: Layer, given: Activations) -> bool:
@@ -29,6 +28,7 @@ class Shared(FeedForward):
     popcounts: PopcountLayer
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not _computes(self.popcounts, self.layers[0], self.given):
             raise MappingError(f"Shared must share the popcounts of layer {self.start}, not of another")
 

@@ -82,11 +82,12 @@ class Unrolled(FeedForward):
     """One layer, every neuron of which is its own logic; with `register`, the layer's outputs are registered."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         layer = self.network.layers[self.start]
         if logic_of.dispatch(type(layer)) is logic_of.dispatch(object):
             raise MappingError(
-                f"layer {self.start} is an {type(layer).__name__}, which has no logic of its own: it must be "
-                f"Embedded; use Mapping.embedded"
+                f"layer {self.start}, of type {type(layer).__name__}, has no logic of its own for Unrolled to build: "
+                f"logicnn.engines.chosen finds the engine for it, if there is one"
             )
 
     @property

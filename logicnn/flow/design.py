@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from logicnn.board import boards, flash
 from logicnn.board.boards import Board
 from logicnn.engines import Io, Mapping, TooBig, chosen
@@ -44,9 +42,9 @@ SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
 # after ABC's restructuring (`lut4_default_script` in benchmarks/results/payra.json). Wide neurons of shared inputs need
 # that restructuring, which finds the sums that they share.
 MAP_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
-# No word of the memories of modules of this name is read while it is written; where Yosys does not know, it adds a
-# register a bit on iCE40.
-NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *{}*/t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
+# No word of the memories of modules of this name, and of those inside, is read while it is written; where Yosys does
+# not know, it adds a register a bit on iCE40.
+NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *.{0}/t:$memrd_v2 *.{0}.*/t:$memrd_v2 %u r:COLLISION_X_MASK=1'0 %i"
 # What a board's design takes beside its engines: the serial link and the result, and what stores a sample, without mask
 # and stored bits; or what feeds values, and loads memories.
 STORED = Resources(lut4=410, logic_cells=420, ff=190, carry=60, bram=1)
@@ -144,10 +142,8 @@ class Design:
     @cached_property
     def image(self) -> bytes | None:
         """What the board's flash holds for its memories; None where there are none to be loaded."""
-        images = [image for engine in self.mapping.engines if (image := engine.image(self.device)) is not None]
-        if not images:
-            return None
-        return flash.image(np.concatenate([each.reshape(-1, 2) for each in images]), self.network.digest())
+        images = self.mapping.images(self.device)
+        return flash.image(images, self.network.digest()) if images else None
 
     @property
     def loading_cycles(self) -> int:
@@ -174,7 +170,7 @@ class Design:
     @property
     def script(self) -> str:
         """What Yosys is told before synthesis."""
-        return f"{NO_COLLISIONS.format('.framer')}\n{yosys_script(self.mapping)}"
+        return f"{NO_COLLISIONS.format('framer')}\n{yosys_script(self.mapping)}"
 
     @property
     def synthesis_options(self) -> str:
@@ -223,8 +219,8 @@ def check_fits(design: Design) -> None:
 def designed(mapping: Mapping, board: Board, baud: int) -> Design:
     """The design of a mapping on a board.
 
-    Logic gets the board's clock, divided so far that its estimated delay fits; engines that take many cycles a sample
-    get the board's `engine_hz`, where logic beside them leaves that time. Raises `LogicnnError` for a network that no
+    It gets the board's clock, or with engines that take many cycles a sample the board's `engine_hz` if its estimated
+    delay leaves that time, divided so far that this delay fits. Raises `LogicnnError` for a network that no
     board can answer for, a board that lacks a clock or a flash chip for it, and a rate that the clock cannot make.
     """
     from logicnn.gateware.board.clock import dividers
@@ -239,14 +235,13 @@ def designed(mapping: Mapping, board: Board, baud: int) -> Design:
     own, wanted = platform.default_clk_frequency, platform.default_clk_frequency
     if not mapping.feed_forward:
         wanted = board.engine_hz or own
-        loads = any(engine.image(board.device) is not None for engine in mapping.engines)
-        board.check_engine(platform, loaded=loads)
-    logic_ns = max((run.delay_ns(board.device) for run in mapping.runs if run.feed_forward), default=0.0)
+        board.check_engine(platform, loaded=bool(mapping.images(board.device)))
+    delay_ns = mapping.delay_ns(board.device)
     if wanted != own:
         dividers(own, wanted)
-        if MARGIN * logic_ns > 1e9 / wanted:
+        if MARGIN * delay_ns > 1e9 / wanted:
             wanted = own
-    needed = MARGIN * logic_ns * wanted / 1e9
+    needed = MARGIN * delay_ns * wanted / 1e9
     divider = 1 if needed <= 1 else 2 * math.ceil(needed / 2)
     clock_hz = wanted / divider
     divisor_of(clock_hz, baud)

@@ -61,12 +61,10 @@ def mapping_of(network: Network, stream: bool, period_ns: float) -> Mapping:
     """
     try:
         mapping = chosen(network, NEUTRAL, period_ns if stream else None, lambda _: None)
-    except TooBig:
+    except TooBig as error:
         if stream:
             raise
-        raise ExportError(
-            f"{network.name or 'the network'} is too large for combinational logic; use --stream"
-        ) from None
+        raise ExportError(f"there is no combinational logic for this network, try --stream: {error}") from None
     return mapping if not stream or mapping.latency.most else mapping.with_registers()
 
 

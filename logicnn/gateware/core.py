@@ -4,8 +4,9 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from logicnn.board import flash
 from logicnn.engines import Engine, Io, Latency, Mapping, MappingError
-from logicnn.gateware.engine import PIECE_BITS, load_layout, put, streamed
+from logicnn.gateware.engine import load_layout, put, streamed
 from logicnn.gateware.wires import KEEP, port_shape, word_shape
 from logicnn.network import Activations
 from logicnn.resources import Device
@@ -46,7 +47,7 @@ class Core(wiring.Component):
 def pieces_of(engine: Engine, device: Device) -> int:
     """How many pieces an engine's memory is loaded in on a device; 0 where nothing is to be loaded."""
     image = engine.image(device)
-    return 0 if image is None else image.size * 8 // PIECE_BITS
+    return 0 if image is None else len(flash.pieces(image))
 
 
 class Accelerator(wiring.Component):

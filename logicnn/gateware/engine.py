@@ -9,11 +9,10 @@ from functools import singledispatch
 from amaranth import *
 from amaranth.lib import data, wiring
 
+from logicnn.board.flash import PIECE_BITS
 from logicnn.engines import Engine
 
-__all__ = ["PIECE_BITS", "load_layout", "put", "streamed"]
-
-PIECE_BITS = 16  # of what is loaded into memories at once: a word of the large memory of iCE40 UltraPlus
+__all__ = ["load_layout", "put", "streamed"]
 
 
 @singledispatch

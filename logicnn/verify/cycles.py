@@ -108,6 +108,7 @@ class CycleCheck(Check):
         for start in range(0, len(x), LANES):
             batch = given[start : start + LANES]
             filled = np.concatenate([batch, np.zeros((LANES - len(batch), given.shape[1]), given.dtype)])
+            begun = simulation.cycle
             self._offer(simulation, filled)
             taken = simulation.run_until(probe.answers, limit)
             if (taken < 0).any():
@@ -118,6 +119,7 @@ class CycleCheck(Check):
             classes[start : start + LANES] = simulation.get(probe.result)[: len(batch)]
             cycles[start : start + LANES] = taken[: len(batch)] + 1  # edges after that of the last value
             simulation.run_until(probe.idle, ANSWERED)
+            simulation.step(max(0, begun + self.mapping.interval - simulation.cycle))  # until it takes the next ones
         return CycleRun(classes, cycles, loaded)
 
     def _words(self, x: np.ndarray) -> np.ndarray:  # (n, ...) -> (n, values), unsigned

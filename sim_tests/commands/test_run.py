@@ -71,7 +71,7 @@ def test_simulated_engine(tmp_path, monkeypatch, capsys):
     """Samples one after another: the engine refuses the next one's words while it works, and the host sends them
     again.
     """
-    monkeypatch.setattr("logicnn.engines.choose.SEARCHED", 0)  # as if it were too large for logic
+    monkeypatch.setattr("logicnn.engines.embedded.SEARCHED", 0)  # as if it were too large for logic
     network = replace(small_network(8, image=(1, 6, 6), convolutions=((3, 2, 2),), dense=()), name="small")
     save(network, tmp_path / "small.lnn")
     x = np.random.default_rng(5).integers(0, 256, (6, 36))

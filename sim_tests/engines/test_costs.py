@@ -40,7 +40,7 @@ def test_unshared_bits():
     """By hand: 2 and 1 further weights of bytes at one place; 3 of words of 4 bits at four places."""
     dense = Network(Activations((3,), Interval(0, 255)), [IntDense([[1, 2, 3], [0, 4, 5], [0, 0, 0]], [0, 0, 0])])
     conv = Network(Activations((1, 3, 3), Interval(0, 15)), [IntConv2d(np.ones((1, 1, 2, 2)), [0])])
-    assert (unshared_bits(dense), unshared_bits(conv)) == (3 * 8, 3 * 4 * 4)
+    assert (unshared_bits(dense, 0), unshared_bits(conv, 0)) == (3 * 8, 3 * 4 * 4)
 
 
 def test_registers_count():

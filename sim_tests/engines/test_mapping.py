@@ -23,7 +23,7 @@ def test_engines_wrong():
 
 
 def test_integers_unrolled():
-    message = r"^layer 0 is an IntDense, which has no logic of its own: it must be Embedded; use Mapping.embedded$"
+    message = r"^layer 0, of type IntDense, has no logic of its own for Unrolled to build: logicnn.engines.chosen"
     with pytest.raises(MappingError, match=message):
         Unrolled(int_network(np.random.default_rng(1), 4, 3, 2), 0)
 

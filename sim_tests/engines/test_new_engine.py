@@ -144,7 +144,7 @@ def network() -> Network:
 @pytest.fixture
 def too_large(monkeypatch):
     """As if logic had no room, so that the policy looks for an engine."""
-    monkeypatch.setattr("logicnn.engines.choose.SEARCHED", 0)
+    monkeypatch.setattr("logicnn.engines.embedded.SEARCHED", 0)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def built(file, tmp_path_factory):
     """`python -m logicnn.build` of it for the icebreaker: the folder and the report."""
     output = tmp_path_factory.mktemp("builds")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("logicnn.engines.choose.SEARCHED", 0)
+        patch.setattr("logicnn.engines.embedded.SEARCHED", 0)
         assert cli.main(["build", "--board", "icebreaker", "--model", str(file), "--output", str(output)]) == 0
     (folder,) = output.iterdir()
     return folder, json.loads((folder / "report.json").read_text())

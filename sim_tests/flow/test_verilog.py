@@ -73,7 +73,7 @@ def test_testbench(once, tmp_path, model, form, simulator):
 def test_engine_testbench(tmp_path, monkeypatch):
     """A convolution engine, words one by one, its weights in the text."""
     need("iverilog")
-    monkeypatch.setattr("logicnn.engines.choose.SEARCHED", 0)  # as if it were too large for logic
+    monkeypatch.setattr("logicnn.engines.embedded.SEARCHED", 0)  # as if it were too large for logic
     made = export(network(8, image=(1, 6, 6), convolutions=((3, 2, 2),), dense=()), "core", tmp_path, stream=True)
     path = tmp_path / "engine" / "core.v"
     path.parent.mkdir()
@@ -148,7 +148,10 @@ def test_exists(tmp_path, capsys):
         ),
         (["digits-bnn", "--verilog", "core.txt"], "core.txt must end in .v"),
         (["digits-bnn", "--verilog", "nowhere/core.v"], "nowhere is no folder"),
-        (["lenet5-ikr", "--verilog", "core.v"], "lenet5-ikr is too large for combinational logic; use --stream"),
+        (
+            ["lenet5-ikr", "--verilog", "core.v"],
+            "there is no combinational logic for this network, try --stream: no engine builds lenet5-ikr: layer 0",
+        ),
         (["nonet", "--verilog", "core.v"], "unknown model 'nonet'"),
     ],
 )

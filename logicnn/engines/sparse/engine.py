@@ -28,6 +28,7 @@ class Sparse(Engine):
     plan: Plan
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.plan.network.core_start:
             raise MappingError("Sparse must begin with the network's input, which a thermometer encodes here")
 

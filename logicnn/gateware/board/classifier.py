@@ -6,7 +6,7 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from logicnn.board.flash import crc_state
+from logicnn.board.flash import PIECE_BITS, crc_state
 from logicnn.board.protocol import Fault, Identity
 from logicnn.engines import Io, Mapping
 from logicnn.gateware.board.feed import WordFeed, bytes_of
@@ -14,7 +14,6 @@ from logicnn.gateware.board.flash import FlashLoader, loader_cycles
 from logicnn.gateware.board.link import Link
 from logicnn.gateware.board.store import InputStore
 from logicnn.gateware.core import Accelerator, pieces_of
-from logicnn.gateware.engine import PIECE_BITS
 from logicnn.gateware.wires import KEEP, port_shape
 from logicnn.resources import Device
 
@@ -47,8 +46,9 @@ class Classifier(wiring.Component):
     """`logicnn.board.protocol` over `rx` and `tx`; the class of the last sample on `leds`, in binary.
 
     A sample holds the values that the mapping's first engine reads. `result` holds the last class. Where samples are
-    read whole, the next one may be sent while one is answered; where value by value, those of the next sample that come
-    while one is classified are lost, and that sample is answered BUSY.
+    read whole, the next one may be sent while one is answered, and is answered BUSY if the first engine does not take
+    it at once; where value by value, those of the next sample that come while one is classified are lost, and that
+    sample is answered BUSY.
 
     With `loads_for` a device whose memories must be loaded, they are read from the flash chip on `flash` and `cipo`
     first, from `locked` on (`loading_cycles`); samples that come before are answered LOADING. If they are not this
@@ -98,7 +98,8 @@ class Classifier(wiring.Component):
         self._offer(m, source.o, accelerator)
         if self._mapping.input_io is Io.SERIAL:
             m.d.comb += accelerator.clear.eq(link.dropped)
-            self._refusals(m, link, source)
+        if not self._mapping.feed_forward:
+            self._refusals(m, link, source, accelerator)
         if self.loads:
             self._load(m, accelerator)
         with m.If(accelerator.o.valid & accelerator.o.ready):
@@ -135,15 +136,18 @@ class Classifier(wiring.Component):
             samples.ready.eq(accelerator.i.ready),
         ]
 
-    def _refusals(self, m: Module, link: Link, feed: WordFeed) -> None:
-        """Why a sample is not accepted."""
+    def _refusals(self, m: Module, link: Link, source: InputStore | WordFeed, accelerator: Accelerator) -> None:
+        """Why a sample is not accepted. One that is stored must go on at once: the next one comes into its place."""
         blocked = ~self.loaded if self.loads else C(0, 1)
-        m.d.comb += feed.blocked.eq(blocked)
+        lost = ~accelerator.i.ready
+        if isinstance(source, WordFeed):
+            m.d.comb += source.blocked.eq(blocked)
+            lost = source.lost
         with m.If(self.corrupt if self.loads else C(0, 1)):
             m.d.comb += link.refuse.eq(Fault.WEIGHTS)
         with m.Elif(blocked):
             m.d.comb += link.refuse.eq(Fault.LOADING)
-        with m.Elif(feed.lost):
+        with m.Elif(lost):
             m.d.comb += link.refuse.eq(Fault.BUSY)
 
     def _load(self, m: Module, accelerator: Accelerator) -> None:

@@ -9,7 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from logicnn.gateware.engine import PIECE_BITS, load_layout
+from logicnn.board.flash import PIECE_BITS
+from logicnn.gateware.engine import load_layout
 from logicnn.resources import SPRAM_DEPTH, device_of
 
 __all__ = ["WeightMemory"]

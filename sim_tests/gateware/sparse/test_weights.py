@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from logicnn.gateware.engine import PIECE_BITS
+from logicnn.board.flash import PIECE_BITS
 from logicnn.gateware.sparse.weights import WeightMemory
 
 
