@@ -80,8 +80,6 @@ def test_far_too_large():
     network = load("lenet5-ikr")
     assert isinstance(chosen(network, UP5K, 20.0, fits).engines[0], Sparse)
     tiny = replace(UP5K, capacity=Resources(logic_cells=1))
-    with pytest.raises(
-        TooBig,
-        match=r"^no engine builds jsc-a: layer 0 .* need about \d+ logic cells without .*; Sparse: layer 0 must have no widths",
-    ):
+    refused = r"^no engine builds jsc-a: layer 0 .* about \d+ logic cells .*; Sparse: layer 0 must have no widths"
+    with pytest.raises(TooBig, match=refused):
         chosen(load("jsc-a"), tiny, 20.0, fits)

@@ -150,7 +150,7 @@ def test_exists(tmp_path, capsys):
         (["digits-bnn", "--verilog", "nowhere/core.v"], "nowhere is no folder"),
         (
             ["lenet5-ikr", "--verilog", "core.v"],
-            "there is no combinational logic for this network, try --stream: no engine builds lenet5-ikr: layer 0",
+            "there is no combinational logic for this network, try --stream: no engine",
         ),
         (["nonet", "--verilog", "core.v"], "unknown model 'nonet'"),
     ],

@@ -19,6 +19,7 @@ from logicnn.gateware.board.classifier import Classifier, loading_cycles
 from logicnn.netlist.flash_chip import FlashChip
 from logicnn.resources import DEVICES
 from sim_tests.helpers import all_bits, dense_network, int_network, wide_network
+from sim_tests.newcomer import LoneComponent, mapping_of, newcomer, samples
 from sim_tests.serial_helpers import byte_cycles, converse, error, request
 from sim_tests.sparse_helpers import network, plan_of
 
@@ -90,7 +91,7 @@ def test_classes_of_a_byte():
 WHOLE = network(8, image=(1, 4, 4), convolutions=((3, 2, 2),), dense=())
 PLAN = plan_of(WHOLE, Tile(2, 2))
 ENGINE = Mapping([Sparse(PLAN)])
-IMAGE = flash.image(contents_of(PLAN).image, WHOLE.digest())
+IMAGE = flash.image([contents_of(PLAN).image], WHOLE.digest())
 UP5K = DEVICES["iCE40UP5K"]  # whose large memory is loaded
 PERIOD_NS = 1000.0
 
@@ -104,13 +105,13 @@ def requests(x: np.ndarray) -> list[bytes]:
 
 
 def answers_over_the_line(
-    script: list[bytes | int], *, contents: bytes | None = None, wait: bool = True
+    script: list[bytes | int], *, mapping: Mapping = ENGINE, contents: bytes | None = None, wait: bool = True
 ) -> tuple[list, int]:
     """What the design answers, and the LEDs in the end; `contents` of its flash, if any, which is read before all, or
     with no `wait`.
     """
-    dut = Classifier(ENGINE, FASTEST, 3, loads_for=None if contents is None else UP5K, period_ns=PERIOD_NS)
-    leds, loading = [], 0 if contents is None else loading_cycles(ENGINE, UP5K, PERIOD_NS) + 4
+    dut = Classifier(mapping, FASTEST, 3, loads_for=None if contents is None else UP5K, period_ns=PERIOD_NS)
+    leds, loading = [], 0 if contents is None else loading_cycles(mapping, UP5K, PERIOD_NS) + 4
 
     async def chip(ctx):
         model = FlashChip(contents or b"", flash.OFFSET, 3)
@@ -124,7 +125,7 @@ def answers_over_the_line(
             leds.append(shown)
 
     whole = [loading, *script] if wait else script
-    answers = converse(dut, whole, divisor=FASTEST, others=[chip, watch], after=PLAN.latency + 20 * BYTE)
+    answers = converse(dut, whole, divisor=FASTEST, others=[chip, watch], after=mapping.latency.most + 20 * BYTE)
     return answers, leds[-1]
 
 
@@ -170,7 +171,7 @@ def flipped(image: bytes, bit: int) -> bytes:
     "contents",
     [
         flipped(IMAGE, 77),
-        flash.image(contents_of(PLAN).image, network(9).digest()),
+        flash.image([contents_of(PLAN).image], network(9).digest()),
         b"",
     ],
     ids=["corrupt", "another network's", "erased"],
@@ -180,3 +181,46 @@ def test_corrupt_weights(contents):
     answers, leds = answers_over_the_line(requests(images(1)), contents=contents)
     assert answers == [error(Fault.WEIGHTS, 0)]
     assert leds == 0b111
+
+
+PACKED = newcomer("whole-values-loaded")  # whose engine reads samples whole, and has weights from flash
+PACKED_IMAGE = flash.image([PACKED.layers[0].weights.reshape(-1, 1).view(np.uint8)], PACKED.digest())
+
+
+def packed(x: np.ndarray) -> list[bytes]:
+    return [request(Kind.CLASSIFY, tag, pack_sample(each, 4)) for tag, each in enumerate(x & 15)]
+
+
+def test_whole_samples_of_an_engine():
+    """Each is answered, also one that comes while its weights are read: by LOADING, and the next one by its class."""
+    x = samples(6)
+    mapping = mapping_of(PACKED)
+    loading = loading_cycles(mapping, UP5K, PERIOD_NS)
+    first, *others = packed(x)
+    script = [first, loading, *(part for each in others for part in (each, 4 * BYTE))]
+    answers, leds = answers_over_the_line(script, mapping=mapping, contents=PACKED_IMAGE, wait=False)
+    assert len(first) * BYTE < loading
+    assert answers[0] == error(Fault.LOADING, 0)
+    assert [each.payload[0] for each in answers[1:]] == PACKED.evaluate(x[1:]).tolist()
+    assert leds == answers[-1].payload[0]
+
+
+def test_whole_samples_with_wrong_weights():
+    answers, leds = answers_over_the_line(
+        packed(samples(2)), mapping=mapping_of(PACKED), contents=flipped(PACKED_IMAGE, 3)
+    )
+    assert answers == [error(Fault.WEIGHTS, 0), error(Fault.WEIGHTS, 1)]
+    assert leds == 0b111
+
+
+def test_whole_sample_that_would_wait(monkeypatch):
+    """An engine that is not ready when a sample has come does not get it, nor the sample after that in its place."""
+    x = samples(3)
+    busy = 30 * BYTE  # cycles behind a sample in which the engine takes no other
+    monkeypatch.setattr(LoneComponent, "rests", busy)
+    answers, _ = answers_over_the_line(
+        [packed(x)[0], 8 * BYTE, *packed(x)[1:], 2 * busy, packed(x)[2]],
+        mapping=mapping_of(newcomer("whole-whole")),
+    )
+    expected = newcomer("whole-whole").evaluate(x).tolist()
+    assert [each.payload[0] for each in answers] == [expected[0], Fault.BUSY, Fault.BUSY, expected[2]]
