@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import logicnn
+from logicnn.board import boards
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "logicnn").rglob("*.py"))
@@ -189,10 +190,10 @@ def test_wheel_works_elsewhere(tmp_path):
         "import sys; sys.path[:] = [path for path in sys.path if path != sys.argv[2]]; sys.path.insert(0, "
         "sys.argv[1])\n"
         "import logicnn; from logicnn.board import boards\n"
-        "print(logicnn.__file__.startswith(sys.argv[1]), boards.names(), boards.find('icebreaker').device.name)\n"
+        "print(logicnn.__file__.startswith(sys.argv[1]), len(boards.names()), boards.find('icebreaker').device.name)\n"
         "print(logicnn.load('digits-bnn').name)"
     )
     found = subprocess.run(
         [sys.executable, "-c", code, str(site), str(ROOT)], check=True, capture_output=True, text=True, cwd=tmp_path
     ).stdout
-    assert found == "True ['ice40_hx8k_b_evn', 'icebreaker', 'ulx3s'] iCE40UP5K\ndigits-bnn\n"
+    assert found == f"True {len(boards.names())} iCE40UP5K\ndigits-bnn\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from logicnn.board import boards
 from logicnn.board.boards import Board
 from logicnn.commands.command import Command
-from logicnn.commands.options import baud_rate, only_with, seed, warn_of_unread_data
+from logicnn.commands.options import baud_rate, only_with, seed, warn_of_old_tools, warn_of_unread_data
 from logicnn.engines import Mapping
 from logicnn.errors import LogicnnError
 from logicnn.flow import tools
@@ -80,8 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.verify == "none":
         only_with("--verify full and quick", data_dir=arguments.data_dir)
     warn_of_unread_data(network, arguments.data_dir)
-    for warning in tools.warnings(["yosys", f"nextpnr-{board.device.family.value}"]):
-        print(f"warning: {warning}", file=sys.stderr)
+    warn_of_old_tools("yosys", f"nextpnr-{board.device.family.value}")
     options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir, arguments.baud)
     steps = Steps(quiet=False)
     with steps.step("map", "map layers to engines", silent_s=1):

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from logicnn.commands.command import Command
-from logicnn.commands.options import only_with, period, warn_of_unread_data
+from logicnn.commands.options import only_with, period, warn_of_old_tools, warn_of_unread_data
 from logicnn.flow.progress import Steps
 from logicnn.flow.verilog import ExportError, check_name, export
 from logicnn.network import load
@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.stream:
         only_with("--stream", period=arguments.period)
     warn_of_unread_data(network, arguments.data_dir)
+    warn_of_old_tools("yosys")
     steps = Steps(quiet=False)
     with steps.step("export", "write Verilog") as remark, tempfile.TemporaryDirectory() as folder:
         made = export(

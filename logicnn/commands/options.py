@@ -5,9 +5,10 @@ import sys
 
 from logicnn.data import datasets
 from logicnn.errors import LogicnnError
+from logicnn.flow import tools
 from logicnn.network import Network
 
-__all__ = ["baud_rate", "count", "only_with", "period", "seconds", "seed", "warn_of_unread_data"]
+__all__ = ["baud_rate", "count", "only_with", "period", "seconds", "seed", "warn_of_old_tools", "warn_of_unread_data"]
 
 
 def _whole(text: str, low: int, high: int) -> int:
@@ -65,3 +66,9 @@ def warn_of_unread_data(network: Network, data_dir: str | None) -> None:
     if data_dir and not datasets.needs_folder(network.dataset):
         why = f"{network.dataset} has no files" if network.dataset else f"{network.name or 'it'} names no data set"
         print(f"warning: --data-dir is not read: {why}", file=sys.stderr)
+
+
+def warn_of_old_tools(*names: str) -> None:
+    """Says which of these are older than any that was tried."""
+    for warning in tools.warnings(names):
+        print(f"warning: {warning}", file=sys.stderr)

@@ -22,12 +22,12 @@ from logicnn.board.classify import Classified, classify, network_of
 from logicnn.board.host import Connection, open_port
 from logicnn.board.protocol import BAUD
 from logicnn.commands.command import Command
-from logicnn.commands.options import baud_rate, count, only_with, seconds
+from logicnn.commands.options import baud_rate, count, only_with, seconds, warn_of_unread_data
 from logicnn.data import datasets
 from logicnn.data.inputs import read_samples
 from logicnn.data.sources import data_folder
 from logicnn.errors import LogicnnError
-from logicnn.flow.design import check_answers_a_byte, mapped
+from logicnn.flow.design import check_answers_a_byte, designed, mapped
 from logicnn.flow.simulated_board import SimulatedBoard
 from logicnn.network import Network, load
 
@@ -53,7 +53,8 @@ def connected(arguments: argparse.Namespace) -> Iterator[tuple[Connection, Netwo
     network = load(arguments.model or DEFAULT_MODEL)
     check_answers_a_byte(network)
     board = boards.find(arguments.board or DEFAULT_BOARD)
-    with SimulatedBoard(mapped(network, board)) as simulated, contextlib.closing(open_port(simulated.port)) as line:
+    design = designed(mapped(network, board), board, BAUD)
+    with SimulatedBoard(design) as simulated, contextlib.closing(open_port(simulated.port)) as line:
         yield Connection(line, SIMULATED, arguments.timeout or SIMULATED_TIMEOUT_S), network
 
 
@@ -152,6 +153,7 @@ def run(arguments: argparse.Namespace) -> None:
         only_with("--test-set", data_dir=arguments.data_dir)
     data_folder(arguments.data_dir)  # before the board is asked for anything
     with connected(arguments) as (connection, network):
+        warn_of_unread_data(network, arguments.data_dir)
         labels = None
         if arguments.test_set:
             names: list[str] = []

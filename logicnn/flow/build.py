@@ -131,9 +131,7 @@ def _results(folder: Path, family: Family) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         remove()
     except OSError as error:
-        raise LogicnnError(
-            f"cannot write to the output folder {folder}: {error.strerror}; choose another with --output"
-        ) from None
+        raise LogicnnError(f"cannot write to the output folder {folder}: {error.strerror}; choose another") from None
     try:
         yield folder
     except BaseException:

@@ -11,8 +11,8 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from logicnn.engines import Mapping
 from logicnn.errors import LogicnnError
+from logicnn.flow.design import Design
 from logicnn.flow.serial_line import levels, receive
 
 __all__ = ["SimulatedBoard"]
@@ -27,8 +27,8 @@ class SimulatedBoard:
     `LogicnnError`.
     """
 
-    def __init__(self, mapping: Mapping):
-        self._mapping = mapping
+    def __init__(self, design: Design):
+        self._design = design
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simulated board", daemon=True)
         self._error: BaseException | None = None
@@ -72,9 +72,10 @@ class SimulatedBoard:
         from logicnn.gateware.board.classifier import Classifier
         from logicnn.gateware.board.uart import silent_cycles
 
-        dut: Any = Classifier(self._mapping, DIVISOR, 1)
+        mapping = self._design.mapping
+        dut: Any = Classifier(mapping, DIVISOR, 1)
         # A sample, an error about a frame that was cut, an answer.
-        lasts = self._mapping.latency.most + silent_cycles(DIVISOR) + 100 * BYTE
+        lasts = mapping.latency.most + silent_cycles(DIVISOR) + 100 * BYTE
         quiet = 0  # cycles since a byte came or went
         stopped = Signal()
 

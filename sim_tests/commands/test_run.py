@@ -14,11 +14,13 @@ import pytest
 from PIL import Image
 
 from logicnn import load
+from logicnn.board.boards import find
 from logicnn.board.host import open_port
-from logicnn.board.protocol import Decoder, Fault, Frame, Kind, encode
+from logicnn.board.protocol import BAUD, Decoder, Fault, Frame, Kind, encode
 from logicnn.commands import cli
 from logicnn.data import datasets
 from logicnn.engines.mapping import Mapping
+from logicnn.flow.design import designed
 from logicnn.flow.simulated_board import SimulatedBoard
 from logicnn.network import Standardised, save
 from sim_tests.board_helpers import Board
@@ -85,7 +87,8 @@ def test_simulated_engine(tmp_path, monkeypatch, capsys):
 
 def test_simulated_cut_frame():
     """A frame that stops is answered after a while, in which nothing else comes."""
-    with SimulatedBoard(Mapping.unrolled(DIGITS)) as simulated, contextlib.closing(open_port(simulated.port)) as line:
+    design = designed(Mapping.unrolled(DIGITS), find("icebreaker"), BAUD)
+    with SimulatedBoard(design) as simulated, contextlib.closing(open_port(simulated.port)) as line:
         line.write(encode(Frame(Kind.IDENTIFY, 3))[:-2])
         line.timeout = 20.0
         assert Decoder().feed(line.read(8)) == [Frame(Kind.ERROR, 3, bytes([Fault.CUT]))]

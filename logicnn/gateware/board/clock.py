@@ -36,10 +36,6 @@ class Clock:
     divider: int = 1
     pll: Dividers | None = None
 
-    @property
-    def period_ns(self) -> float:
-        return 1e9 / self.hz
-
 
 def dividers(given: float, wanted: float) -> Dividers:
     """The settings that come nearest to `wanted` Hz from a clock of `given` Hz. Raises `LogicnnError` where it is more

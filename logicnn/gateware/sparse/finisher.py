@@ -156,7 +156,7 @@ class Finisher(wiring.Component):
             writer.group.eq(block.group),
         ]
         bias, shift = self._constants(m, valid, left == 1, block.group)
-        self._finished(m, waiting[0], bias, shift, valid, outputs, writer.place)
+        self._finished(m, waiting[0] + bias, shift, valid, outputs, writer.place)
         return m
 
     def _pooled(self, m: Module):
@@ -203,11 +203,11 @@ class Finisher(wiring.Component):
             read.append(port.data)
         return read
 
-    def _finished(self, m: Module, value, bias, shift, valid: Value, outputs: Value, place) -> None:
-        """Three cycles: with its bias; shifted; clipped and written, or given out."""
+    def _finished(self, m: Module, total, shift, valid: Value, outputs: Value, place) -> None:
+        """Three cycles: summed; shifted; clipped and written, or given out."""
         b_total, b_valid, b_place, b_shift = Signal(self._total), Signal(), Signal.like(place), Signal.like(shift)
         s_total, s_valid, s_place, s_emits = Signal(self._total), Signal(), Signal.like(place), Signal()
-        m.d.sync += [b_total.eq(value + bias), b_valid.eq(valid), b_place.eq(place), b_shift.eq(shift)]
+        m.d.sync += [b_total.eq(total), b_valid.eq(valid), b_place.eq(place), b_shift.eq(shift)]
         m.d.sync += [
             s_total.eq((b_total >> self._contents.least_shift) >> b_shift),
             s_valid.eq(b_valid & ~outputs),
