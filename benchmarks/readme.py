@@ -125,23 +125,8 @@ def retiming() -> str:
 
 
 def integers() -> str:
-    """The nine networks of Xu et al., Table I."""
-    rows = [
-        (
-            "",
-            "float",
-            "8 bits, pruned",
-            "proposed",
-            "published",
-            "change from float: ours, published",
-            "logic cells: plain (estimate)",
-            "embedded",
-            "shared",
-            "selected",
-            "clock in stages, register bits: at layer ends, retimed",
-            "toggles",
-        )
-    ]
+    """What the nine networks of Xu et al., Table I, get right, or wrong."""
+    rows = [("", "float", "8 bits, pruned", "proposed", "published", "change from float: ours", "published")]
     for row in record_of("logic_design")["networks"]:
         rate = row["measure"] == "bit error rate"
 
@@ -153,18 +138,29 @@ def integers() -> str:
                 return f"{of['proposed'] / of['float'] - 1:+.0%}"
             return f"{100 * (of['proposed'] - of['float']):+.2f} points"
 
+        figures = [row["float"], row["quantised"], row["proposed"], row["published"]["proposed"]]
+        rows.append((f"`{row['name']}`", *map(shown, figures), change(row), change(row["published"])))
+    return _markdown(rows)
+
+
+def integer_logic() -> str:
+    """What the same networks cost."""
+    rows = [("logic cells", "plain (estimate)", "embedded", "shared", "selected", "toggles a sample")]
+    for row in record_of("logic_design")["networks"]:
         cells = (f"{row[f'cells_{form}']:,}" for form in ("plain", "embedded", "shared", "selected"))
+        toggles = f"{row['toggles_embedded']:,} to {row['toggles_selected']:,}"
+        rows.append((f"`{row['name']}`", *cells, toggles))
+    return _markdown(rows)
+
+
+def integer_clocks() -> str:
+    """Where their registers lie, and what each clock costs."""
+    rows = [("stages, register bits, placed clock", "at layer ends", "retimed, more stages")]
+    for row in record_of("logic_design")["networks"]:
         clocks = {"selected": row["fmax_layer_ends"], "retimed": row["fmax_retimed"]}
         made = ((row["forms"][form], megahertz) for form, megahertz in clocks.items())
-        clock = ", ".join(
-            f"{megahertz:.0f} MHz in {form['pipeline_stages']}, {form['register_bits']:,}" for form, megahertz in made
-        )
-        toggles = f"{row['toggles_embedded']:,} to {row['toggles_selected']:,}"
-        accuracy = (shown(row[stage]) for stage in ("float", "quantised", "proposed"))
-        changes = f"{change(row)}, {change(row['published'])}"
-        rows.append(
-            (f"`{row['name']}`", *accuracy, shown(row["published"]["proposed"]), changes, *cells, clock, toggles)
-        )
+        shown = (f"{form['pipeline_stages']}, {form['register_bits']:,}, {fmax:.0f} MHz" for form, fmax in made)
+        rows.append((f"`{row['name']}`", *shown))
     return _markdown(rows)
 
 
@@ -248,11 +244,19 @@ def _lenet5() -> str:
     return _markdown(rows)
 
 
+def _time(time_ns: float) -> str:
+    """In the unit in which it is a number of two or three digits."""
+    for unit, factor in (("ns", 1), ("us", 1e3)):
+        if time_ns < 1e3 * factor:
+            return f"{time_ns / factor:.0f} {unit}"
+    return f"{time_ns / 1e6:.1f} ms"
+
+
 def placed_boards() -> str:
-    """Every shipped network on every shipped board."""
+    """Every shipped network on every shipped board: its cells, and the time from an input to its class."""
     record = record_of("boards")
     names = sorted({row["board"] for row in [*record["placed"], *record["refused"]]})
-    rows = [("", *(f"`{name}`" for name in names))]
+    rows = [("network", "accuracy", *(f"`{name}`" for name in names))]
     for model in sorted({row["model"] for row in record["placed"]}):
         placed = {row["board"]: row for row in record["placed"] if row["model"] == model}
         cells = []
@@ -261,9 +265,9 @@ def placed_boards() -> str:
             if row is None:
                 cells.append("too large")
                 continue
-            speed = f"{row['fmax_mhz']:.0f} MHz" if row["latency_cycles"] else _delay(row["core_delay_ns"])
-            cells.append(f"{row['logic_cells']:,} cells, {speed}")
-        rows.append((f"`{model}`", *cells))
+            clocked_ns = row["latency_cycles"] * 1e3 / row["clock_mhz"]
+            cells.append(f"{row['logic_cells']:,} cells, {_time(clocked_ns or row['core_delay_ns'])}")
+        rows.append((f"`{model}`", f"{next(iter(placed.values()))['accuracy']:.1%}", *cells))
     return _markdown(rows)
 
 
@@ -295,6 +299,8 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "results.md": {
         "results": results,
         "integers": integers,
+        "integer_logic": integer_logic,
+        "integer_clocks": integer_clocks,
         "patterns": patterns,
         "engine": engine,
         "verilog": verilog,
