@@ -97,7 +97,7 @@ def conv_network(rng: np.random.Generator, padding: int = 1, stride: int = 1) ->
 
 
 def ref_evaluate(network: Network, x: np.ndarray) -> np.ndarray:
-    """The conventions of `network.py` in -1 and +1, by loops and products: no packed words, no adders."""
+    """The conventions of `logicnn.network.network` in -1 and +1, by loops and products: no packed words, no adders."""
     return np.array([_ref_sample(network, sample) for sample in np.asarray(x).astype(np.int64)]).reshape(
         len(x), *network.output.shape
     )

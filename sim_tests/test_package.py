@@ -16,6 +16,7 @@ from logicnn.board import boards
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "logicnn").rglob("*.py"))
+OTHERS = sorted(path for room in ("benchmarks", "boards", "sim_tests", "train") for path in (ROOT / room).rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GROUND = {"errors", "bits", "resources", "storage"}
 DOORS = {"__init__", "__main__", "build"}
@@ -113,9 +114,11 @@ def test_no_circle():
     assert list(TopologicalSorter(graph).static_order())  # raises CycleError with the circle
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *SOURCES, *OTHERS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_names_in_pages(page):
-    """What README and docs name is there: modules, and what is in them, by their whole names or from their room on."""
+    """What README, docs, docstrings and comments name is there: modules, and what is in them, by their whole names or
+    from their room on.
+    """
     words = set(re.findall(r"`((?:logicnn\.)?(?:[a-z_]+\.)+\w+)`", page.read_text()))
     for word in sorted(words):
         name = word if word.startswith("logicnn.") else f"logicnn.{word}"
