@@ -1,6 +1,6 @@
 """A sequential circuit of one clock as a value: what the cells of a netlist mean, before anything runs.
 
-Bits are expressions with ``& | ^ ~``, so that cells and `logicnn.bits` build them; registers and the ports of
+Bits are expressions with ``& | ^ ~``, so that `netlist.netlist.gates` and `bits` build them; registers and the ports of
 memories say what happens at the rising edge. `logicnn.netlist.cells` makes circuits, `logicnn.netlist.native` compiles
 them.
 """
