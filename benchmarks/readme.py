@@ -279,7 +279,7 @@ def verilog() -> str:
             "form",
             "testbench: Icarus, Verilator",
             "iCE40, LUT4",
-            "ECP5, LUT4",
+            "ECP5, logic cells",
             "Xilinx, LUT1 to LUT6",
             "netlist against network",
         )
@@ -288,7 +288,7 @@ def verilog() -> str:
         passed = ", ".join(
             "passed" if row[f"{simulator}_passed"] else "FAILED" for simulator in ("iverilog", "verilator")
         )
-        counts = [f"{row[name]:,}" if name in row else "" for name in ("lut4", "ecp5_luts", "xilinx_luts")]
+        counts = [f"{row[name]:,}" if name in row else "" for name in ("lut4", "ecp5_cells", "xilinx_cells")]
         equal = _equal(row, row["netlist_vectors"]) if "netlist_vectors" in row else ""
         rows.append((f"`{row['model']}`", row["form"], passed, *counts, equal))
     return _markdown(rows)

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.verilog import compiled, lut_counts, mismatches, own_lut4, simulated, text_netlist
+from benchmarks.verilog import cell_counts, compiled, mismatches, own_lut4, simulated, text_netlist
 from logicnn import load
 from logicnn.commands import cli
 from logicnn.flow.verilog import ExportError, export, mapping_of
 from logicnn.network.files import save
 from logicnn.verify.vectors import Vectors, random_vectors
-from sim_tests.helpers import dense_network
+from sim_tests.helpers import dense_network, int_network
 from sim_tests.sparse_helpers import network
 
 pytestmark = pytest.mark.usefixtures("short_search")
@@ -100,13 +100,22 @@ def test_again_for_ice40(tmp_path, network):
 
 @pytest.mark.parametrize(("family", "widest"), [("xilinx", 6), ("ecp5", 4)])
 def test_for_other_families(tmp_path, family, widest):
-    """Synthesis succeeds, and LUTs are counted, of as many inputs as the family's have."""
+    """Synthesis succeeds, and logic cells are counted: LUTs of as many inputs as the family's have."""
     save(SMALL, tmp_path / "small.lnn")
     exported(tmp_path, str(tmp_path / "small.lnn"), "--combinational")
     mapping = mapping_of(SMALL, stream=False, period_ns=10)
-    counts = lut_counts(mapping, tmp_path, family)
+    counts = cell_counts(mapping, tmp_path, family)
     assert f"LUT{widest}" in counts and set(counts) <= {f"LUT{inputs}" for inputs in range(1, widest + 1)}
     assert 7 + 5 < sum(counts.values()) <= 2 * own_lut4(mapping, tmp_path, stream=False)
+
+
+def test_carries_are_cells(tmp_path):
+    """A sum of integers on ECP5 lies in carry cells, of two logic cells each."""
+    network = int_network(np.random.default_rng(3), 5, 4, 3)
+    save(network, tmp_path / "small.lnn")
+    exported(tmp_path, str(tmp_path / "small.lnn"), "--combinational")
+    counts = cell_counts(mapping_of(network, stream=False, period_ns=10), tmp_path, "ecp5")
+    assert counts["CCU2C"] % 2 == 0 and counts["CCU2C"] > counts["LUT4"] / 4
 
 
 def test_header(tmp_path):
