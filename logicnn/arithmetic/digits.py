@@ -37,6 +37,12 @@ class Pattern(NamedTuple):
     def kind_of(key: int) -> int:
         return key & 1
 
+    @property
+    def terms(self) -> tuple[Term, Term]:
+        """What it adds up: the lower of its two digits is not shifted."""
+        below, above = max(0, -self.distance), max(0, self.distance)
+        return Term(self.first, below), Term(self.second, above, self.opposite)
+
 
 def _keys(low: np.ndarray, high: np.ndarray, opposite: np.ndarray, kind: int) -> np.ndarray:
     """Keys of the patterns of digits at the places `low` and `high`."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from logicnn.arithmetic.adders import Term, range_of_sum, spanning_tree
+from logicnn.arithmetic.columns import Columns, differences
+from logicnn.arithmetic.depth import DepthBound
 from logicnn.arithmetic.digits import COLUMNS, ROWS, Digits, Occurrence, Pattern
 from logicnn.network import Interval
 
@@ -108,72 +109,25 @@ class _Queue:
 class Sharing:
     """The digits of a matrix while pairs are taken out of them, and what was taken.
 
-    `definitions` are the additions before the rows, one for each further column; `extra` are terms of a row that are
-    other rows.
+    `columns` are its inputs and the sums that are made before the rows; `extra` are terms of a row that are other rows.
     """
 
     def __init__(
         self, matrix: np.ndarray, low: np.ndarray, high: np.ndarray, strategy: Strategy, max_depth: int | None
     ):
         self.strategy = strategy
-        self.max_depth = max_depth
         self.low, self.high = low, high
         self.outputs, inputs = matrix.shape
-        self.vectors = list(np.eye(inputs, dtype=np.int64))
-        self.ranges = list(zip(low.tolist(), high.tolist(), strict=True))
-        self.depths = [0] * inputs
-        self.definitions: list[tuple[int, Term, Term]] = []
-        self.extra: dict[int, list[Term]] = {}
-        self.digits = Digits(self._differences(matrix))
-        self.row_bits = 3 + sum(Interval(*each).width for each in self.ranges[:inputs]) / max(1, inputs)
+        self.columns = Columns(low, high)
+        ranges = self.columns.ranges[:inputs]
+        self._row_bits = 3 + sum(Interval(*each).width for each in ranges) / max(1, inputs)
+        matrix, self.extra = differences(matrix, strategy.differences, self.columns)
+        self.digits = Digits(matrix)
         self.taken: list[Taken] = []  # in order
+        self._bound = (
+            None if max_depth is None else DepthBound(self.digits, self.columns, self.extra, self.outputs, max_depth)
+        )
         self._queue: _Queue | None = None  # there is none before `run`
-
-    def _differences(self, matrix: np.ndarray) -> np.ndarray:
-        """The matrix with rows (or columns) replaced by their difference from another one where that has fewer digits.
-
-        A row's difference leaves the other row as an extra term. For columns, the other column's input becomes a sum
-        with this one's.
-        """
-        if self.strategy.differences is None:
-            return matrix
-        lines = matrix if self.strategy.differences == ROWS else matrix.T
-        steps = spanning_tree(lines)
-        result = lines.copy()
-        for line, parent, shift, negative in steps:
-            result[line] -= (-lines[parent] if negative else lines[parent]) << shift
-        if self.strategy.differences == ROWS:
-            for line, parent, shift, negative in steps:
-                self.extra.setdefault(line, []).append(Term(parent, shift, negative))
-            return result
-        columns = result.T
-        standing = list(range(len(lines)))  # the column that now carries a column's coefficients
-        for line, parent, shift, negative in reversed(steps):  # children first: they were attached last
-            new = self._define(Term(standing[parent]), Term(standing[line], shift, negative))
-            columns = np.concatenate([columns, columns[:, [standing[parent]]]], axis=1)
-            columns[:, standing[parent]] = 0
-            standing[parent] = new
-        return columns
-
-    # -- costs
-
-    def _saved(self, pattern: Pattern, uses: int) -> float:
-        if pattern.kind == ROWS:
-            bits, weight = self._sum_bits(pattern), 1.0
-        else:
-            bits, weight = self.row_bits, self.strategy.row_weight
-        return (uses - 1) * bits**self.strategy.by_width * weight
-
-    def _sum_bits(self, pattern: Pattern) -> int:
-        """Carry bits of a sum of two columns, its range taken as if they read different inputs."""
-        below, above = max(0, -pattern.distance), max(0, pattern.distance)
-        (low, high), second = self.ranges[pattern.first], self.ranges[pattern.second]
-        over = (-second[1], -second[0]) if pattern.opposite else second
-        low, high = (low << below) + (over[0] << above), (high << below) + (over[1] << above)
-        width = 1 + max((~low).bit_length(), high.bit_length()) if low < 0 else high.bit_length()
-        return max(1, width - abs(pattern.distance))
-
-    # -- the search
 
     def repeat(self, taken: Iterable[Taken]) -> "Sharing":
         """Takes out what another search took, as far as it still occurs as often as the strategy wants."""
@@ -196,6 +150,28 @@ class Sharing:
         self._queue.empty(self._take_if)
         return self
 
+    def readers_last(self) -> list[int]:
+        """Rows in an order in which every row comes after those that it reads."""
+        order: dict[int, None] = {}
+        stack = list(range(self.digits.count(ROWS)))[::-1]
+        while stack:
+            row = stack.pop()
+            if row in order:
+                continue
+            waiting = [term.node for term in self.extra.get(row, ()) if term.node not in order]
+            if waiting:
+                stack += [row, *waiting]
+            else:
+                order[row] = None
+        return list(order)
+
+    def _saved(self, pattern: Pattern, uses: int) -> float:
+        if pattern.kind == ROWS:
+            bits, weight = self.columns.sum_bits(pattern), 1.0
+        else:
+            bits, weight = self._row_bits, self.strategy.row_weight
+        return (uses - 1) * bits**self.strategy.by_width * weight
+
     def _take_if(self, pattern: Pattern, uses: int) -> int:
         found = self._occurrences(pattern)
         if len(found) == uses:
@@ -204,23 +180,23 @@ class Sharing:
 
     def _occurrences(self, pattern: Pattern) -> list[Occurrence]:
         found = self.digits.occurrences(pattern)
-        return found if self.max_depth is None else self._within_depth(pattern, found)
+        return self._bound.within(pattern, found) if self._bound else found
 
     def _take_out(self, pattern: Pattern, found: Sequence[Occurrence]) -> int:
-        below, above = max(0, -pattern.distance), max(0, pattern.distance)
-        terms = Term(pattern.first, below), Term(pattern.second, above, pattern.opposite)
+        terms = pattern.terms
         ends = (pattern.first, 0), (pattern.second, pattern.distance)
+        below = terms[0].shift
         if pattern.kind == ROWS:
             self.digits.append(COLUMNS)
-            index = self._define(*terms)
+            index = self.columns.define(*terms)
             old = [(each.line, column, each.shift + more) for each in found for column, more in ends]
             new = [(each.line, index, each.shift - below, each.sign) for each in found]
         else:
             index = self.digits.append(ROWS)
             old = [(row, each.line, each.shift + more) for each in found for row, more in ends]
             new = [(index, each.line, each.shift - below, each.sign) for each in found]
-            for reader, term in zip((pattern.first, pattern.second), terms, strict=True):
-                self.extra.setdefault(reader, []).append(term._replace(node=index))
+            for term in terms:
+                self.extra.setdefault(term.node, []).append(term._replace(node=index))
         self._exchange(old, new)
         self.taken.append((pattern, index))
         return index
@@ -240,71 +216,3 @@ class Sharing:
             self.digits.put(row, column, shift, sign)
         if self._queue:
             self._queue.gain(more)
-
-    def _define(self, a: Term, b: Term) -> int:
-        """A further column: the sum of two terms of columns."""
-        column = len(self.vectors)
-        first, second = self.vectors[a.node] << a.shift, self.vectors[b.node] << b.shift
-        self.vectors.append(first - second if b.negative else first + second)
-        self.ranges.append(range_of_sum(self.vectors[-1], self.low, self.high))
-        self.depths.append(1 + max(self.depths[a.node], self.depths[b.node]))
-        self.definitions.append((column, a, b))
-        return column
-
-    def readers_last(self) -> list[int]:
-        """Rows in an order in which every row comes after those that it reads."""
-        order: dict[int, None] = {}
-        stack = list(range(self.digits.count(ROWS)))[::-1]
-        while stack:
-            row = stack.pop()
-            if row in order:
-                continue
-            waiting = [term.node for term in self.extra.get(row, ()) if term.node not in order]
-            if waiting:
-                stack += [row, *waiting]
-            else:
-                order[row] = None
-        return list(order)
-
-    # -- bounded depth: a sum of terms of depths d fits into depth D when the sum of 2 ** d is at most 2 ** D
-
-    def _row_weight(self, row: int) -> int:
-        terms = sum(1 << self.depths[column] for column in self.digits.columns(row))
-        return terms + sum(1 << self.row_depth(term.node) for term in self.extra.get(row, ()))
-
-    def row_depth(self, row: int) -> int:
-        """The least depth of a row's sum."""
-        return max(0, self._row_weight(row) - 1).bit_length()
-
-    def _within_depth(self, pattern: Pattern, found: list[Occurrence]) -> list[Occurrence]:
-        """The occurrences that keep every output within the bound, one by one."""
-        if pattern.kind == COLUMNS:
-            return found if self._rows_may_share(pattern, found) else []
-        depths = self.depths[pattern.first], self.depths[pattern.second]
-        more = (2 << max(depths)) - (1 << depths[0]) - (1 << depths[1])
-        if more == 0:
-            return found
-        kept = []
-        room = {}
-        for occurrence in found:
-            row = occurrence.line
-            if row not in room:
-                room[row] = self._room(row)
-            if room[row] >= more:
-                room[row] -= more
-                kept.append(occurrence)
-        return kept
-
-    def _rows_may_share(self, pattern: Pattern, found: Sequence[Occurrence]) -> bool:
-        weight = sum(1 << self.depths[each.line] for each in found)
-        more = (1 << max(0, weight - 1).bit_length()) - weight
-        rows = {pattern.first, pattern.second}
-        return all((2 if len(rows) == 1 else 1) * more <= self._room(row) for row in rows)
-
-    def _room(self, row: int) -> int:
-        """How much the weight of a row may grow: outputs up to the bound, sums that other rows read within their
-        depth.
-        """
-        weight = self._row_weight(row)
-        depth = self.max_depth if row < self.outputs and self.max_depth is not None else max(0, weight - 1).bit_length()
-        return (1 << depth) - weight

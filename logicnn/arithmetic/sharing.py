@@ -51,7 +51,7 @@ def _assemble(sharing: Sharing, inputs: tuple[Interval, ...], max_depth: int | N
             Term(at.node, at.shift + term.shift, at.negative != term.negative) for term, at in found if at is not None
         ]
 
-    for column, a, b in sharing.definitions:
+    for column, a, b in sharing.columns.definitions:
         columns[column] = builder.total(resolved((a, b), columns), False, None)
     for row in sharing.readers_last():
         terms = resolved(sharing.digits.terms(row), columns)
