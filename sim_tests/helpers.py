@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -39,6 +40,11 @@ from logicnn.verify.logic import decode
 def all_bits(count: int) -> np.ndarray:  # (2 ** count, count) bool
     """Every input of `count` bits."""
     return (np.arange(1 << count)[:, None] >> np.arange(count) & 1).astype(bool)
+
+
+def every_input(intervals: Sequence[Interval]) -> np.ndarray:  # (samples, inputs)
+    """Every combination of values in these ranges."""
+    return np.array(list(itertools.product(*(range(each.low, each.high + 1) for each in intervals))))
 
 
 def random_ternary(rng: np.random.Generator, *shape: int, density: float = 0.7) -> np.ndarray:
