@@ -8,9 +8,8 @@ import pytest
 from benchmarks.common import RESULTS
 from logicnn import gateware, load
 from logicnn.engines import Mapping, costs
-from logicnn.engines.embedded import unshared_bits
 from logicnn.flow.design import board_estimate
-from logicnn.network import Activations, IntConv2d, IntDense, Interval, Network
+from logicnn.network import Activations, Interval
 from logicnn.resources import DEVICES
 from sim_tests.helpers import dense_network, lut4_of, synthesise
 
@@ -34,13 +33,6 @@ def test_registers_shorten_the_core(device):
     whole = Mapping.unrolled(network).delay_ns(device)
     cut = Mapping.unrolled(network, [3]).delay_ns(device)
     assert device.register_ns < cut < whole
-
-
-def test_unshared_bits():
-    """By hand: 2 and 1 further weights of bytes at one place; 3 of words of 4 bits at four places."""
-    dense = Network(Activations((3,), Interval(0, 255)), [IntDense([[1, 2, 3], [0, 4, 5], [0, 0, 0]], [0, 0, 0])])
-    conv = Network(Activations((1, 3, 3), Interval(0, 15)), [IntConv2d(np.ones((1, 1, 2, 2)), [0])])
-    assert (unshared_bits(dense, 0), unshared_bits(conv, 0)) == (3 * 8, 3 * 4 * 4)
 
 
 def test_registers_count():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from logicnn.arithmetic.sharing import optimise, without_sharing
-from logicnn.engines.embedded import Embedded, computes, datapath_of, pipelined, run_of
+from logicnn.engines import MappingError
+from logicnn.engines.embedded import Embedded, computes, datapath_of, pipelined, run_of, unshared_bits
 from logicnn.engines.mapping import Mapping
 from logicnn.gateware import Core
 from logicnn.netlist.netlist import Netlist
@@ -142,3 +143,20 @@ def test_estimated_cells(device, tmp_path):
     # iCE40's carries read their operands directly, so that subtracted words need inverters, which the estimate leaves
     # out
     assert netlist.logic_cells == pytest.approx(mapping.cost(device).logic_cells, rel=0.15 if device is ECP5 else 0.25)
+
+
+ECP5 = DEVICES["LFE5U-85F"]
+
+
+def test_embedded_layers_of_another_network():
+    net, other = (int_network(np.random.default_rng(seed), 4, 3, 2) for seed in (1, 2))
+    made = Embedded.of(net, 0, ECP5, latency=0)
+    with pytest.raises(MappingError, match=r"^Embedded must embed layers 0 ... 1, not others$"):
+        Embedded(other, 0, made.slices, made.pipeline)
+
+
+def test_unshared_bits():
+    """By hand: 2 and 1 further weights of bytes at one place; 3 of words of 4 bits at four places."""
+    dense = Network(Activations((3,), Interval(0, 255)), [IntDense([[1, 2, 3], [0, 4, 5], [0, 0, 0]], [0, 0, 0])])
+    conv = Network(Activations((1, 3, 3), Interval(0, 15)), [IntConv2d(np.ones((1, 1, 2, 2)), [0])])
+    assert (unshared_bits(dense, 0), unshared_bits(conv, 0)) == (3 * 8, 3 * 4 * 4)

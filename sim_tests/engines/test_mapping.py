@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from logicnn.arithmetic.popcounts import share_popcounts
-from logicnn.engines import Embedded, Io, Latency, Mapping, MappingError, Shared, Sparse, Unrolled
+from logicnn.engines import Embedded, Io, Latency, Mapping, MappingError, Sparse, Unrolled
 from logicnn.resources import DEVICES
 from sim_tests.helpers import dense_network, int_network
 from sim_tests.sparse_helpers import network as pruned_network
@@ -20,26 +19,6 @@ def test_engines_wrong():
         Mapping((Unrolled(net, 0), Unrolled(net, 2)))
     with pytest.raises(MappingError, match=r"^engines\[1\] must be for the network of engines\[0\], not for another$"):
         Mapping((Unrolled(net, 0), Unrolled(other, 1)))
-
-
-def test_integers_unrolled():
-    message = r"^layer 0, of type IntDense, has no logic of its own for Unrolled to build: logicnn.engines.chosen"
-    with pytest.raises(MappingError, match=message):
-        Unrolled(int_network(np.random.default_rng(1), 4, 3, 2), 0)
-
-
-def test_shared_popcounts_of_another_layer():
-    net = dense_network(np.random.default_rng(8), 6, 6, 6, 3)
-    popcounts = share_popcounts(list(net.layers[0].neurons(net.activations[0])), 6, tries=3)
-    with pytest.raises(MappingError, match=r"^Shared must share the popcounts of layer 1, not of another$"):
-        Shared(net, 1, popcounts)
-
-
-def test_embedded_layers_of_another_network():
-    net, other = (int_network(np.random.default_rng(seed), 4, 3, 2) for seed in (1, 2))
-    made = Embedded.of(net, 0, ECP5, latency=0)
-    with pytest.raises(MappingError, match=r"^Embedded must embed layers 0 ... 1, not others$"):
-        Embedded(other, 0, made.slices, made.pipeline)
 
 
 def test_part_of_a_network():

@@ -1,5 +1,6 @@
 """A mapping on a board: its clock, what there is too little of, and what synthesis is told."""
 
+import json
 import time
 from dataclasses import replace
 
@@ -11,7 +12,8 @@ from logicnn import load
 from logicnn.board import boards
 from logicnn.commands import cli
 from logicnn.engines import Mapping
-from logicnn.flow.design import MARGIN, designed
+from logicnn.flow import tools
+from logicnn.flow.design import MARGIN, NO_COLLISIONS, designed
 from logicnn.network import (
     Activations,
     Argmax,
@@ -83,3 +85,62 @@ def test_far_too_big(tmp_path, capsys):
     assert run("--board", "ulx3s", "--model", str(tmp_path / "huge.lnn"), "--output", str(tmp_path / "out")) == 2
     assert time.perf_counter() - start < 2 and not (tmp_path / "out").exists()
     assert capsys.readouterr().err.startswith("error: no engine builds huge: layer 0 and those after it need about ")
+
+
+def module(name: str) -> str:
+    """RTLIL of a module with a memory that is read in one place and written in another."""
+    return f"""
+module \\{name}
+  wire input 1 \\clk
+  wire input 2 \\we
+  wire width 4 input 3 \\a
+  wire width 4 input 4 \\b
+  wire width 4 output 5 \\q
+  memory width 4 size 16 \\m
+  cell $memrd_v2 \\read
+    parameter \\MEMID "\\\\m"
+    parameter \\ABITS 4
+    parameter \\WIDTH 4
+    parameter \\CLK_ENABLE 1'1
+    parameter \\CLK_POLARITY 1'1
+    parameter \\TRANSPARENCY_MASK 1'0
+    parameter \\COLLISION_X_MASK 1'0
+    parameter \\CE_OVER_SRST 1'0
+    parameter \\ARST_VALUE 4'x
+    parameter \\SRST_VALUE 4'x
+    parameter \\INIT_VALUE 4'x
+    connect \\CLK \\clk
+    connect \\EN 1'1
+    connect \\ARST 1'0
+    connect \\SRST 1'0
+    connect \\ADDR \\a
+    connect \\DATA \\q
+  end
+  cell $memwr_v2 \\write
+    parameter \\MEMID "\\\\m"
+    parameter \\ABITS 4
+    parameter \\WIDTH 4
+    parameter \\CLK_ENABLE 1'1
+    parameter \\CLK_POLARITY 1'1
+    parameter signed \\PORTID 0
+    parameter \\PRIORITY_MASK 1'0
+    connect \\CLK \\clk
+    connect \\EN {{ \\we \\we \\we \\we }}
+    connect \\ADDR \\a
+    connect \\DATA \\b
+  end
+end
+"""
+
+
+def test_collisions_of_one_engine(tmp_path):
+    """Only memories inside the engine at layer 1 are told that words are not read while written, not those at 10."""
+    names = ["top.c.engine1", "top.c.engine1.maps", "top.c.engine10", "top.c.engine10.maps", "top.c.join1"]
+    (tmp_path / "m.il").write_text("".join(map(module, names)))
+    script = f"read_rtlil m.il\n{NO_COLLISIONS.format('engine1')}\nwrite_json m.json\n"
+    (tmp_path / "m.ys").write_text(script)
+    tools.run(["yosys", "-q", "m.ys"], tmp_path, "m.log")
+    modules = json.loads((tmp_path / "m.json").read_text())["modules"]
+    reads = {name: each["cells"]["read"]["parameters"] for name, each in modules.items()}
+    masks = {name: int(each["COLLISION_X_MASK"], 2) for name, each in reads.items()}
+    assert masks == {name: int("engine1" in name.split(".")) for name in names}

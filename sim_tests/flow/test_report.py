@@ -1,0 +1,88 @@
+"""What a build reports, as JSON and as a page: each figure where its reader looks for it."""
+
+from dataclasses import replace
+
+import pytest
+
+from logicnn.flow.placement import Placement
+from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
+from logicnn.resources import Resources
+from logicnn.verify.vectors import Verification
+
+PLAIN = Report(
+    name="seven",
+    digest="0123456789abcdef",
+    board="desk",
+    device="iCE40UP5K",
+    resources=Resources(lut4=100, logic_cells=132, ff=40, carry=7, bram=2),
+    capacity=Resources(lut4=5280, logic_cells=5280, ff=5280, carry=5280, bram=30, dsp=8),
+    timing=Timing(14.2, 12.0, 70.44444, 3, 3, 1),
+    placement=Placement(4, "router2"),
+    verification=Verification(5000, 0, "digits test (359), 4641 random", 0.9554),
+    bitstream=Bitstream("build/seven.bin", "ab" * 32, 104_090),
+    flash=None,
+    estimate=Resources(logic_cells=140),
+    warnings=(),
+    tools={"yosys": "yosys 0.60", "icepack": "nextpnr 0.8", "nextpnr-ice40": "nextpnr 0.8"},
+    seconds={"synthesis": 1.25, "place_route": 2.5},
+)
+
+
+def rows(report: Report) -> list[tuple[str, str]]:
+    """Names and values of the page."""
+    lines = report.as_text().splitlines()
+    width = max(len(line.split("  ")[0]) for line in lines)
+    return [(line[:width].rstrip(), line[width + 2 :]) for line in lines]
+
+
+def test_page():
+    assert rows(PLAIN) == [
+        ("model", "seven 0123456789ab"),
+        ("board", "desk (iCE40UP5K)"),
+        ("logic cells", "132 of 5280 (2%), estimated 140"),
+        ("LUT4 / FF / carry", "100 / 40 / 7"),
+        ("block RAM / DSP", "2 of 30 / 0 of 8"),
+        ("core delay", "70.4 ns register to register"),
+        ("clock", "12.00 MHz, at most 14.20 MHz"),
+        ("placed with", "seed 4, router2"),
+        ("latency, interval", "3 and 1 cycles"),
+        ("netlist check", "5000 of 5000 vectors equal: digits test (359), 4641 random"),
+        ("accuracy", "95.54% of the labelled vectors, by the netlist"),
+        ("bitstream", "build/seven.bin (104090 bytes)"),
+        ("time", "synthesis 1.2 s, place route 2.5 s"),
+        ("tools", "yosys 0.60, nextpnr 0.8"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "value"),
+    [
+        ({"verification": None}, "netlist check", "NOT VERIFIED (--verify none)"),
+        ({"verification": None}, "accuracy", "not measured"),
+        ({"timing": Timing(14.2, 12.0, None, 0, 0, 1)}, "core delay", "none"),
+        ({"timing": Timing(14.2, 12.0, 70.0, 4, 16, 21)}, "latency, interval", "4 to 16 and 21 cycles"),
+        ({"placement": Placement(1, "")}, "placed with", "seed 1"),
+        ({"warnings": ("it is dead",)}, "warning", "it is dead"),
+        ({"flash": FlashImage("w.bin", "cd" * 32, 34, 0x100000)}, "flash image", "w.bin (34 bytes, to 0x100000)"),
+    ],
+)
+def test_rows(changed, name, value):
+    assert (name, value) in rows(replace(PLAIN, **changed))
+
+
+def test_json():
+    """The contract: what is not there is null, or missing where it is a file."""
+    made = PLAIN.as_json()
+    assert made["model"] == {"name": "seven", "digest": "0123456789abcdef"}
+    assert made["resources"]["logic_cells"] == 132 and made["resources"]["capacity"]["dsp"] == 8
+    assert made["timing"]["core_delay_ns"] == 70.444 and made["timing"]["latency_least_cycles"] == 3
+    assert made["verification"] == {
+        "vectors": 5000,
+        "mismatches": 0,
+        "dataset": "digits test (359), 4641 random",
+        "accuracy": 0.9554,
+    }
+    assert "flash" not in made
+    bare = replace(PLAIN, verification=None, timing=Timing(14.2, 12.0, None, 0, 0, 1)).as_json()
+    assert bare["verification"] == {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None}
+    assert bare["timing"]["core_delay_ns"] is None
