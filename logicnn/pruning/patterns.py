@@ -234,19 +234,25 @@ def by_summed_quality(kernels: np.ndarray, keep: int, patterns: int) -> PatternS
     """
     _checked(kernels, keep, patterns)
     masks = _filled(best_masks(kernels, keep), keep, patterns)
-    total = quality(masks, kernels).sum(1)
-    return PatternSet(masks[np.argsort(-total, kind="stable")[:patterns]])
+    return PatternSet(masks[_best(quality(masks, kernels), patterns)])
+
+
+def _best(worth: np.ndarray, patterns: int) -> list[int]:  # (masks, kernels)
+    """The masks whose quality summed over all kernels is highest."""
+    return np.argsort(-worth.sum(1), kind="stable")[:patterns].tolist()
 
 
 def by_coverage(kernels: np.ndarray, keep: int, patterns: int) -> PatternSet:
     """Ours: patterns that together serve the set best, the greatest ``sum over kernels of max over patterns of Q``.
 
     Greedily one by one, then exchanged one for one while the sum rises: the paper's sum makes all patterns alike, this
-    makes them differ as the kernels do. Raises as `by_summed_quality` does.
+    makes them differ as the kernels do. Where that ends below the paper's choice, exchanges begin with that one. Raises
+    as `by_summed_quality` does.
     """
     _checked(kernels, keep, patterns)
     masks = _filled(best_masks(kernels, keep), keep, patterns)
-    worth = np.ascontiguousarray(quality(masks, kernels).T)
+    found = quality(masks, kernels)
+    summed, worth = _best(found, patterns), np.ascontiguousarray(found.T)
     chosen: list[int] = []
     best = np.zeros(len(worth))
     gains = worth.sum(0)
@@ -256,7 +262,10 @@ def by_coverage(kernels: np.ndarray, keep: int, patterns: int) -> PatternSet:
         better = np.maximum(best, worth[:, chosen[-1]])
         gains += _changed(worth, best, better)
         best = better
-    return PatternSet(masks[_exchanged(worth, chosen)])
+    chosen = _exchanged(worth, chosen)
+    if worth[:, summed].max(1).sum() > worth[:, chosen].max(1).sum():
+        chosen = _exchanged(worth, summed)
+    return PatternSet(masks[chosen])
 
 
 def _changed(worth: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logicnn.errors import LogicnnError
@@ -55,6 +55,7 @@ def test_quality_is_what_a_mask_keeps():
 
 
 @given(st.integers(0, 2**32), st.integers(1, 8), st.integers(2, 6))
+@example(66, 1, 3)  # where exchanges from patterns chosen one by one end below the paper's choice
 @settings(max_examples=40, deadline=None)
 def test_choices(seed, keep, patterns):
     """As many patterns as asked, of `keep` weights each; ours serves the set at least as well as the paper's."""

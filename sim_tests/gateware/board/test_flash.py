@@ -84,7 +84,7 @@ def loader_of(words: np.ndarray, digest: str = DIGEST, wake_cycles: int = 20, of
 def test_words(count, word_bits, late):
     words = random_words(count, word_bits)
     loader = loader_of(words)
-    chip = FlashChip(image(words, DIGEST), OFFSET, 20)
+    chip = FlashChip(image([words], DIGEST), OFFSET, 20)
     assert rtl_load(loader, chip.step, late) == Loaded(ref_words(words), loader.cycles, None)
 
 
@@ -94,7 +94,7 @@ def test_protocol(wake_cycles, word_bits):
     """WAKE, a pause, READ with its address, the words, the CRC and a byte; every figure of the docstrings."""
     words = random_words(3, word_bits)
     loader = loader_of(words, wake_cycles=wake_cycles, offset=0xA53C69)
-    chip = FlashChip(image(words, DIGEST), 0xA53C69, wake_cycles)
+    chip = FlashChip(image([words], DIGEST), 0xA53C69, wake_cycles)
     assert rtl_load(loader, chip.step).done == loader.cycles
     pause = next(
         words
@@ -115,7 +115,7 @@ def test_reset(reset_after):
     words = random_words(3, 16)
     loader = loader_of(words)
     assert loader.cycles == 430
-    assert rtl_load(loader, FlashChip(image(words, DIGEST), OFFSET, 20).step, 0, reset_after) == Loaded(
+    assert rtl_load(loader, FlashChip(image([words], DIGEST), OFFSET, 20).step, 0, reset_after) == Loaded(
         ref_words(words), 430, None
     )
 
@@ -135,7 +135,7 @@ def test_crc_of_loader(text, crc):
 
 def test_every_flipped_bit_is_an_error():
     words = random_words(3, 16)
-    good = image(words, DIGEST)
+    good = image([words], DIGEST)
     for place in range(8 * len(good)):
         flipped = bytearray(good)
         flipped[place // 8] ^= 1 << place % 8
@@ -147,7 +147,7 @@ def test_every_flipped_bit_is_an_error():
 def test_another_network():
     words = random_words(3, 64)
     loader = loader_of(words)
-    assert rtl_load(loader, FlashChip(image(words, OTHER), OFFSET, 20).step).error == loader.cycles
+    assert rtl_load(loader, FlashChip(image([words], OTHER), OFFSET, 20).step).error == loader.cycles
 
 
 @pytest.mark.parametrize("level", [0, 1])
@@ -163,7 +163,7 @@ def test_chip_asleep(floating):
     """A chip that needs one cycle more than the loader waits has not woken."""
     words = random_words(3, 16)
     loader = loader_of(words, wake_cycles=112)
-    awake, asleep = (FlashChip(image(words, DIGEST), OFFSET, wake, floating) for wake in (112, 113))
+    awake, asleep = (FlashChip(image([words], DIGEST), OFFSET, wake, floating) for wake in (112, 113))
     assert rtl_load(loader, awake.step).done == loader.cycles
     assert rtl_load(loader, asleep.step).error == loader.cycles
 
@@ -171,13 +171,13 @@ def test_chip_asleep(floating):
 def test_elsewhere():
     words = random_words(3, 16)
     loader = loader_of(words)
-    assert rtl_load(loader, FlashChip(image(words, DIGEST), OFFSET + 1, 20).step).error == loader.cycles
+    assert rtl_load(loader, FlashChip(image([words], DIGEST), OFFSET + 1, 20).step).error == loader.cycles
 
 
 def test_last_bytes():
     """Up to the last byte of the flash; what comes after the CRC, here the first byte, is not looked at."""
     words = random_words(2, 16)
-    data = image(words, DIGEST)
+    data = image([words], DIGEST)
     offset = (1 << 24) - len(data)
     loader = loader_of(words, offset=offset)
     assert rtl_load(loader, FlashChip(data, offset, 20).step).done == loader.cycles
