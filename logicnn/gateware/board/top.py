@@ -78,11 +78,12 @@ class BoardTop(Elaboratable):
         return C(1, 1)
 
     def _flash(self, m: Module, chip) -> None:
-        """Chip select, write protect and hold of a platform are active when 1."""
+        """Chip select, write protect and hold of a platform, where it has them, are active when 1."""
         flash = self._classifier.flash
         m.submodules.cipo = cipo = io.Buffer("i", chip.cipo)
         m.d.comb += self._classifier.cipo.eq(cipo.i)
         pins = {"cs": ~flash.cs_n, "clk": flash.sck, "copi": flash.copi, "wp": C(0), "hold": C(0)}
         for name, value in pins.items():
-            m.submodules[name] = buffer = io.Buffer("o", getattr(chip, name))
-            m.d.comb += buffer.o.eq(value)
+            if hasattr(chip, name):  # a board may tie write protect and hold by itself
+                m.submodules[name] = buffer = io.Buffer("o", getattr(chip, name))
+                m.d.comb += buffer.o.eq(value)
