@@ -32,7 +32,7 @@ from logicnn.network.widths import trimmed
 from logicnn.nn import integer
 from logicnn.nn.integer.training import Loss
 
-VALIDATION = 10  # one of so many training samples validates: never trained on, never a test sample
+VALIDATION = 10  # one of so many distinct training samples validates: never trained on, never a test sample
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,6 @@ def float_net(design: Design, inputs: int) -> nn.Sequential:
     return nn.Sequential(*layers, *([integer.Decision(design.task.thresholds)] if design.task.thresholds else []))
 
 
-def _held_out(split: Split) -> tuple[Split, Split]:
-    held = np.arange(len(split.x)) % VALIDATION == VALIDATION - 1
-
-    def part(rows: np.ndarray) -> Split:
-        return Split(split.x[rows], split.y[rows], None if split.real is None else split.real[rows])
-
-    return part(~held), part(held)
-
-
 def _error(net: integer.QuantNet, design: Design, split: Split) -> float:
     return design.task.error(integer.decide(net, split.x, design.task.thresholds), split.y)
 
@@ -182,7 +173,7 @@ def train(
     start = time.monotonic()
     design = design or DESIGNS[name]
     task, loss = design.task, design.task.loss
-    train, held = _held_out(data.train)
+    train, held = data.train.without_one_of(VALIDATION)
     torch.manual_seed(seed)
     net = float_net(design, data.train.x.shape[1])
     real = train.x if train.real is None else train.real
@@ -215,7 +206,7 @@ def completed(
     `count`.
     """
     task = design.task
-    train, _ = _held_out(data.train)
+    train, _ = data.train.without_one_of(VALIDATION)
 
     def error(network: Network, split: Split = data.test) -> float:
         return task.error(network.evaluate(split.x), split.y)

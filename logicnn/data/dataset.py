@@ -29,6 +29,21 @@ class Split:
     y: np.ndarray
     real: np.ndarray | None = None
 
+    def part(self, rows: np.ndarray) -> "Split":
+        """Some of the samples: a mask (n,), or indices."""
+        return Split(self.x[rows], self.y[rows], None if self.real is None else self.real[rows])
+
+    def without_one_of(self, count: int) -> tuple["Split", "Split"]:
+        """The samples without every `count`-th of those that differ, and these, which validate: equal samples are all
+        on one side.
+        """
+        _, first, inverse = np.unique(self.x.reshape(len(self.x), -1), axis=0, return_index=True, return_inverse=True)
+        number = np.argsort(np.argsort(first))[
+            inverse.reshape(-1)
+        ]  # of each sample among those that differ, as they come
+        held = number % count == count - 1
+        return self.part(~held), self.part(held)
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -41,15 +41,6 @@ def test_digits():
     assert data.train.x.max() == data.highest == 16 and np.bincount(data.test.y).min() > 20
 
 
-def test_held_out():
-    data = digits()
-    train, held = data.held_out(100)
-    assert len(train.x) == len(train.y) == 1338 and len(held.x) == 100
-    assert np.array_equal(np.concatenate([train.x, held.x]), data.train.x) and np.array_equal(
-        held.y, data.train.y[-100:]
-    )
-
-
 def test_unknown():
     names = "cifar10-jpeg, digits, jsc-openml, jsc-pythia, mnist, nid-82332, nid-binarized, ofc-sim"
     with pytest.raises(DatasetError, match=rf"^unknown data set 'fashion'; known: {names}$"):

@@ -1,0 +1,39 @@
+"""Parts of a data set that are held out."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logicnn.data.dataset import Split
+from sim_tests.helpers import digits
+
+
+def test_all_different():
+    """Every third sample; what was measured goes with it."""
+    x = np.array([[5, 1], [3, 0], [4, 4], [0, 0], [9, 9], [1, 2], [2, 2]])
+    train, held = Split(x, np.arange(7), np.float32(x) / 2).without_one_of(3)
+    assert held.y.tolist() == [2, 5] and train.y.tolist() == [0, 1, 3, 4, 6]
+    assert held.real is not None and held.real.tolist() == [[2, 2], [0.5, 1]]
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(2, 5))
+def test_equal_samples_stay_together(values, count):
+    x = np.array(values)[:, None]
+    train, held = Split(x, np.arange(len(x))).without_one_of(count)
+    assert not {*train.x[:, 0].tolist()} & {*held.x[:, 0].tolist()}
+    assert sorted([*train.y, *held.y]) == list(range(len(x)))
+    assert len({*held.x[:, 0].tolist()}) == len({*values}) // count
+
+
+def test_images():
+    train, held = Split(np.zeros((6, 1, 2, 2), np.uint8), np.arange(6)).without_one_of(2)
+    assert len(train.x) == 6 and held.x.shape == (0, 1, 2, 2)
+
+
+def test_held_out():
+    data = digits()
+    train, held = data.held_out(100)
+    assert len(train.x) == len(train.y) == 1338 and len(held.x) == 100
+    assert np.array_equal(np.concatenate([train.x, held.x]), data.train.x) and np.array_equal(
+        held.y, data.train.y[-100:]
+    )
