@@ -106,5 +106,5 @@ def chosen(
     if not large:
         raise TooBig(f"no engine builds {name}: {'; '.join(refused)}")
     smallest, lacking = min(large, key=lambda each: each[0].cost(device).logic_cells)
-    also = f" ({'; '.join(refused)})" if refused else ""
+    also = f" (no other way: {'; '.join(refused)})" if refused else ""
     raise TooBig(f"{name} {lacking}{also}", smallest)
