@@ -14,6 +14,8 @@ from logicnn.network import Activations, Interval, Network, files
 from logicnn.nn.binary import BinaryNet, DenseNeurons, DenseScores, accuracy, export
 from logicnn.resources import DEVICES
 
+VALIDATE = "for choices: leave out the last N training samples, and judge on these, not on the test samples"
+
 
 def dense_net(
     data: Dataset, thresholds: Sequence[int], hidden: Sequence[int], seed: int, biased: bool = True
@@ -30,7 +32,8 @@ def dense_net(
 
 
 def write(net: BinaryNet, data: Dataset, output: Path) -> Network:
-    """Exports to `output`, named after the file, and prints what it is worth as one JSON object."""
+    """Exports to `output`, named after the file, and prints what it is worth on the test part as one JSON object."""
+    net = net.cpu()
     network = replace(export(net, output.stem, data.name, data.classes), preparation=data.preparation)
     files.save(network, output)
     right = float((network.evaluate(data.test.x) == data.test.y).mean())

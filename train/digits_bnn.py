@@ -12,23 +12,32 @@ import torch
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.nn.binary import FanIn, Recipe, Total, fit
-from train.dense import dense_net, write
+from train.dense import VALIDATE, dense_net, write
 
 THRESHOLDS = (4, 8, 12)  # of the 17 grey levels
-HIDDEN = (200, 100)
-RECIPE = Recipe(
-    epochs=150, learning_rate=0.02, seed=1, batch=100, budget=900, rules=[FanIn(6), FanIn(6), Total(power=0.4)]
-)
+BUDGET = 900
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument(
+        "--hidden", type=int, nargs="+", default=(200, 100), help="neurons of the hidden layers before pruning"
+    )
+    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--learning-rate", type=float, default=0.02)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--validate", type=int, metavar="N", help=VALIDATE)
+    parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("digits-bnn.lnn"))
     given = parser.parse_args()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load("digits")
-    net = dense_net(data, THRESHOLDS, HIDDEN, RECIPE.seed)
-    fit(net, data.train, RECIPE, f"digits, {RECIPE.budget} LUT4")
+    if given.validate:
+        data = data.validating(given.validate)
+    rules = [*(FanIn(6) for _ in given.hidden), Total(power=0.4)]
+    recipe = Recipe(given.epochs, given.learning_rate, given.seed, batch=100, budget=BUDGET, rules=rules)
+    net = dense_net(data, THRESHOLDS, given.hidden, given.seed).to(given.device)
+    fit(net, data.train, recipe, f"digits, {BUDGET} LUT4")
     write(net, data, given.output)
 
 

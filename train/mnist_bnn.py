@@ -15,7 +15,7 @@ import torch
 from logicnn.commands.command import guarded
 from logicnn.data import datasets, digits
 from logicnn.nn.binary import FanIn, Recipe, Strength, Total, fit
-from train.dense import dense_net, write
+from train.dense import VALIDATE, dense_net, write
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
 HIDDEN = (1000, 500)  # before pruning
@@ -30,6 +30,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--hidden", type=int, nargs="+", default=HIDDEN, help="neurons of the hidden layers before pruning"
     )
+    parser.add_argument(
+        "--input-floor", type=float, default=INPUT_FLOOR, help="bits that an input must say of the class"
+    )
     parser.add_argument("--fan-in", type=int, default=FAN_IN, help="synapses of every hidden neuron in the end")
     parser.add_argument(
         "--score-fan-in",
@@ -41,6 +44,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--validate", type=int, metavar="N", help=VALIDATE)
+    parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("mnist-bnn.lnn"))
     return parser.parse_args()
 
@@ -53,7 +58,9 @@ def main() -> None:
         folder = folder or Path("data")
         digits.download_mnist(folder)
     data = datasets.load("mnist", folder)
-    net = dense_net(data, [THRESHOLD], given.hidden, given.seed, biased=given.score_fan_in is None)
+    if given.validate:
+        data = data.validating(given.validate)
+    net = dense_net(data, [THRESHOLD], given.hidden, given.seed, biased=given.score_fan_in is None).to(given.device)
     rules = [
         *(FanIn(given.fan_in) for _ in given.hidden),
         FanIn(given.score_fan_in) if given.score_fan_in else Total(power=0.4),
@@ -65,7 +72,7 @@ def main() -> None:
         budget=given.budget,
         rules=rules,
         measure=Strength(given.measure),
-        input_floor=INPUT_FLOOR,
+        input_floor=given.input_floor,
     )
     fit(net, data.train, recipe, f"mnist, {given.budget} LUT4")
     write(net, data, given.output)

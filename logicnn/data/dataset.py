@@ -1,6 +1,6 @@
 """What a data set is: integers and labels, and what can be wrong with one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,11 @@ class Dataset:
     test: Split
     lowest: int = 0
     preparation: Preparation | None = None
+
+    def validating(self, count: int) -> "Dataset":
+        """What choices are made on: the last `count` training samples stand for the test part, which is not read."""
+        train, held = self.held_out(count)
+        return replace(self, train=train, test=held)
 
     def held_out(self, count: int) -> tuple[Split, Split]:
         """The training samples without the last `count`, and these, which validate."""

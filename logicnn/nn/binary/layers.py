@@ -182,10 +182,15 @@ class BinaryNet(nn.Module):
         """The blocks that have weights, in order."""
         return [block for block in self.blocks if isinstance(block, _Binary)]
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.layers[0].latent.device
+
     @cached_property
     def positions(self) -> list[int]:
         """How often each of `layers` is built: the height times the width of what a convolution gives, 1 else."""
-        counts, x = [], torch.zeros(1, *self.encoded.shape)
+        counts, x = [], torch.zeros(1, *self.encoded.shape, device=self.device)
         with torch.no_grad():
             for block in copy.deepcopy(self.blocks).eval():
                 x = block(x)
@@ -194,7 +199,8 @@ class BinaryNet(nn.Module):
         return counts
 
     def encode(self, x: Tensor) -> Tensor:  # (n, c, ...) integers -> (n, c * T, ...) of -1, +1
-        levels = torch.as_tensor(self.thermometer.thresholds.copy()).view(-1, *[1] * (x.dim() - 2))
+        thresholds = torch.as_tensor(self.thermometer.thresholds.copy(), device=x.device)
+        levels = thresholds.view(-1, *[1] * (x.dim() - 2))
         return (x.unsqueeze(2) >= levels).flatten(1, 2).float() * 2 - 1
 
     def forward(self, x: Tensor) -> Tensor:

@@ -60,14 +60,15 @@ class _Pruner:
         self._frozen = False
         self._gradients = [torch.zeros_like(layer.latent) for layer in net.layers]
         # Dependence is known for the inputs; hidden layers fall back to magnitude.
-        first = class_dependence(encoded.flatten(1).numpy() > 0, labels.numpy()).astype(np.float32)
+        first = class_dependence(encoded.flatten(1).cpu().numpy() > 0, labels.cpu().numpy()).astype(np.float32)
         shape = net.layers[0].latent.shape[1:]
-        self._dependence = torch.from_numpy(first).view(shape) if first.size == math.prod(shape) else torch.ones(shape)
+        known = torch.from_numpy(first).view(shape) if first.size == math.prod(shape) else torch.ones(shape)
+        self._dependence = known.to(net.device)
 
     def _strengths(self) -> list[Tensor]:
         measures = []
         for index, (layer, gradient) in enumerate(zip(self._net.layers, self._gradients, strict=True)):
-            dependence = self._dependence if index == 0 else torch.ones(())
+            dependence = self._dependence if index == 0 else torch.ones((), device=self._net.device)
             measured = strength(self._recipe.measure, layer.latent, gradient, dependence)
             measures.append(measured * (self._dependence >= self._recipe.input_floor) if index == 0 else measured)
         return measures
@@ -110,7 +111,8 @@ class _Classes(Objective):
 
     def __init__(self, net: nn.Module, data: Split, recipe: Recipe):
         self._net = net
-        x, self._labels = torch.tensor(data.x), torch.tensor(data.y.astype(np.int64))
+        device = next(net.parameters()).device
+        x, self._labels = torch.tensor(data.x, device=device), torch.tensor(data.y.astype(np.int64), device=device)
         self._forward = net.classify if isinstance(net, BinaryNet) else net
         self._samples = net.encode(x).to(torch.int8) if isinstance(net, BinaryNet) else x.float()
         self.schedule = Schedule(len(x), recipe.batch, recipe.epochs, _falling)
@@ -158,8 +160,8 @@ def _groups(net: nn.Module, rate: float) -> list[dict]:
 
 
 def fit(net: nn.Module, data: Split, recipe: Recipe, title: str) -> None:
-    """Trains on images (n, c, h, w) and labels; a `BinaryNet` is encoded once beforehand. Deterministic for a seed on
-    one thread.
+    """Trains on images (n, c, h, w) and labels, where the network's weights are; a `BinaryNet` is encoded once
+    beforehand. Deterministic for a seed on one thread of a CPU; on another device sums are rounded otherwise.
     """
     torch.manual_seed(recipe.seed)
     objective = _Classes(net, data, recipe)
@@ -171,9 +173,10 @@ def fit(net: nn.Module, data: Split, recipe: Recipe, title: str) -> None:
 def accuracy(net: nn.Module, data: Split) -> float:
     """Fraction of labels that the network, in evaluation mode, gets right."""
     net.eval()
-    x = torch.tensor(data.x)
+    device = next(net.parameters()).device
+    x, y = torch.tensor(data.x, device=device), torch.tensor(data.y.astype(np.int64), device=device)
     right = sum(
         int((net(part if isinstance(net, BinaryNet) else part.float()).argmax(1) == label).sum())
-        for part, label in zip(x.split(2000), torch.from_numpy(data.y.astype(np.int64)).split(2000), strict=True)
+        for part, label in zip(x.split(2000), y.split(2000), strict=True)
     )
     return right / len(x)
