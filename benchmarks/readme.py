@@ -73,6 +73,17 @@ def results() -> str:
     return _markdown(rows)
 
 
+def choices() -> str:
+    """Hyper-parameters of binarized networks, judged on training samples that are left out: the best of each."""
+    rows = [("network", "options of its recipe", "accuracy on the samples left out, three seeds", "LUT4 (estimate)")]
+    for network in record_of("choices")["networks"]:
+        for row in sorted(network["rows"], key=lambda row: -row["mean"])[:5]:
+            shown = f"{row['mean']:.2%}, deviation {100 * row['deviation']:.2f} points"
+            lut4 = f"{min(row['estimated_lut4']):,} to {max(row['estimated_lut4']):,}"
+            rows.append((f"`{network['network']}`", f"`{row['options']}`", shown, lut4))
+    return _markdown(rows)
+
+
 def arithmetic() -> str:
     """Constant matrices and shared popcounts: what they cost beside what else there is."""
     adders, popcount = map(record_of, ("adders", "popcount"))
@@ -298,6 +309,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"boards": placed_boards},
     ROOT / "docs" / "results.md": {
         "results": results,
+        "choices": choices,
         "integers": integers,
         "integer_logic": integer_logic,
         "integer_clocks": integer_clocks,
