@@ -234,10 +234,18 @@ def main() -> None:
         )
     parser.add_argument("--device", choices=("cpu", "cuda"), help="to train on (default: cuda where there is some)")
     parser.add_argument("--float32", action="store_true", help="multiply in float32, not in bfloat16")
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help=f"for choices: judge on the last {VALIDATION:,} training images, which are not trained on, not on the "
+        f"test images",
+    )
     parser.add_argument("--output", type=Path, default=Path("cnn-small-ikr.lnn"))
     given = parser.parse_args()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load("cifar10-jpeg", given.data_dir)
+    if given.validate:
+        data = replace(data, test=data.held_out(VALIDATION)[1])
     plan = Plan(**{field.name: getattr(given, field.name) for field in fields(Plan)})
     machine = machine_here(given.device, not given.float32)
     start = time.monotonic()

@@ -144,10 +144,18 @@ def main() -> None:
         "--choice", choices=sorted(CHOICES), default="coverage", help="how patterns are chosen (default: %(default)s)"
     )
     parser.add_argument("--permanent", action="store_true", help="choose patterns once, as in the paper")
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help=f"for choices: judge on the last {VALIDATION:,} training images, which are not trained on, not on the "
+        f"test images",
+    )
     parser.add_argument("--output", type=Path, default=Path("lenet5-ikr.lnn"))
     given = parser.parse_args()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load("mnist", given.data_dir)
+    if given.validate:
+        data = replace(data, test=data.held_out(VALIDATION)[1])
     plan = Plan(
         given.epochs, given.retrained, choose=CHOICES[given.choice], learned=0.0 if given.permanent else Plan.learned
     )
