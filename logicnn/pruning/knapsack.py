@@ -7,6 +7,7 @@ with it.
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
@@ -119,13 +120,15 @@ def _searched(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> np.ndarr
     kinds, first, kind = np.unique(cost, axis=1, return_index=True, return_inverse=True)
     groups, count = len(value), kinds.shape[1]
     of_kind = (kind.reshape(-1) == np.arange(count)[:, None]).astype(float)
+    most: Any = np.concatenate([np.ones(groups), of_kind.sum(1)])  # scipy takes arrays for bounds, its hints do not
+    within: Any = room
     found = milp(
         np.concatenate([-value, np.zeros(count)]),
         integrality=np.repeat([0, 1], [groups, count]),
-        bounds=Bounds(0, np.concatenate([np.ones(groups), of_kind.sum(1)])),
+        bounds=Bounds(0, most),
         constraints=[
             LinearConstraint(np.hstack([of_kind, -np.eye(count)]), 0, 0),
-            LinearConstraint(np.hstack([np.zeros((len(room), groups)), kinds]), -np.inf, room),
+            LinearConstraint(np.hstack([np.zeros((len(room), groups)), kinds]), -np.inf, within),
         ],
         options={"time_limit": SECONDS, "mip_rel_gap": 0.0},
     )

@@ -40,7 +40,7 @@ def test_many_groups(kinds):
     rng = np.random.default_rng(kinds)
     value, kind = rng.random(10_000) ** 2, rng.integers(0, kinds, 10_000)
     uses = np.array([[1, 0, 5], [4, 1, 9], [1, 1, 2]])[kind]
-    cost = dict(zip(("dsp", "bram", "lut"), uses.T, strict=True))
+    cost: dict[str, np.ndarray] = dict(zip(("dsp", "bram", "lut"), uses.T, strict=True))
     budget = {name: int(each.sum() * share) for (name, each), share in zip(cost.items(), (0.3, 0.4, 0.35), strict=True)}
     found = kept(value, cost, budget)
     bound = -linprog(-value, A_ub=uses.T, b_ub=list(budget.values()), bounds=(0, 1)).fun
