@@ -74,6 +74,26 @@ def records(folder: Path, **kept: dict) -> Path:
     return folder
 
 
+def test_records_are_not_what_is_measured(tmp_path):
+    """What an earlier benchmark of the night wrote, and the tables from it, leave the checkout as it was."""
+    root = tree(tmp_path)
+    written = [root / name for name in ("benchmarks/results/a.json", "README.md", "docs/results.md", "docs/x.md")]
+    for path in written:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("before")
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"],
+    ):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    for path in written[:-1]:
+        path.write_text("after")
+    assert not is_dirty(root)
+    written[-1].write_text("after")
+    assert is_dirty(root)
+
+
 def test_order(tmp_path):
     """What others read goes first, however long it takes; of the rest the quickest."""
     seconds = {"payra": 5, "payra_train": 90, "adders": 10, "spe": 1, "ikr": 50, "popcount": 100}
