@@ -8,16 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from logicnn.board import boards
 from logicnn.commands import cli
-from logicnn.engines import Io, Latency, Mapping, MappingError, Unrolled
+from logicnn.engines import Embedded, Engine, Io, Latency, Mapping, MappingError, Unrolled
 from logicnn.errors import CheckFailed
 from logicnn.flow import design, tools
 from logicnn.flow.sources import elaborated
 from logicnn.gateware import Accelerator
 from logicnn.netlist.simulate import Simulation
-from logicnn.network import Activations, Argmax, Interval, Network, files
+from logicnn.network import Activations, Argmax, IntDense, Interval, Network, Requantize, files
 from logicnn.resources import DEVICES, Resources
 from logicnn.verify.cycles import CycleCheck
 from logicnn.verify.vectors import Vectors
@@ -27,6 +29,7 @@ from sim_tests.stream_helpers import rtl_stream
 UP5K = DEVICES["iCE40UP5K"]
 ICEBREAKER = boards.find("icebreaker")
 BUILT = ("values-whole", "whole-values-loaded")
+pytestmark = pytest.mark.usefixtures("short_search")
 UNLOADED = [name for name, way in WAYS.items() if not way.loaded]
 
 
@@ -175,6 +178,52 @@ def test_two_in_a_row(first, second):
     for sample, cycles in zip(x[:3], mapping.cycles(x), strict=False):
         _, entered, left = rtl_stream(Accelerator(mapping), [int(word) for word in words(sample[None])], 1)
         assert left[0] - entered[-1] == cycles
+
+
+@st.composite
+def rows(draw) -> Mapping:
+    """Up to three layers, by this engine in any way or as logic with any registers, of any small shape, and a class."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    acts = reads = Activations((draw(st.integers(1, 5)),), draw(st.sampled_from([Interval(-8, 7), Interval(0, 1)])))
+    layers, builders = [], []
+    for own in draw(st.lists(st.booleans(), min_size=1, max_size=3)):
+        weights = rng.integers(-3, 4, (draw(st.integers(1, 4)), acts.size))
+        outputs = len(weights)
+        if own:
+            layers.append(Weighted(weights))
+            way = draw(st.sampled_from([*WAYS.values()]))
+            builders.append(lambda network, index, way=way: Lone(network, index, way))
+        else:
+            relu = Requantize(np.ones(outputs), np.ones(outputs), 0, 7)
+            layers.append(IntDense(weights, np.zeros(outputs), relu))
+            latency = draw(st.integers(0, 2))
+            builders.append(lambda network, index, latency=latency: Embedded.of(network, index, UP5K, latency=latency))
+        acts = layers[-1].infer(acts)
+    network = Network(reads, [*layers, Argmax()])
+    engines: list[Engine] = []
+    while (index := engines[-1].stop if engines else 0) < len(layers):
+        engines.append(builders[index](network, index))
+    return Mapping([*engines, Unrolled(network, index)])
+
+
+@given(rows(), st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_any_row(mapping, seed):
+    """Values, the cycles of each sample alone, and the interval, whatever stands next to what."""
+    network, rng = mapping.network, np.random.default_rng(seed)
+    interval, size = network.input.interval, network.input.size
+    x = rng.integers(interval.low, interval.high + 1, (4, size)) * (np.arange(size) < rng.integers(0, size + 1, (4, 1)))
+    words = x & (1 << interval.word) - 1
+    if mapping.input_io is Io.PARALLEL:
+        words = words @ (1 << interval.word * np.arange(size))[:, None]
+    each = words.shape[1]
+    outputs, entered, _ = rtl_stream(Accelerator(mapping), words.ravel().tolist(), 4)
+    assert outputs == network.evaluate(x).tolist()
+    assert max(np.diff(entered[::each])) <= mapping.interval
+    outputs, _, _ = rtl_stream(Accelerator(mapping), words.ravel().tolist(), 4, 0.4, 0.5)
+    assert outputs == network.evaluate(x).tolist()
+    _, entered, left = rtl_stream(Accelerator(mapping), words[0].tolist(), 1)
+    assert left[0] - entered[-1] == mapping.cycles(x)[0]
 
 
 def test_values_that_are_collected(monkeypatch):
