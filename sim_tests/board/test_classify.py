@@ -2,56 +2,48 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from logicnn import load
-from logicnn.board.protocol import Frame, Kind, encode
-from logicnn.commands import cli
-from logicnn.data import datasets
-from sim_tests.board_helpers import Board
+from logicnn.board.classify import classify, network_of
+from logicnn.board.host import Connection, HostError
+from logicnn.board.protocol import BAUD, Counters, Frame, Kind, encode
+from logicnn.errors import CheckFailed
+from sim_tests.board_helpers import NETWORK, Board
+from sim_tests.helpers import digits
 
-DIGITS = load("digits-bnn")
-
-
-def run(arguments: list, capsys) -> tuple[int, str, str]:
-    code = cli.main(["run", *map(str, arguments)])
-    return code, *capsys.readouterr()
+X = digits().test.x[:10]
 
 
-@pytest.fixture
-def board(monkeypatch):
-    """Puts a board behind every port."""
-
-    def put(network=DIGITS, **more) -> Board:
-        made = Board(network, **more)
-        monkeypatch.setattr("logicnn.commands.run.open_port", lambda port, baud: made)
-        return made
-
-    return put
+def connection(board: Board) -> Connection:
+    return Connection(board, "PORT", 1.0, BAUD)
 
 
-def test_board_differs(board, capsys):
-    """A board whose class is another than the network's is an error with the first sample that differs."""
-    x = datasets.load("digits").test.x
-    expected = int(DIGITS.evaluate(x[3:4])[0])
-    counted = iter(range(100))
+def test_classes():
+    """And how many the board counted meanwhile."""
+    board = Board()
+    board.images = 7
+    found = classify(connection(board), NETWORK, X)
+    assert np.array_equal(found.classes, NETWORK.evaluate(X))
+    assert (found.counters, found.damaged) == (Counters(10, 0), 0)
+
+
+def test_class_that_differs():
+    expected, counted = NETWORK.evaluate(X), iter(range(100))
 
     def hook(number, asked, answer):
-        if asked.kind == Kind.CLASSIFY and next(counted) == 3:
-            return encode(Frame(Kind.CLASSIFY, asked.tag, bytes([expected ^ 1])))
+        if asked.kind == Kind.CLASSIFY and (sample := next(counted)) in (3, 8):
+            return encode(Frame(Kind.CLASSIFY, asked.tag, bytes([int(expected[sample]) ^ 1])))
         return answer
 
-    board(hook=hook)
-    code, _, err = run(["--port", "PORT", "--test-set", 10], capsys)
-    assert code == 1 and err.splitlines()[-1] == (
-        f"error: the board differs from the network on 1 of 10 samples: sample 3 should give {expected} but "
-        f"gives {expected ^ 1}"
-    )
+    message = f"on 2 of 10 samples: sample 3 should give {expected[3]} but gives {expected[3] ^ 1}"
+    with pytest.raises(CheckFailed, match=f"^the board differs from the network {message}$"):
+        classify(connection(Board(hook=hook)), NETWORK, X)
 
 
-def test_unknown_network(board, capsys):
-    """One that is not shipped needs its file."""
-    *before, scores, argmax = DIGITS.layers
-    board(replace(DIGITS, layers=[*before, replace(scores, weights=-scores.weights), argmax]))
-    code, _, err = run(["--port", "PORT", "--test-set", 1], capsys)
-    assert code == 2 and err.splitlines()[-1].endswith(", which is not shipped; give its file as --model")
+def test_network_that_the_board_runs():
+    assert network_of(None, Board().identity).digest() == NETWORK.digest()
+    *before, scores, argmax = NETWORK.layers
+    other = Board(replace(NETWORK, layers=[*before, replace(scores, weights=-scores.weights), argmax]))
+    with pytest.raises(HostError, match=r"^the board runs \S+ \w{12}, which is not shipped; give its file as --model$"):
+        network_of(None, other.identity)
