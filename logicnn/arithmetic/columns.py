@@ -32,12 +32,12 @@ class Columns:
 
     def sum_bits(self, pattern: Pattern) -> int:
         """Carry bits of the sum that a pattern of rows is, its range taken as if both columns read different inputs."""
-        first, over = pattern.terms
-        low, high = self.ranges[first.node]
-        other = self.ranges[over.node]
-        if over.negative:
-            other = -other[1], -other[0]
-        low, high = (low << first.shift) + (other[0] << over.shift), (high << first.shift) + (other[1] << over.shift)
+        # The terms' shifts and ranges without making terms: the search asks this once for every pattern that it sees
+        below, above = max(0, -pattern.distance), max(0, pattern.distance)
+        (low, high), second = self.ranges[pattern.first], self.ranges[pattern.second]
+        if pattern.opposite:
+            second = -second[1], -second[0]
+        low, high = (low << below) + (second[0] << above), (high << below) + (second[1] << above)
         width = 1 + max((~low).bit_length(), high.bit_length()) if low < 0 else high.bit_length()
         return max(1, width - abs(pattern.distance))
 

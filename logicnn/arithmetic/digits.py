@@ -28,10 +28,17 @@ class Pattern(NamedTuple):
 
     @classmethod
     def of(cls, key: int) -> "Pattern":
-        """The pattern of a key; numpy counts keys, one integer each (`_keys`)."""
+        """The pattern of a key; numpy counts keys, one integer each (`keys`)."""
         low, high = SHIFT_BITS + 3, SHIFT_BITS + 3 + INDEX_BITS
         distance = (key >> 2 & (2 * SHIFTS + 1)) - SHIFTS - 1
         return cls(key >> high, key >> low & (1 << INDEX_BITS) - 1, distance, bool(key >> 1 & 1), key & 1)
+
+    @staticmethod
+    def keys(low: np.ndarray, high: np.ndarray, opposite: np.ndarray, kind: int) -> np.ndarray:
+        """Keys of the patterns of digits at the places `low` and `high`."""
+        distance = (high & SHIFTS) - (low & SHIFTS) + SHIFTS + 1
+        indices = (low >> SHIFT_BITS << INDEX_BITS) | high >> SHIFT_BITS
+        return ((indices << SHIFT_BITS + 1 | distance) << 1 | opposite) << 1 | kind
 
     @staticmethod
     def kind_of(key: int) -> int:
@@ -42,13 +49,6 @@ class Pattern(NamedTuple):
         """What it adds up: the lower of its two digits is not shifted."""
         below, above = max(0, -self.distance), max(0, self.distance)
         return Term(self.first, below), Term(self.second, above, self.opposite)
-
-
-def _keys(low: np.ndarray, high: np.ndarray, opposite: np.ndarray, kind: int) -> np.ndarray:
-    """Keys of the patterns of digits at the places `low` and `high`."""
-    distance = (high & SHIFTS) - (low & SHIFTS) + SHIFTS + 1
-    indices = (low >> SHIFT_BITS << INDEX_BITS) | high >> SHIFT_BITS
-    return ((indices << SHIFT_BITS + 1 | distance) << 1 | opposite) << 1 | kind
 
 
 class Occurrence(NamedTuple):
@@ -109,7 +109,9 @@ class Digits:
                 place = other << SHIFT_BITS | shift
                 places = np.fromiter(digits.keys(), np.int64, len(digits))
                 signs = np.fromiter(digits.values(), np.int64, len(digits))
-                yield from _keys(np.minimum(places, place), np.maximum(places, place), signs != sign, kind).tolist()
+                yield from Pattern.keys(
+                    np.minimum(places, place), np.maximum(places, place), signs != sign, kind
+                ).tolist()
 
     def keys(self, kind: int) -> Iterator[np.ndarray]:
         """Keys of all patterns, line by line."""
@@ -118,7 +120,7 @@ class Digits:
             signs = np.array([line[place] for place in places.tolist()])
             low, high = np.triu_indices(len(places), 1)
             if len(low):
-                yield _keys(places[low], places[high], signs[low] != signs[high], kind)
+                yield Pattern.keys(places[low], places[high], signs[low] != signs[high], kind)
 
     def occurrences(self, pattern: Pattern) -> list[Occurrence]:
         """Where a pattern occurs, no digit in two of them."""
