@@ -1,0 +1,425 @@
+"""The engine for dense layers on few multipliers, each of which serves many weights, one a cycle (the reuse factor of
+hls4ml; Ramhorst, Loncar, Constantinides 2023, arXiv 2308.05170, section 3).
+
+A tile of `neurons` times `inputs` multipliers takes `inputs` values a cycle for `neurons` sums: the *row* of a group of
+neurons and a word of values is what it multiplies in a cycle, and a word of the weights' memory. So there are two kinds
+of groups of weights that cost something. The weights of one multiplier, those of every `neurons`-th neuron and every
+`inputs`-th value: where all are zero, it is not built. And a row: where all its weights are zero, it is neither stored
+nor does it take a cycle; then a second memory says which words are left out, and which row ends a group.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
+from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, Network
+from logicnn.resources import SPRAM_DEPTH, SPRAM_WIDTH, Device, Family, Resources
+
+__all__ = ["Pass", "Program", "Reused"]
+
+LOGIC_BITS = 4  # weights so narrow are also multiplied in logic, where multipliers run out
+MOST_IN_LOGIC = 16  # multipliers
+MOST_INPUTS = 16
+LEVELS = 8  # of LUT4, to a word through a wide sum's shift and bounds
+CONTROL = 250  # logic cells that are no sum and no multiplier
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The rows of all layers, in order: what each multiplies, how many words it leaves out before its own, and whether
+    it is the last of its group.
+    """
+
+    weights: np.ndarray  # (rows, neurons, inputs) int64
+    skips: np.ndarray  # (rows,)
+    ends: np.ndarray  # (rows,) bool
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A layer on the tile: words of its values, its neurons, where both are in the memory of words; `rows` of the
+    program, and `wait`, the cycles between its last row and the first of the next layer.
+    """
+
+    layer: IntDense
+    words: int
+    neurons: int
+    reads: int
+    writes: int
+    groups: int
+    rows: int
+    wait: int
+
+
+@dataclass(frozen=True, eq=False)
+class Reused(Engine):
+    """`count` layers from `start` on, one after the other on the same multipliers: values of its input, one a transfer;
+    the class, or all outputs at once.
+
+    Of the layers, `Flatten` may come before a dense one and `Argmax` after the last. Neurons of a group leave one a
+    cycle, so that a group takes at least as many cycles as it has neurons.
+    """
+
+    network: Network
+    start: int
+    count: int
+    neurons: int
+    inputs: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.count <= len(self.network.layers) - self.start:
+            raise MappingError(f"count must be 1 ... {len(self.network.layers) - self.start} layers, not {self.count}")
+        if self.neurons < 1:
+            raise MappingError(f"neurons must be at least 1 at a time, not {self.neurons}")
+        if self.inputs < 1 or self.inputs & (self.inputs - 1):
+            raise MappingError(f"inputs must be a power of two of values at a time, not {self.inputs}")
+        if not self.dense or not isinstance(self.layers[-1], IntDense | Argmax):
+            raise MappingError(f"Reused must end with a dense layer or its class, not {type(self.layers[-1]).__name__}")
+        for index, layer in enumerate(self.layers, self.start):
+            last = index >= self.stop - 1 - self.decides
+            if not isinstance(layer, IntDense | Flatten) and not (self.decides and index == self.stop - 1):
+                raise MappingError(f"Reused computes dense layers of integers; layer {index} is {type(layer).__name__}")
+            if isinstance(layer, IntDense) and layer.width is not None:
+                raise MappingError(f"Reused computes exact sums, but layer {index} wraps at a width")
+            if isinstance(layer, IntDense) and layer.activation is None and not last:
+                raise MappingError(f"Reused needs layers before the last to be requantized, as layer {index} is not")
+
+    # -- what is computed
+
+    @property
+    def span(self) -> int:
+        return self.count
+
+    @cached_property
+    def dense(self) -> tuple[IntDense, ...]:
+        return tuple(each for each in self.layers if isinstance(each, IntDense))
+
+    @property
+    def decides(self) -> bool:
+        """Whether it gives the class."""
+        return isinstance(self.layers[-1], Argmax)
+
+    @property
+    def scores(self) -> Activations:
+        """What its last dense layer gives."""
+        return self.network.activations[self.stop - self.decides]
+
+    @cached_property
+    def word(self) -> Interval:
+        """Of the values in memory: all layers'."""
+        given = [self.given.interval, *(each.activation.interval for each in self.dense[:-1] if each.activation)]
+        return Interval(min(each.low for each in given), max(each.high for each in given))
+
+    @cached_property
+    def weight(self) -> Interval:
+        return Interval(
+            min(min(int(each.weights.min()) for each in self.dense), 0),
+            max(max(int(each.weights.max()) for each in self.dense), 1),
+        )
+
+    @cached_property
+    def total(self) -> Interval:
+        """Of sums without bias, and of what they are made of: products, before all are added."""
+        low = high = 0
+        for layer in self.dense:
+            weights = layer.weights.astype(np.int64)
+            up, down = np.maximum(weights, 0).sum(1), np.minimum(weights, 0).sum(1)
+            high = max(high, int((up * max(0, self.word.high) + down * min(0, self.word.low)).max()))
+            low = min(low, int((up * min(0, self.word.low) + down * max(0, self.word.high)).min()))
+        return Interval(low, max(high, 1))
+
+    @cached_property
+    def program(self) -> Program:
+        """Where no row of zeros can be left out, rows are all there and nothing says which are."""
+        made = [each for layer in self.dense for each in self._rows_of(layer)]
+        return Program(
+            np.concatenate([each[0] for each in made]),
+            np.concatenate([each[1] for each in made]),
+            np.concatenate([each[2] for each in made]),
+        )
+
+    def _rows_of(self, layer: IntDense) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Rows of each group of a layer: weights, skips and ends."""
+        neurons, inputs = layer.weights.shape
+        words, groups = self._words(layer), -(-neurons // self.neurons)
+        padded = np.zeros((groups * self.neurons, words * self.inputs), np.int64)
+        padded[:neurons, :inputs] = layer.weights
+        rows = padded.reshape(groups, self.neurons, words, self.inputs).transpose(0, 2, 1, 3)
+        for group in rows:
+            wanted = np.asarray(group.any((1, 2)))
+            idle = np.flatnonzero(~wanted)[: max(0, self._least(layer) - np.count_nonzero(wanted))]
+            wanted[idle] = True
+            places = np.flatnonzero(wanted)
+            yield group[places], np.diff(places, prepend=-1) - 1, np.arange(len(places)) == len(places) - 1
+
+    def _least(self, layer: IntDense) -> int:
+        """Rows of a group, so that the neurons of the one before have left."""
+        return min(self.neurons, len(layer.weights))
+
+    def _words(self, layer: IntDense) -> int:
+        """Words of values that a group reads where none is left out."""
+        return max(-(-layer.weights.shape[1] // self.inputs), self._least(layer))
+
+    @cached_property
+    def skips(self) -> bool:
+        """Whether any row is left out, so that the program is stored."""
+        return any(each.rows != each.groups * each.words for each in self.passes)
+
+    @cached_property
+    def built(self) -> tuple[tuple[int, int], ...]:
+        """The multipliers, (neuron, input) of the tile, that have any weight to serve."""
+        used = self.program.weights.any(0)
+        return tuple((int(neuron), int(place)) for neuron, place in np.argwhere(used))
+
+    @cached_property
+    def words(self) -> tuple[int, ...]:
+        """The weights' memory, a row each: weights of the multipliers that are built, the first one lowest."""
+        lanes = np.array(self.built, np.int64).reshape(-1, 2)
+        bits = self.weight.word
+        values = self.program.weights[:, lanes[:, 0], lanes[:, 1]] & ((1 << bits) - 1)
+        return tuple(sum(each << place * bits for place, each in enumerate(row)) for row in values.tolist())
+
+    @property
+    def word_bits(self) -> int:
+        """Of a row: a power of two of large memories side by side."""
+        return SPRAM_WIDTH << max(0, (-(-len(self.built) * self.weight.word // SPRAM_WIDTH) - 1).bit_length())
+
+    # -- time
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether sums are multiplied before they are shifted."""
+        return any(each.activation is not None and (each.activation.multiplier != 1).any() for each in self.dense)
+
+    @property
+    def summing(self) -> int:
+        """Cycles from a row to its sums: an address, a word of values, two of multiplication, and a sum of several."""
+        return 5 if self.inputs > 1 else 4
+
+    @property
+    def leaving(self) -> int:
+        """Cycles from a group's last row to the cycle in which its first output is written."""
+        return self.summing + 4 + self.multiplies
+
+    @cached_property
+    def passes(self) -> tuple[Pass, ...]:
+        layers = self.dense
+        words = [self._words(each) for each in layers]
+        even = max(words[0::2])  # the second layer's words are behind the first's, and so on in turn
+        found, first = [], 0
+        for number, layer in enumerate(layers):
+            groups = -(-len(layer.weights) // self.neurons)
+            ends = np.flatnonzero(self.program.ends)
+            done = sum(each.groups for each in found)
+            rows = int(ends[done + groups - 1]) + 1 - first
+            wait = 0
+            if number + 1 < len(layers):
+                wait = self._wait(layer, first, rows, done)
+            found.append(
+                Pass(
+                    layer,
+                    words[number],
+                    len(layer.weights),
+                    number % 2 * even,
+                    (number + 1) % 2 * even,
+                    groups,
+                    rows,
+                    wait,
+                )
+            )
+            first += rows
+        return tuple(found)
+
+    def _wait(self, layer: IntDense, first: int, rows: int, done: int) -> int:
+        """The fewest cycles between layers after which no row reads a value before it was written, and no group ends
+        before the last one has left.
+        """
+        neurons = len(layer.weights)
+        ends = np.flatnonzero(self.program.ends)
+        index = np.arange(neurons)
+        written = ends[done + index // self.neurons] - first + self.leaving + index % self.neurons  # from its first row
+        words = -(-neurons // self.inputs)
+        ready = np.zeros(words * self.inputs, np.int64)
+        ready[:neurons] = written
+        ready = ready.reshape(words, self.inputs).max(1)
+        groups = -(-neurons // self.neurons)
+        after = first + rows
+        begin = rows
+        at, place = after, -1
+        while True:  # rows of the next layer, until all that was written can be read
+            place = (-1 if at == after or self.program.ends[at - 1] else place) + int(self.program.skips[at]) + 1
+            if place < words:
+                begin = max(begin, int(ready[place]) - (at - after))
+            if self.program.ends[at] and at == int(ends[done + groups]):
+                left = neurons - (groups - 1) * self.neurons
+                begin = max(begin, rows - 1 + left - (at - after))
+            at += 1
+            if at == len(self.program) or at - after >= int(ready.max()):
+                return begin - rows
+
+    @property
+    def latency(self) -> Latency:
+        last = self.passes[-1]
+        rest = last.neurons - (last.groups - 1) * self.neurons
+        cycles = sum(each.rows + each.wait for each in self.passes) + self.leaving + rest
+        return Latency(cycles, cycles)
+
+    @property
+    def interval(self) -> int:
+        """The values of a sample, and then all that it takes."""
+        return self.given.size + self.latency.most
+
+    @property
+    def products(self) -> int:
+        """Products with weights that are not zero, of a sample."""
+        return sum(int(np.count_nonzero(each.weights)) for each in self.dense)
+
+    @property
+    def occupancy(self) -> float:
+        """Of the products that the multipliers could make in `latency` cycles, the fraction that is needed."""
+        return self.products / (max(1, len(self.built)) * self.latency.most)
+
+    @property
+    def input_io(self) -> Io:
+        return Io.SERIAL
+
+    @property
+    def output_io(self) -> Io:
+        return Io.PARALLEL
+
+    @property
+    def collides(self) -> bool:
+        return False  # no value is read before the cycle after it was written
+
+    # -- on a device
+
+    @cached_property
+    def depth(self) -> int:
+        """Words of values that are kept."""
+        return max(each.reads + each.words for each in self.passes)
+
+    @cached_property
+    def _memories(self) -> tuple[tuple[int, int], ...]:
+        """(depth, bits) of all memories but the weights'."""
+        outputs = sum(each.neurons for each in self.passes)
+        held = max((each.high - each.low).bit_length() for each in (self.total, self.offsets)) + 6
+        found = [(self.depth, self.inputs * self.word.word), (outputs, held)]
+        if self.skips:
+            found.append((len(self.program), self.skip_bits + 1))
+        return tuple(found)
+
+    @property
+    def skip_bits(self) -> int:
+        return int(self.program.skips.max()).bit_length()
+
+    @cached_property
+    def offsets(self) -> Interval:
+        values = [int(each) for layer in self.dense for each in offsets_of(layer)]
+        return Interval(min(*values, 0), max(*values, 1))
+
+    def _block_rams(self, device: Device) -> int:
+        """Beside those of the weights."""
+        return sum(device.brams(*each) for each in self._memories)
+
+    def image(self, device: Device) -> np.ndarray | None:
+        """The weights, where they do not fit the device's block RAM and it has large memory, which a bitstream does not
+        fill.
+        """
+        bits = len(self.built) * self.weight.word
+        if not device.capacity.spram or self._block_rams(device) + device.brams(len(self.words), bits) <= (
+            device.capacity.bram - RESERVED
+        ):
+            return None
+        size = self.word_bits // 8
+        return np.frombuffer(b"".join(each.to_bytes(size, "little") for each in self.words), np.uint8).reshape(-1, size)
+
+    @property
+    def memory_bits(self) -> MemoryBits:
+        weights = len(self.words) * len(self.built) * self.weight.word
+        return MemoryBits(weights + sum(depth * width for depth, width in self._memories), weights)
+
+    def in_blocks(self, device: Device) -> int:
+        """How many of the multipliers are DSP blocks' where the device has some."""
+        fits = max(self.word.word, self.weight.word) <= 8 or device.family is Family.ECP5
+        return min(len(self.built), device.multipliers) if fits else 0
+
+    def cost(self, device: Device) -> Resources:
+        blocks = self.in_blocks(device)
+        in_logic = (len(self.built) - blocks) * self.word.word * (self.weight.word + 1)
+        total = self.total.word
+        sums = self.neurons * (self.inputs - 1) * (self.word.word + self.weight.word + 2) + self.neurons * 2 * total
+        held = (total + 8) * (4 + 2 * self.multiplies)
+        outputs = 3 * self.scores.interval.word if self.decides else self.gives.size * self.gives.interval.word
+        cells = sums + in_logic + held + outputs + self.inputs * self.word.word + CONTROL
+        loaded = self.image(device) is not None
+        bits = len(self.built) * self.weight.word
+        per_block = device.multipliers // device.capacity.dsp if device.capacity.dsp else 1
+        return Resources(
+            lut4=cells - outputs,
+            logic_cells=cells,
+            ff=self.neurons * 2 * total + outputs + 4 * total + self.inputs * self.word.word + CONTROL // 3,
+            bram=self._block_rams(device) + (0 if loaded else device.brams(len(self.words), bits)),
+            dsp=-(-blocks // per_block),
+            spram=self.word_bits // SPRAM_WIDTH * -(-len(self.words) // SPRAM_DEPTH) if loaded else 0,
+        )
+
+    def delay_ns(self, device: Device) -> float:
+        return LEVELS * device.level_ns
+
+    @classmethod
+    def of(cls, network: Network, start: int, count: int, device: Device) -> "Reused":
+        """The tile that answers first, of those whose multipliers and memory the device has; narrow weights also on
+        multipliers of logic. Raises `MappingError` where there is none.
+        """
+        weights = [each.weights for each in network.layers[start : start + count] if isinstance(each, IntDense)]
+        narrow = max((int(np.abs(each).max()).bit_length() + 1 for each in weights), default=1) <= LOGIC_BITS
+        most = (device.multipliers or MOST_IN_LOGIC) + (MOST_IN_LOGIC if narrow and device.multipliers else 0)
+        found = []
+        for inputs in (1 << bit for bit in range(MOST_INPUTS.bit_length())):
+            for lanes in {most, most - most % 4, device.multipliers or most, *range(4, most, 4)}:
+                if lanes < inputs:
+                    continue
+                engine = cls(network, start, count, lanes // inputs, inputs)
+                cost = engine.cost(device)
+                bound = device.capacity
+                deep = engine.image(device) is None or len(engine.words) <= SPRAM_DEPTH
+                if deep and cost.bram <= bound.bram - RESERVED and cost.spram <= bound.spram:
+                    found.append(engine)
+        if not found:
+            raise MappingError(
+                f"the weights of layers {start} ... {start + count - 1} do not fit the memory of {device.name}"
+            )
+        return min(found, key=lambda each: (each.latency.most, each.cost(device).logic_cells))
+
+    @classmethod
+    def proposed(cls, network: Network, start: int, device: Device, period_ns: float | None) -> "Reused | None":
+        """All dense layers from here on, and what they decide."""
+        count, goes_on = 0, period_ns is not None
+        for index, layer in enumerate(network.layers[start:], 1):
+            match layer:
+                case IntDense() if goes_on:
+                    count, goes_on = index, layer.activation is not None
+                case Argmax() if count and count == index - 1:
+                    count = index
+                case Flatten():
+                    pass
+                case _:
+                    break
+        return cls.of(network, start, count, device) if count else None
+
+
+RESERVED = 2  # block RAMs of the board's link
+
+
+def offsets_of(layer: IntDense) -> np.ndarray:  # (neurons,) object
+    """What is added to a sum that was multiplied: the bias, multiplied, and half of what is shifted away."""
+    if layer.activation is None:
+        return layer.bias.astype(object)
+    return layer.bias.astype(object) * layer.activation.multiplier.astype(object) + layer.activation.rounding

@@ -1,0 +1,379 @@
+"""Dense layers on few multipliers, each of which serves many weights (`logicnn.engines.reused`)."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from logicnn.engines.reused import Reused, offsets_of
+from logicnn.gateware.choice import by_layer
+from logicnn.gateware.engine import streamed
+from logicnn.gateware.multipliers import Multipliers
+from logicnn.gateware.sparse.finisher import Best
+from logicnn.gateware.sparse.lanes import lane_sum
+from logicnn.gateware.sparse.weights import WeightMemory
+from logicnn.gateware.wires import port_shape, word_shape
+from logicnn.network import Interval
+from logicnn.resources import device_of
+
+__all__ = ["Outputs", "ReuseEngine", "Rows", "Sums"]
+
+
+def beat_layout(engine: Reused) -> data.StructLayout:
+    """A row in the pipeline: the first or the last of a group, which may be the last of its layer."""
+    return data.StructLayout({"valid": 1, "first": 1, "last": 1, "ends": 1, "layer": range(max(2, len(engine.passes)))})
+
+
+class Rows(wiring.Component):
+    """The rows of all layers in order, one a cycle from the cycle after `start` on, with the waits between layers:
+    `beat`, the number of the `row` and the `place` of its word of values.
+    """
+
+    def __init__(self, engine: Reused):
+        self._engine = engine
+        super().__init__(
+            {
+                "start": In(1),
+                "beat": Out(beat_layout(engine)),
+                "row": Out(range(len(engine.program) + 1)),
+                "place": Out(range(max(2, engine.depth))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        engine, passes, beat = self._engine, self._engine.passes, self.beat
+        runs, following = Signal(), Signal.like(self.row)
+        group = Signal(range(max(2, *(each.groups for each in passes))))
+        wait = Signal(range(max(each.wait for each in passes) + 2))
+        layer, first = Signal.like(beat.layer), Signal(init=1)
+        m.d.comb += [
+            beat.valid.eq(runs & (wait == 0)),
+            beat.first.eq(first),
+            beat.layer.eq(layer),
+            beat.ends.eq(group == by_layer(m, layer, [each.groups - 1 for each in passes], "last_group")),
+            following.eq(Mux(self.start, 0, self.row + beat.valid)),
+        ]
+        m.d.sync += self.row.eq(following)
+        words = by_layer(m, layer, [each.words - 1 for each in passes], "last_word")
+        base = by_layer(m, layer, [each.reads for each in passes], "reads")
+        counted, at = Signal(range(max(2, engine.depth + engine.neurons))), Signal.like(self.place)
+        if engine.skips:
+            skip, ends = self._program(m, following)
+            m.d.comb += [at.eq(counted + skip), beat.last.eq(ends)]
+        else:
+            m.d.comb += [at.eq(counted), beat.last.eq(counted == words)]
+        m.d.comb += self.place.eq(base + at)
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(beat.valid):
+            m.d.sync += [first.eq(beat.last), counted.eq(Mux(beat.last, 0, at + 1))]
+            with m.If(beat.last):
+                m.d.sync += group.eq(Mux(beat.ends, 0, group + 1))
+                with m.If(beat.ends):
+                    m.d.sync += [
+                        layer.eq(layer + 1),
+                        wait.eq(by_layer(m, layer, [each.wait for each in passes], "waits")),
+                    ]
+                    with m.If(layer == len(passes) - 1):
+                        m.d.sync += [runs.eq(0), layer.eq(0)]
+        with m.If(self.start):
+            m.d.sync += runs.eq(1)
+        return m
+
+    def _program(self, m: Module, following: Value) -> tuple[Value, Value]:
+        """Of the current row, how many words it leaves out and whether it is the last of a group."""
+        program, bits = self._engine.program, self._engine.skip_bits
+        words = [int(skip) | int(ends) << bits for skip, ends in zip(program.skips.tolist(), program.ends, strict=True)]
+        m.submodules.program = memory = Memory(
+            shape=bits + 1, depth=len(words), init=words, attrs={"ram_style": "block"}
+        )
+        port = memory.read_port()
+        m.d.comb += [port.en.eq(1), port.addr.eq(following)]
+        return port.data[:bits], port.data[bits]
+
+
+class Sums(wiring.Component):
+    """The tile: `values` and `weights` of a row, whose products are added to the sums of its group.
+
+    `o` are the sums with the row's own, in the cycle in which its `beat` comes, `summing` - 2 cycles after its values.
+    """
+
+    def __init__(self, engine: Reused):
+        self._engine = engine
+        self._total = word_shape(engine.total)
+        super().__init__(
+            {
+                "values": In(data.ArrayLayout(word_shape(engine.word), engine.inputs)),
+                "weights": In(data.ArrayLayout(word_shape(engine.weight), max(1, len(engine.built)))),
+                "beat": In(beat_layout(engine)),
+                "o": Out(data.ArrayLayout(self._total, engine.neurons)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        engine = self._engine
+        products: list[list[Value]] = [[] for _ in range(engine.neurons)]
+        device = device_of(platform)
+        blocks = engine.in_blocks(device) if device else len(engine.built)
+        for name, lanes, dsp in (
+            ("blocks", range(blocks), True),
+            ("logic", range(blocks, len(engine.built)), False),
+        ):
+            if not lanes:
+                continue
+            m.submodules[name] = multipliers = Multipliers([0] * len(lanes), engine.word, engine.weight, dsp=dsp)
+            m.d.comb += multipliers.take.eq(-1)
+            for place, lane in enumerate(lanes):
+                neuron, value = engine.built[lane]
+                m.d.comb += [
+                    multipliers.words[place].eq(self.values[value]),
+                    multipliers.weights[place].eq(self.weights[lane]),
+                ]
+                products[neuron].append(multipliers.o[place])
+        for neuron, terms in enumerate(products):
+            row = Signal(self._total, name=f"row{neuron}")
+            domain = m.d.sync if engine.inputs > 1 else m.d.comb
+            domain += row.eq(lane_sum(m, terms, f"neuron{neuron}") if terms else 0)
+            held = Signal(self._total, name=f"held{neuron}")
+            m.d.comb += self.o[neuron].eq(Mux(self.beat.first, 0, held) + row)
+            with m.If(self.beat.valid):
+                m.d.sync += held.eq(self.o[neuron])
+        return m
+
+
+class Outputs(wiring.Component):
+    """From the sums of a group to words, one a cycle: multiplied, offset, shifted, bounded.
+
+    With the `beat` of a group's last row `sums` are taken; its first output is there `leaving` - `summing` cycles
+    later. `write`: `word` is for `slot` of the word at `place`; `emits`: it is an output of the last layer, `ended`
+    with the last.
+    """
+
+    def __init__(self, engine: Reused):
+        self._engine = engine
+        last = engine.dense[-1].activation
+        given = (
+            engine.word if last is None else Interval(min(engine.word.low, last.low), max(engine.word.high, last.high))
+        )
+        gives = engine.scores.interval
+        both = Interval(min(given.low, gives.low), max(given.high, gives.high))
+        super().__init__(
+            {
+                "beat": In(beat_layout(engine)),
+                "sums": In(data.ArrayLayout(word_shape(engine.total), engine.neurons)),
+                "write": Out(1),
+                "place": Out(range(max(2, engine.depth))),
+                "slot": Out(range(max(2, engine.inputs))),
+                "word": Out(word_shape(both)),
+                "emits": Out(1),
+                "ended": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        engine, passes = self._engine, self._engine.passes
+        waiting = Signal(self.sums.shape())
+        left = Signal(range(engine.neurons + 1))
+        layer, ends = Signal.like(self.beat.layer), Signal()
+        rest = by_layer(
+            m, self.beat.layer, [each.neurons - (each.groups - 1) * engine.neurons for each in passes], "rest"
+        )
+        with m.If(left != 0):
+            m.d.sync += left.eq(left - 1)
+            m.d.sync += [waiting[place].eq(waiting[place + 1]) for place in range(engine.neurons - 1)]
+        with m.If(self.beat.valid & self.beat.last):
+            m.d.sync += [
+                waiting.eq(self.sums),
+                left.eq(Mux(self.beat.ends, rest, engine.neurons)),
+                layer.eq(self.beat.layer),
+                ends.eq(self.beat.ends),
+            ]
+        beat = data.StructLayout({"valid": 1, "ended": 1, "layer": self.beat.layer.shape()})
+        now = Signal(beat)
+        m.d.comb += [now.valid.eq(left != 0), now.ended.eq(ends & (left == 1)), now.layer.eq(layer)]
+        multiplier, offset, shift = self._constants(m, now)
+        value, stage = waiting[0], now
+        if engine.multiplies:
+            value, stage, (offset, shift) = self._later(m, "multiplied", value * multiplier, stage, [offset, shift])
+        value, stage, (shift,) = self._later(m, "held", value + offset, stage, [shift])
+        least = min(self._shifts)
+        value, stage, _ = self._later(m, "shifted", (value >> least) >> shift, stage, [])
+        self._bounded(m, value, stage)
+        return m
+
+    @property
+    def _shifts(self) -> list[int]:
+        return [
+            int(each)
+            for layer in self._engine.dense
+            for each in ([0] * len(layer.bias) if layer.activation is None else layer.activation.shift.tolist())
+        ]
+
+    def _later(self, m: Module, name: str, value: Value, stage, others: list[Value]):
+        """A register: the value, its beat, and constants that are needed later."""
+        held, beat = Signal(value.shape(), name=name), Signal.like(stage, name=f"{name}_beat")
+        kept = [Signal.like(each, name=f"{name}_{place}") for place, each in enumerate(others)]
+        m.d.sync += [held.eq(value), beat.eq(stage), *(one.eq(each) for one, each in zip(kept, others, strict=True))]
+        return held, beat, kept
+
+    def _constants(self, m: Module, now) -> tuple[Value, Value, Value]:
+        """Multiplier, offset and shift of the current output, in the order of all layers' neurons."""
+        engine = self._engine
+        multipliers = [
+            int(each)
+            for layer in engine.dense
+            for each in ([1] * len(layer.bias) if layer.activation is None else layer.activation.multiplier.tolist())
+        ]
+        offsets = [int(each) for layer in engine.dense for each in offsets_of(layer)]
+        shifts = [each - min(self._shifts) for each in self._shifts]
+        shapes = {
+            "multiplier": Shape.cast(range(max(multipliers) + 1)),
+            "offset": word_shape(engine.offsets),
+            "shift": Shape.cast(range(max(shifts) + 1)),
+        }
+        layout = data.StructLayout(shapes)
+        words = [
+            layout.const({"multiplier": one, "offset": two, "shift": three}).as_bits()
+            for one, two, three in zip(multipliers, offsets, shifts, strict=True)
+        ]
+        m.submodules.constants = memory = Memory(
+            shape=layout.size, depth=len(words), init=words, attrs={"ram_style": "block"}
+        )
+        port = memory.read_port()
+        output, following = Signal(range(len(words))), Signal(range(len(words)))
+        m.d.comb += following.eq(output)
+        with m.If(now.valid):
+            m.d.comb += following.eq(Mux(now.ended & (now.layer == len(engine.passes) - 1), 0, output + 1))
+        m.d.sync += output.eq(following)
+        m.d.comb += [port.en.eq(1), port.addr.eq(following)]
+        constants = data.View(layout, port.data)
+        return constants.multiplier, constants.offset, constants.shift
+
+    def _bounded(self, m: Module, value: Value, stage) -> None:
+        """The word, and where it goes."""
+        engine, passes = self._engine, self._engine.passes
+        bounds = [
+            engine.scores.interval if each.layer.activation is None else each.layer.activation.interval
+            for each in passes
+        ]
+        low = by_layer(m, stage.layer, [each.low for each in bounds], "low")
+        high = by_layer(m, stage.layer, [each.high for each in bounds], "high")
+        bounded = Signal(self.word.shape())
+        m.d.comb += bounded.eq(Mux(value < low, low, Mux(value > high, high, value)))
+        index = Signal(range(max(2, *(each.neurons for each in passes))))
+        final = stage.layer == len(passes) - 1
+        bits = (engine.inputs - 1).bit_length()
+        base = by_layer(m, stage.layer, [each.writes for each in passes], "writes")
+        with m.If(stage.valid):
+            m.d.sync += index.eq(Mux(stage.ended, 0, index + 1))
+        m.d.sync += [
+            self.word.eq(bounded),
+            self.write.eq(stage.valid & ~final),
+            self.emits.eq(stage.valid & final),
+            self.ended.eq(stage.valid & final & stage.ended),
+            self.place.eq(base + (index >> bits)),
+            self.slot.eq(index[:bits]),
+        ]
+
+
+class ReuseEngine(wiring.Component):
+    """Values of a sample one a transfer on `i`; the class, or all outputs at once, on `o`, `engine.latency` cycles after
+    the transfer of the last. The next sample may come after the transfer on `o`; `clear` drops an unfinished one.
+
+    With `loaded` the weights come over `load` first (`WeightMemory`), in a time in which no sample may.
+    """
+
+    def __init__(self, engine: Reused, loaded: bool = False):
+        self._engine, self._loaded = engine, loaded
+        bits = max(1, len(engine.built) * engine.weight.word)
+        self._weights = WeightMemory(engine.words, engine.word_bits if loaded else bits, loaded)
+        ports = {
+            "i": In(stream.Signature(word_shape(engine.given.interval))),
+            "clear": In(1),
+            "o": Out(stream.Signature(port_shape(engine.gives))),
+        }
+        if loaded:
+            ports["load"] = In(self._weights.load.signature.flip())
+        super().__init__(ports)
+
+    def elaborate(self, platform):
+        m = Module()
+        engine = self._engine
+        m.submodules.rows = rows = Rows(engine)
+        m.submodules.weights = weights = self._weights
+        m.submodules.sums = sums = Sums(engine)
+        m.submodules.outputs = outputs = Outputs(engine)
+        if self._loaded:
+            wiring.connect(m, wiring.flipped(self.load), weights.load)
+        busy, taken, last = Signal(), Signal(), Signal()
+        place = Signal(range(engine.given.size))
+        m.d.comb += [
+            self.i.ready.eq(~busy),
+            taken.eq(self.i.valid & self.i.ready),
+            last.eq(place == engine.given.size - 1),
+            rows.start.eq(taken & last),
+        ]
+        with m.If(taken):
+            m.d.sync += [place.eq(Mux(last, 0, place + 1)), busy.eq(last)]
+        with m.Elif(self.clear):
+            m.d.sync += place.eq(0)
+        # Of a row: 0 cycles, its place is known; 1, its values and weights are asked for; 2, they are there; `summing`,
+        # its sums.
+        beats = [rows.beat]
+        for cycle in range(1, engine.summing + 1):
+            beats.append(Signal.like(rows.beat, name=f"beat{cycle}"))
+            m.d.sync += beats[-1].eq(beats[-2])
+        at, row = Signal.like(rows.place), Signal.like(rows.row)
+        m.d.sync += [at.eq(rows.place), row.eq(rows.row)]
+        m.d.comb += [
+            sums.values.as_value().eq(self._values(m, at, outputs, taken, place)),
+            weights.read.eq(beats[1].valid),
+            weights.address.eq(row),
+            sums.weights.as_value().eq(weights.word),
+            sums.beat.eq(beats[engine.summing]),
+            outputs.beat.eq(beats[engine.summing]),
+            outputs.sums.eq(sums.o),
+        ]
+        payload = Value.cast(self.o.payload)
+        width = engine.scores.interval.word
+        if engine.decides:
+            m.submodules.best = best = Best(word_shape(engine.scores.interval), engine.scores.size)
+            m.d.comb += [best.clear.eq(rows.start), best.valid.eq(outputs.emits), best.value.eq(outputs.word)]
+            m.d.comb += payload.eq(best.o)
+        else:
+            held = Signal(len(payload), reset_less=True)
+            m.d.comb += payload.eq(held)
+            with m.If(outputs.emits):
+                m.d.sync += held.eq(Cat(held[width:], outputs.word[:width]))
+        with m.If(outputs.ended):
+            m.d.sync += self.o.valid.eq(1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [self.o.valid.eq(0), busy.eq(0)]
+        return m
+
+    def _values(self, m: Module, at: Value, outputs: Outputs, taken: Value, place: Value) -> Value:
+        """The word at `at`, a cycle later: values that are side by side, one of which is written a cycle."""
+        engine = self._engine
+        width, bits = engine.word.word, (engine.inputs - 1).bit_length()
+        m.submodules.values = memory = Memory(
+            shape=engine.inputs * width, depth=engine.depth, init=[], attrs={"ram_style": "block"}
+        )
+        read, write = memory.read_port(), memory.write_port(granularity=width)
+        slot = Signal(range(max(2, engine.inputs)))
+        m.d.comb += [
+            read.en.eq(1),
+            read.addr.eq(at),
+            slot.eq(Mux(outputs.write, outputs.slot, place[:bits])),
+            write.en.eq((outputs.write | taken) << slot),
+            write.addr.eq(Mux(outputs.write, outputs.place, place >> bits)),
+            write.data.eq(Mux(outputs.write, outputs.word, self.i.payload)[:width].replicate(engine.inputs)),
+        ]
+        return read.data
+
+
+@streamed.register
+def _(engine: Reused, loaded: bool) -> wiring.Component:
+    return ReuseEngine(engine, loaded)

@@ -1,0 +1,79 @@
+"""The reuse engine in Amaranth's simulator, against the network's value and its predicted cycles."""
+
+import numpy as np
+import pytest
+
+from logicnn.engines.reused import Reused
+from logicnn.gateware.reused import ReuseEngine
+from logicnn.network import Argmax, Interval, Network
+from sim_tests.reused_helpers import dense_network
+from sim_tests.stream_helpers import rtl_stream
+
+CASES = {
+    "one multiplier": (dense_network([3, 2]), 1, 1),
+    "a group": (dense_network([5, 4, 3]), 4, 1),
+    "words of two": (dense_network([5, 7, 3]), 2, 2),
+    "more neurons at a time than there are": (dense_network([4, 3, 2]), 5, 1),
+    "more values at a time than there are": (dense_network([3, 5, 2]), 1, 8),
+    "fewer words than neurons at a time": (dense_network([4, 9, 3]), 3, 4),
+    "many layers": (dense_network([6, 8, 5, 9, 4]), 2, 4),
+    "rows left out": (dense_network([24, 12, 16, 5], density=0.1), 2, 2),
+    "no weights at all": (dense_network([4, 3, 2], density=0.0), 2, 2),
+    "signed": (dense_network([6, 8, 3], Interval(-8, 7), between=Interval(-4, 3)), 2, 2),
+    "unsigned in, signed between": (dense_network([6, 8, 3], between=Interval(-8, 7), weight_bits=5), 3, 2),
+    "multiplied": (dense_network([6, 8, 3], multipliers=True, weight_bits=8), 2, 4),
+    "requantized in the end": (dense_network([6, 8, 3], multipliers=True, last=True), 2, 1),
+    "the class": (dense_network([6, 8, 5], decides=True), 2, 4),
+    "the class of one": (dense_network([6, 8, 1], decides=True), 2, 1),
+    "the class of requantized scores": (dense_network([6, 8, 5], decides=True, last=True), 4, 2),
+    "eight bits": (dense_network([9, 8, 3], Interval(-128, 127), 8, between=Interval(0, 127)), 4, 2),
+}
+
+
+def rtl_reused(network: Network, engine: Reused, x: np.ndarray, stall: float = 0.0) -> tuple[np.ndarray, list[int]]:
+    """Outputs, and the cycles from each sample's last value to them."""
+    gives = engine.gives
+    outputs, entered, left = rtl_stream(ReuseEngine(engine), x.ravel().tolist(), len(x), stall, stall)
+    bits = gives.interval.word
+    if engine.decides:
+        return np.array(outputs), _cycles(network, entered, left)
+    words = np.array([[each >> place * bits & (1 << bits) - 1 for place in range(gives.size)] for each in outputs])
+    if gives.interval.low < 0:
+        words = np.where(words >> bits - 1, words - (1 << bits), words)
+    return words, _cycles(network, entered, left)
+
+
+def _cycles(network: Network, entered: list[int], left: list[int]) -> list[int]:
+    last = entered[network.input.size - 1 :: network.input.size]
+    return [out - into for out, into in zip(left, last, strict=True)]
+
+
+def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
+    """By products and sums of whole numbers, as `logicnn.network.layers.integer` describes them."""
+    for layer in network.layers:
+        if isinstance(layer, Argmax):
+            return x.argmax(1)
+        x = x @ layer.weights.T.astype(np.int64) + layer.bias
+        if layer.activation is not None:
+            held = x * layer.activation.multiplier + layer.activation.rounding
+            x = np.clip(held >> layer.activation.shift, layer.activation.low, layer.activation.high)
+    return x
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outputs_and_latency(name):
+    network, neurons, inputs = CASES[name]
+    engine = Reused(network, 0, len(network.layers), neurons, inputs)
+    given = network.input.interval
+    x = np.random.default_rng(3).integers(given.low, given.high + 1, (6, network.input.size))
+    rtl, cycles = rtl_reused(network, engine, x)
+    np.testing.assert_array_equal(rtl, ref_outputs(network, x))
+    assert set(cycles) == {engine.latency.most}
+
+
+def test_streams_that_stall():
+    network, neurons, inputs = CASES["many layers"]
+    engine = Reused(network, 0, len(network.layers), neurons, inputs)
+    x = np.random.default_rng(3).integers(0, 8, (8, network.input.size))
+    rtl, _ = rtl_reused(network, engine, x, stall=0.4)
+    np.testing.assert_array_equal(rtl, ref_outputs(network, x))
