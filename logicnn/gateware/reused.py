@@ -280,8 +280,8 @@ class Outputs(wiring.Component):
 
 
 class ReuseEngine(wiring.Component):
-    """Values of a sample one a transfer on `i`; the class, or all outputs at once, on `o`, `engine.latency` cycles after
-    the transfer of the last. The next sample may come after the transfer on `o`; `clear` drops an unfinished one.
+    """Values of a sample one a transfer on `i`; the class, or all outputs at once, on `o`, `engine.latency` cycles
+    after the last one's transfer. The next sample may come after that on `o`; `clear` drops an unfinished one.
 
     With `loaded` the weights come over `load` first (`WeightMemory`), in a time in which no sample may.
     """
