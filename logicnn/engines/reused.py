@@ -63,7 +63,7 @@ class Reused(Engine):
     the class, or all outputs at once.
 
     Of the layers, `Flatten` may come before a dense one and `Argmax` after the last. Neurons of a group leave one a
-    cycle, so that a group takes at least as many cycles as it has neurons.
+    cycle, so that the last row of a group waits until those of the group before have left.
     """
 
     network: Network
@@ -146,26 +146,16 @@ class Reused(Engine):
         )
 
     def _rows_of(self, layer: IntDense) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Rows of each group of a layer: weights, skips and ends."""
+        """Rows of each group of a layer, at least one: weights, skips and ends."""
         neurons, inputs = layer.weights.shape
-        words, groups = self._words(layer), -(-neurons // self.neurons)
+        words, groups = -(-inputs // self.inputs), -(-neurons // self.neurons)
         padded = np.zeros((groups * self.neurons, words * self.inputs), np.int64)
         padded[:neurons, :inputs] = layer.weights
         rows = padded.reshape(groups, self.neurons, words, self.inputs).transpose(0, 2, 1, 3)
         for group in rows:
-            wanted = np.asarray(group.any((1, 2)))
-            idle = np.flatnonzero(~wanted)[: max(0, self._least(layer) - np.count_nonzero(wanted))]
-            wanted[idle] = True
-            places = np.flatnonzero(wanted)
+            places = np.flatnonzero(group.any((1, 2)))
+            places = places if len(places) else np.zeros(1, np.int64)
             yield group[places], np.diff(places, prepend=-1) - 1, np.arange(len(places)) == len(places) - 1
-
-    def _least(self, layer: IntDense) -> int:
-        """Rows of a group, so that the neurons of the one before have left."""
-        return min(self.neurons, len(layer.weights))
-
-    def _words(self, layer: IntDense) -> int:
-        """Words of values that a group reads where none is left out."""
-        return max(-(-layer.weights.shape[1] // self.inputs), self._least(layer))
 
     @cached_property
     def skips(self) -> bool:
@@ -209,66 +199,71 @@ class Reused(Engine):
         return self.summing + 4 + self.multiplies
 
     @cached_property
-    def passes(self) -> tuple[Pass, ...]:
-        layers = self.dense
-        words = [self._words(each) for each in layers]
+    def _schedule(self) -> tuple[tuple[Pass, ...], np.ndarray]:
+        """The layers, and the cycle of each row from the first on: one a cycle, but that the last of a group comes when
+        the neurons of the group before have left, and a layer's first when what it and its next ones read is written.
+        """
+        words = [-(-each.weights.shape[1] // self.inputs) for each in self.dense]
         even = max(words[0::2])  # the second layer's words are behind the first's, and so on in turn
-        found, first = [], 0
-        for number, layer in enumerate(layers):
-            groups = -(-len(layer.weights) // self.neurons)
-            ends = np.flatnonzero(self.program.ends)
-            done = sum(each.groups for each in found)
-            rows = int(ends[done + groups - 1]) + 1 - first
-            wait = 0
-            if number + 1 < len(layers):
-                wait = self._wait(layer, first, rows, done)
+        ends = np.flatnonzero(self.program.ends)
+        cycles = np.zeros(len(self.program), np.int64)
+        found: list[Pass] = []
+        first = group = begin = free = 0
+        for number, layer in enumerate(self.dense):
+            neurons = len(layer.weights)
+            groups = -(-neurons // self.neurons)
+            sizes = np.minimum(self.neurons, neurons - np.arange(groups) * self.neurons)
+            at = begin
+            row = first
+            for end, size in zip(ends[group : group + groups].tolist(), sizes.tolist(), strict=True):
+                cycles[row : end + 1] = np.arange(at, at + end + 1 - row)
+                cycles[end] = max(int(cycles[end]), free)
+                at, row, free = int(cycles[end]) + 1, end + 1, int(cycles[end]) + size
+            index = np.arange(neurons)
+            written = cycles[ends[group + index // self.neurons]] + self.leaving + index % self.neurons
+            begin = max(at, self._begin(written, row)) if number + 1 < len(self.dense) else at
             found.append(
                 Pass(
                     layer,
                     words[number],
-                    len(layer.weights),
+                    neurons,
                     number % 2 * even,
                     (number + 1) % 2 * even,
                     groups,
-                    rows,
-                    wait,
+                    row - first,
+                    begin - at,
                 )
             )
-            first += rows
-        return tuple(found)
+            first, group = row, group + groups
+        return tuple(found), cycles
 
-    def _wait(self, layer: IntDense, first: int, rows: int, done: int) -> int:
-        """The fewest cycles between layers after which no row reads a value before it was written, and no group ends
-        before the last one has left.
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        return self._schedule[0]
+
+    def _begin(self, written: np.ndarray, first: int) -> int:
+        """The first cycle in which the row `first` can come, and all others of its layer one a cycle after it, so that
+        none reads what is not yet `written`, the cycle of each neuron.
         """
-        neurons = len(layer.weights)
-        ends = np.flatnonzero(self.program.ends)
-        index = np.arange(neurons)
-        written = ends[done + index // self.neurons] - first + self.leaving + index % self.neurons  # from its first row
-        words = -(-neurons // self.inputs)
+        words = -(-len(written) // self.inputs)
         ready = np.zeros(words * self.inputs, np.int64)
-        ready[:neurons] = written
+        ready[: len(written)] = written
         ready = ready.reshape(words, self.inputs).max(1)
-        groups = -(-neurons // self.neurons)
-        after = first + rows
-        begin = rows
-        at, place = after, -1
-        while True:  # rows of the next layer, until all that was written can be read
-            place = (-1 if at == after or self.program.ends[at - 1] else place) + int(self.program.skips[at]) + 1
-            if place < words:
-                begin = max(begin, int(ready[place]) - (at - after))
-            if self.program.ends[at] and at == int(ends[done + groups]):
-                left = neurons - (groups - 1) * self.neurons
-                begin = max(begin, rows - 1 + left - (at - after))
-            at += 1
-            if at == len(self.program) or at - after >= int(ready.max()):
-                return begin - rows
+        begin, place = 0, -1
+        for row in range(first, len(self.program)):
+            place += 1 + int(self.program.skips[row])
+            begin = max(begin, int(ready[place]) - (row - first))
+            if self.program.ends[row]:
+                place = -1
+            if begin + row + 1 - first >= int(ready.max()):
+                break
+        return begin
 
     @property
     def latency(self) -> Latency:
         last = self.passes[-1]
         rest = last.neurons - (last.groups - 1) * self.neurons
-        cycles = sum(each.rows + each.wait for each in self.passes) + self.leaving + rest
+        cycles = 1 + int(self._schedule[1][-1]) + self.leaving + rest
         return Latency(cycles, cycles)
 
     @property

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from logicnn.engines.reused import Reused, offsets_of
+from logicnn.engines.reused import Pass, Reused, offsets_of
 from logicnn.gateware.choice import by_layer
 from logicnn.gateware.engine import streamed
 from logicnn.gateware.multipliers import Multipliers
@@ -24,9 +24,14 @@ def beat_layout(engine: Reused) -> data.StructLayout:
     return data.StructLayout({"valid": 1, "first": 1, "last": 1, "ends": 1, "layer": range(max(2, len(engine.passes)))})
 
 
+def rest_of(engine: Reused, each: Pass) -> int:
+    """Neurons of a layer's last group."""
+    return each.neurons - (each.groups - 1) * engine.neurons
+
+
 class Rows(wiring.Component):
-    """The rows of all layers in order, one a cycle from the cycle after `start` on, with the waits between layers:
-    `beat`, the number of the `row` and the `place` of its word of values.
+    """The rows of all layers in order, one a cycle from the cycle after `start` on, but for waits between layers and
+    for the neurons of the group before: `beat`, the number of the `row` and the `place` of its word of values.
     """
 
     def __init__(self, engine: Reused):
@@ -47,8 +52,10 @@ class Rows(wiring.Component):
         group = Signal(range(max(2, *(each.groups for each in passes))))
         wait = Signal(range(max(each.wait for each in passes) + 2))
         layer, first = Signal.like(beat.layer), Signal(init=1)
+        leave = Signal(range(engine.neurons))  # neurons of the group before that have not left when a row's sums are
+        rest = by_layer(m, layer, [rest_of(engine, each) - 1 for each in passes], "rest")
         m.d.comb += [
-            beat.valid.eq(runs & (wait == 0)),
+            beat.valid.eq(runs & (wait == 0) & ~(beat.last & (leave != 0))),
             beat.first.eq(first),
             beat.layer.eq(layer),
             beat.ends.eq(group == by_layer(m, layer, [each.groups - 1 for each in passes], "last_group")),
@@ -57,7 +64,7 @@ class Rows(wiring.Component):
         m.d.sync += self.row.eq(following)
         words = by_layer(m, layer, [each.words - 1 for each in passes], "last_word")
         base = by_layer(m, layer, [each.reads for each in passes], "reads")
-        counted, at = Signal(range(max(2, engine.depth + engine.neurons))), Signal.like(self.place)
+        counted, at = Signal(range(max(2, engine.depth + 1))), Signal.like(self.place)
         if engine.skips:
             skip, ends = self._program(m, following)
             m.d.comb += [at.eq(counted + skip), beat.last.eq(ends)]
@@ -66,6 +73,10 @@ class Rows(wiring.Component):
         m.d.comb += self.place.eq(base + at)
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
+        with m.If(beat.valid & beat.last):
+            m.d.sync += leave.eq(Mux(beat.ends, rest, engine.neurons - 1))
+        with m.Elif(leave != 0):
+            m.d.sync += leave.eq(leave - 1)
         with m.If(beat.valid):
             m.d.sync += [first.eq(beat.last), counted.eq(Mux(beat.last, 0, at + 1))]
             with m.If(beat.last):
@@ -178,9 +189,7 @@ class Outputs(wiring.Component):
         waiting = Signal(self.sums.shape())
         left = Signal(range(engine.neurons + 1))
         layer, ends = Signal.like(self.beat.layer), Signal()
-        rest = by_layer(
-            m, self.beat.layer, [each.neurons - (each.groups - 1) * engine.neurons for each in passes], "rest"
-        )
+        rest = by_layer(m, self.beat.layer, [rest_of(engine, each) for each in passes], "rest")
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
             m.d.sync += [waiting[place].eq(waiting[place + 1]) for place in range(engine.neurons - 1)]
