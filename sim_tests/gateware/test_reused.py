@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
+from logicnn.board import boards
+from logicnn.engines import Mapping
 from logicnn.engines.reused import Reused
+from logicnn.flow import tools
+from logicnn.flow.design import designed
+from logicnn.flow.sources import elaborated
 from logicnn.gateware.reused import ReuseEngine
 from logicnn.network import Argmax, Interval, Network
+from logicnn.verify.cycles import CycleCheck
+from logicnn.verify.vectors import Vectors
 from sim_tests.reused_helpers import dense_network
 from sim_tests.stream_helpers import rtl_stream
 
@@ -77,3 +84,26 @@ def test_streams_that_stall():
     x = np.random.default_rng(3).integers(0, 8, (8, network.input.size))
     rtl, _ = rtl_reused(network, engine, x, stall=0.4)
     np.testing.assert_array_equal(rtl, ref_outputs(network, x))
+
+
+@pytest.mark.parametrize(
+    ("board", "network", "tile"),
+    (
+        ("icebreaker", dense_network([6, 9, 5], weight_bits=4, density=0.4, decides=True), (5, 4)),  # four in logic
+        ("icebreaker", dense_network([6, 9, 5], Interval(-8, 7), 8, multipliers=True, decides=True), (2, 2)),
+        ("ulx3s", dense_network([6, 9, 5], weight_bits=4, density=0.4, decides=True), (3, 2)),
+    ),
+    ids=("narrow", "multiplied", "ecp5"),
+)
+def test_netlist(board, network, tile, tmp_path):
+    """What Yosys makes of it, DSP blocks and memories included, clock by clock from power-up on."""
+    mapping = Mapping([Reused(network, 0, len(network.layers), *tile)])
+    made = designed(mapping, boards.find(board), 115_200)
+    sources = elaborated(made)
+    for file, data in sources.files.items():
+        (tmp_path / file).write_bytes(data)
+    tools.run(sources.synthesis, tmp_path, "synthesis.log")
+    given, check = network.input.interval, made.check
+    x = np.random.default_rng(3).integers(given.low, given.high + 1, (200, network.input.size))
+    assert isinstance(check, CycleCheck)
+    assert check.judged(check.run(tmp_path / "top.json", x), Vectors(x, np.zeros(0, int), "random")).vectors == 200
