@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -29,10 +30,11 @@ from logicnn.pruning.structures import rows
 from train.logic_design import JSC, VALIDATION, Design, float_net
 
 HIDDEN = (64, 32, 32)
+EPOCHS = (60, 40, 25)  # as float; with 8-bit weights; of each step of pruning
 SCHEME = integer.Scheme(activation_bits=7)  # with the signed input, words of 8 bits
 
 
-def quantised(data: Dataset, seed: int, epochs: tuple[int, int]) -> integer.QuantNet:
+def quantised(data: Dataset, seed: int, epochs: Sequence[int] = EPOCHS) -> integer.QuantNet:
     """The network before pruning: trained as float, then with 8-bit weights."""
     train, _ = data.train.without_one_of(VALIDATION)
     design = Design(JSC, HIDDEN, 1.0, 0.0)
@@ -52,16 +54,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--neurons", type=int, default=2, help="at a time (default: %(default)s)")
     parser.add_argument("--inputs", type=int, default=8, help="of a neuron at a time (default: %(default)s)")
-    parser.add_argument("--least", type=float, default=0.5, help="share of the rows in the end (default: %(default)s)")
+    parser.add_argument("--least", type=float, default=0.3, help="share of the rows in the end (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=8, help="from all rows to these (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, nargs=3, default=(30, 20, 10), help="float, 8 bits, and of each step")
+    parser.add_argument("--epochs", type=int, nargs=3, default=EPOCHS, help="float, 8 bits, and of each step")
     parser.add_argument("--schedule", choices=[each.value for each in Falling], default=Falling.POLYNOMIAL.value)
     parser.add_argument(
         "--measure",
         choices=[each.value for each in Importance if each is not Importance.SALIENCY],
         default=Importance.L2.value,
     )
-    parser.add_argument("--tolerance", type=float, default=0.99, help="accuracy beside the unpruned network's")
+    parser.add_argument("--tolerance", type=float, default=0.975, help="accuracy beside the unpruned network's")
     parser.add_argument("--checkpoint", type=Path, help="file that keeps the steps (default: none)")
     parser.add_argument("--output", type=Path, default=Path("jsc-reuse.lnn"))
     given = parser.parse_args()
@@ -79,7 +81,7 @@ def main() -> None:
         tolerance=given.tolerance,
         seed=given.seed,
     )
-    whole = quantised(data, given.seed, tuple(given.epochs[:2]))
+    whole = quantised(data, given.seed, given.epochs)
     shapes = [(each.weight.shape[0], each.weight.shape[1]) for each in whole.layers]
     structures = [rows(shape, given.neurons, given.inputs) for shape in shapes]
 
@@ -87,7 +89,7 @@ def main() -> None:
         print(json.dumps(asdict(step)), flush=True)
 
     pruned, steps = group_pruned(whole, structures, plan, train, held, given.checkpoint, said)
-    before, after = (_exported(each, data, given.output.stem) for each in (whole, pruned))
+    before, after = (exported(each, data, given.output.stem) for each in (whole, pruned))
     files.save(after, given.output)
     engines = [Reused(each, 0, len(each.layers), given.neurons, given.inputs) for each in (before, after)]
     figures = {
@@ -97,8 +99,8 @@ def main() -> None:
         "seed": given.seed,
         "neurons": given.neurons,
         "inputs": given.inputs,
-        "accuracy_before": _right(before, data),
-        "accuracy_after": _right(after, data),
+        "accuracy_before": right(before, data),
+        "accuracy_after": right(after, data),
         "validation_accuracy_before": accuracy(whole, held),
         "validation_accuracy_after": accuracy(pruned, held),
         "rows_before": len(engines[0].program),
@@ -111,11 +113,11 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def _exported(net: integer.QuantNet, data: Dataset, name: str) -> Network:
+def exported(net: integer.QuantNet, data: Dataset, name: str) -> Network:
     return replace(integer.export(net, name, data.name, data.classes), preparation=data.preparation)
 
 
-def _right(network: Network, data: Dataset) -> float:
+def right(network: Network, data: Dataset) -> float:
     return float(np.mean(network.evaluate(data.test.x) == data.test.y))
 
 

@@ -93,6 +93,13 @@ def test_goes_on(net, structures, tmp_path):
         pruned(net, structures, kept=kept)
 
 
+def test_layer_by_layer(net, structures):
+    """Each layer keeps its share, whatever the others are worth."""
+    _, steps = pruned(net, structures, replace(PLAN, together=False, steps=1, tolerance=0.0))
+    shapes = [each.count for each in structures]
+    assert steps[0].used["cycle"] == sum(int(0.4 * count) for count in shapes)
+
+
 def test_measure_of_slopes(net, structures):
     _, steps = pruned(net, structures, replace(PLAN, measure=Importance.GRADIENT, steps=1, tolerance=0.0))
     assert steps[0].used["cycle"] <= steps[0].budget["cycle"]

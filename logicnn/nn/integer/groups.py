@@ -54,7 +54,8 @@ def shares(falling: Falling, steps: int, least: float) -> list[float]:
 @dataclass(frozen=True)
 class Plan:
     """How to prune. `resources` are those whose budget falls; `lasso` is what a group's length costs in the loss; of
-    each step's `epochs`, `regrowing` are without masks.
+    each step's `epochs`, `regrowing` are without masks. `together`, one knapsack is over all layers; else each layer
+    keeps the same share of its own groups.
     """
 
     resources: tuple[str, ...]
@@ -68,6 +69,7 @@ class Plan:
     measure: Importance = Importance.L2
     tolerance: float = 0.975
     patience: int = 1
+    together: bool = True
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -124,7 +126,7 @@ def group_pruned(
         if bad > plan.patience:
             break
         budget = {name: int(share * whole[name]) for name in plan.resources}
-        _step(current, structures, plan, budget, train, number)
+        _step(current, structures, plan, share, budget, train, number)
         reached = accuracy(current, held)
         steps.append(Step(share, budget, _used(current, structures), reached, reached >= plan.tolerance * baseline))
         say(steps[-1])
@@ -159,6 +161,7 @@ def _step(
     net: QuantNet,
     structures: Sequence[Structure],
     plan: Plan,
+    share: float,
     budget: Mapping[str, int],
     train: Split,
     number: int,
@@ -185,7 +188,19 @@ def _step(
         fit(net, train.x, train.y, loss, replace(recipe, epochs=plan.regrowing), f"step {number + 1} regrowing")
     weights = [(layer.weight * layer.mask).detach().numpy() for layer in net.layers]
     slopes = _slopes(net, train) if plan.measure is Importance.GRADIENT else None
-    masks = masks_within(budget, structures, weights, plan.measure, slopes)
+    if plan.together:
+        masks = masks_within(budget, structures, weights, plan.measure, slopes)
+    else:
+        masks = [
+            masks_within(
+                {name: int(share * each.cost[name].sum()) for name in plan.resources},
+                [each],
+                [weights[layer]],
+                plan.measure,
+                None if slopes is None else [slopes[layer]],
+            )[0]
+            for layer, each in enumerate(structures)
+        ]
     for layer, mask in zip(net.layers, masks, strict=True):
         layer.mask.copy_(torch.from_numpy(mask))
     rest = replace(recipe, epochs=plan.epochs - plan.regrowing)
