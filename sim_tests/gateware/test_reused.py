@@ -9,6 +9,7 @@ from logicnn.engines.reused import Reused
 from logicnn.flow import tools
 from logicnn.flow.design import designed
 from logicnn.flow.sources import elaborated
+from logicnn.gateware import Accelerator
 from logicnn.gateware.reused import ReuseEngine
 from logicnn.network import Argmax, Interval, Network
 from logicnn.verify.cycles import CycleCheck
@@ -107,3 +108,13 @@ def test_netlist(board, network, tile, tmp_path):
     x = np.random.default_rng(3).integers(given.low, given.high + 1, (200, network.input.size))
     assert isinstance(check, CycleCheck)
     assert check.judged(check.run(tmp_path / "top.json", x), Vectors(x, np.zeros(0, int), "random")).vectors == 200
+
+
+def test_each_layer_on_its_own_tile():
+    """Engines in a row: each takes the next sample as soon as its own has left."""
+    network = dense_network([6, 9, 8, 5], decides=True)
+    mapping = Mapping([Reused(network, 0, 1, 3, 2), Reused(network, 1, 1, 4, 4), Reused(network, 2, 2, 5, 1)])
+    x = np.random.default_rng(3).integers(0, 8, (6, 6))
+    outputs, entered, left = rtl_stream(Accelerator(mapping), x.ravel().tolist(), len(x))
+    np.testing.assert_array_equal(outputs, ref_outputs(network, x))
+    assert left[0] - entered[5] == mapping.latency.most
