@@ -98,3 +98,19 @@ def test_importance_wrong():
         importance(Importance.L1, np.ones(4))
     with pytest.raises(LogicnnError, match=r"^slope must be \(2, 3\) as groups for gradient, not none$"):
         importance(Importance.GRADIENT, np.ones((2, 3)))
+
+
+# Values, costs, budgets and optima of hls4ml's tests (test/pytest/test_optimization/test_knapsack.py, commit 231c8598)
+HLS4ML = (
+    ([4, 5, 6, 8, 3], [[2, 5, 3, 2, 5]], [8], 18, {0, 2, 3}),
+    ([10, 2, 6, 12, 3], [[3, 1, 4, 5, 5], [3, 2, 4, 1, 2]], [8, 7], 22, {0, 3}),
+    ([10, 2, 6, 8, 3], [[2] * 5, [3] * 5], [7, 7], 18, {0, 3}),
+    ([10, 2, 6, 12, 3], [[3, 1, 4, 5, 5], [3, 2, 4, 1, 2]], [19, 12], 33, {0, 1, 2, 3, 4}),
+)
+
+
+@pytest.mark.parametrize(("value", "costs", "budgets", "optimum", "groups"), HLS4ML)
+def test_optima_of_hls4ml(value, costs, budgets, optimum, groups):
+    cost = {str(number): np.array(each) for number, each in enumerate(costs)}
+    chosen = kept(np.array(value), cost, {str(number): each for number, each in enumerate(budgets)})
+    assert set(np.flatnonzero(chosen)) == groups and np.array(value)[chosen].sum() == optimum
