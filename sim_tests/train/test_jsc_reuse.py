@@ -1,0 +1,68 @@
+"""The shipped network for few multipliers, and its recipe on a small scale."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from logicnn import load
+from logicnn.data import datasets
+from logicnn.data.dataset import Dataset, Split
+from logicnn.engines.reused import Reused
+from logicnn.network import IntDense
+from logicnn.resources import DEVICES
+
+torch = pytest.importorskip("torch")
+
+from train import jsc_reuse
+
+
+def test_shipped_shape():
+    """Eight DSP blocks, and as few rows as the knapsack left of 268: a third, and one for a group without weights."""
+    network, device = load("jsc-reuse"), DEVICES["iCE40UP5K"]
+    layers = [layer for layer in network.layers if isinstance(layer, IntDense)]
+    assert (network.input.size, *(len(layer.weights) for layer in layers)) == (16, 64, 32, 32, 5)
+    engine = Reused.of(network, 0, len(network.layers), device)
+    assert engine.cost(device).dsp == 8 and engine.skips
+    rows = engine.program.weights.any((1, 2))
+    assert rows.sum() == int(0.3 * 268)
+    alone = np.flatnonzero(~rows)
+    assert engine.program.ends[alone].all() and engine.program.ends[alone - 1][alone > 0].all()
+
+
+def test_shipped_accuracy(dataset):
+    network = load("jsc-reuse")
+    data = dataset(network.dataset)
+    assert np.mean(network.evaluate(data.test.x) == data.test.y) > 0.71
+
+
+def small(name: str, folder: str | None = None) -> Dataset:
+    """Of 16 inputs, the greatest of the first five."""
+
+    def split(count: int, seed: int) -> Split:
+        x = np.random.default_rng(seed).integers(-128, 128, (count, 16)).astype(np.int16)
+        return Split(x, x[:, :5].argmax(1))
+
+    return Dataset(name, tuple("abcde"), 127, split(3000, 1), split(300, 2), -128)
+
+
+def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
+    """What it prints is what the file is worth; a run that goes on from its checkpoint trains no step again."""
+    monkeypatch.setattr(datasets, "load", small)
+    file = tmp_path / "small.lnn"
+    arguments = ["jsc_reuse", "--epochs", "6", "6", "4", "--steps", "2", "--least", "0.5", "--tolerance", "0.5"]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--output", str(file), "--checkpoint", str(tmp_path / "steps")])
+
+    def run() -> tuple[list[dict], dict]:
+        jsc_reuse.main()
+        *steps, figures = (json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+        return steps, figures
+
+    steps, figures = run()
+    network, test = load(file), small("").test
+    assert figures["accuracy_after"] == np.mean(network.evaluate(test.x) == test.y)
+    assert [step["used"]["cycle"] <= step["budget"]["cycle"] for step in steps] == [True, True]
+    assert figures["rows_after"] < figures["rows_before"] == 268 and figures["cycles_after"] < figures["cycles_before"]
+    again, same = run()
+    assert not again and {**same, "seconds": 0} == {**figures, "seconds": 0}
