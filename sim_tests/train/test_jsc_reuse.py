@@ -1,4 +1,4 @@
-"""The shipped network for few multipliers, and its recipe on a small scale."""
+"""The network for few multipliers, and its recipe on a small scale."""
 
 import json
 import sys
@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.common import NETWORKS
 from logicnn import load
 from logicnn.data import datasets
 from logicnn.data.dataset import Dataset, Split
@@ -13,6 +14,7 @@ from logicnn.engines.reused import Reused
 from logicnn.network import IntDense
 from logicnn.resources import DEVICES
 
+NETWORK = NETWORKS / "jsc-reuse.lnn"
 torch = pytest.importorskip("torch")
 
 from train import jsc_reuse
@@ -20,7 +22,7 @@ from train import jsc_reuse
 
 def test_shipped_shape():
     """Eight DSP blocks, and as few rows as the knapsack left of 268: a third, and one for a group without weights."""
-    network, device = load("jsc-reuse"), DEVICES["iCE40UP5K"]
+    network, device = load(NETWORK), DEVICES["iCE40UP5K"]
     layers = [layer for layer in network.layers if isinstance(layer, IntDense)]
     assert (network.input.size, *(len(layer.weights) for layer in layers)) == (16, 64, 32, 32, 5)
     engine = Reused.of(network, 0, len(network.layers), device)
@@ -32,7 +34,7 @@ def test_shipped_shape():
 
 
 def test_shipped_accuracy(dataset):
-    network = load("jsc-reuse")
+    network = load(NETWORK)
     data = dataset(network.dataset)
     assert np.mean(network.evaluate(data.test.x) == data.test.y) > 0.71
 
