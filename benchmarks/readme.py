@@ -308,37 +308,6 @@ def verilog() -> str:
     return _markdown(rows)
 
 
-def knapsack() -> str:
-    """Groups of weights pruned as hardware has them."""
-    rows = [
-        (
-            "",
-            "pruned",
-            "accuracy before",
-            "after",
-            "DSP",
-            "block RAM",
-            "cycles",
-            "fastest clock",
-            "netlist against network",
-        )
-    ]
-    for row in record_of("knapsack")["rows"]:
-        spread = [", ".join(f"{each[f'accuracy_{when}']:.1%}" for each in row["seeds"]) for when in ("before", "after")]
-        changes = [f"{row[f'{what}_before']:,} to {row[f'{what}_after']:,}" for what in ("dsp", "bram", "cycles")]
-        rows.append(
-            (
-                f"{row['engines']}, `{row['board']}`, {row['reuse']} weights a multiplier",
-                row["method"],
-                *spread,
-                *changes,
-                f"{row['fmax_mhz']:.0f} MHz",
-                _equal(row, row["vectors"]),
-            )
-        )
-    return _markdown(rows)
-
-
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"boards": placed_boards},
     ROOT / "docs" / "results.md": {
@@ -349,7 +318,6 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "integer_clocks": integer_clocks,
         "patterns": patterns,
         "engine": engine,
-        "knapsack": knapsack,
         "verilog": verilog,
         "arithmetic": arithmetic,
         "retiming": retiming,
