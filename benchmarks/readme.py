@@ -308,6 +308,24 @@ def verilog() -> str:
     return _markdown(rows)
 
 
+def knapsack() -> str:
+    """Rows of weights pruned as wholes."""
+    rows = [("pruned", "accuracy before", "after", "block RAM", "cycles", "fastest clock", "netlist against network")]
+    for row in record_of("knapsack")["rows"]:
+        spread = [", ".join(f"{each[f'accuracy_{when}']:.1%}" for each in row["seeds"]) for when in ("before", "after")]
+        changes = [f"{row[f'{what}_before']:,} to {row[f'{what}_after']:,}" for what in ("bram", "cycles")]
+        rows.append(
+            (
+                row["method"],
+                *spread,
+                *changes,
+                f"{row['fmax_mhz']:.0f} MHz",
+                _equal(row, row["vectors"]),
+            )
+        )
+    return _markdown(rows)
+
+
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"boards": placed_boards},
     ROOT / "docs" / "results.md": {
@@ -318,6 +336,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "integer_clocks": integer_clocks,
         "patterns": patterns,
         "engine": engine,
+        "knapsack": knapsack,
         "verilog": verilog,
         "arithmetic": arithmetic,
         "retiming": retiming,
