@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def quantised(data: Dataset, seed: int, epochs: Sequence[int] = EPOCHS) -> integ
     return words
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
     parser.add_argument("--seed", type=int, default=1)
@@ -67,6 +68,13 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="file that keeps the steps (default: none)")
     parser.add_argument("--output", type=Path, default=Path("jsc-reuse.lnn"))
     given = parser.parse_args()
+    if given.inputs & (given.inputs - 1):
+        parser.error(f"--inputs must be a power of two, not {given.inputs}")
+    return given
+
+
+def main() -> None:
+    given = arguments()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load(JSC.dataset, given.data_dir)
     start = time.monotonic()
@@ -81,9 +89,9 @@ def main() -> None:
         tolerance=given.tolerance,
         seed=given.seed,
     )
+    sizes = (data.train.x.shape[1], *HIDDEN, len(data.classes))
+    structures = [rows((b, a), given.neurons, given.inputs) for a, b in pairwise(sizes)]
     whole = quantised(data, given.seed, given.epochs)
-    shapes = [(each.weight.shape[0], each.weight.shape[1]) for each in whole.layers]
-    structures = [rows(shape, given.neurons, given.inputs) for shape in shapes]
 
     def said(step: Step) -> None:
         print(json.dumps(asdict(step)), flush=True)

@@ -24,6 +24,7 @@ LOGIC_BITS = 4  # weights so narrow are also multiplied in logic, where multipli
 MOST_IN_LOGIC = 16  # multipliers
 MOST_INPUTS = 16
 LEVELS = 8  # of LUT4, to a word through a wide sum's shift and bounds
+RESERVED = 2  # block RAMs of the board's link
 CONTROL = 250  # logic cells that are no sum and no multiplier
 
 
@@ -408,9 +409,6 @@ class Reused(Engine):
                 case _:
                     break
         return cls.of(network, start, count, device) if count else None
-
-
-RESERVED = 2  # block RAMs of the board's link
 
 
 def offsets_of(layer: IntDense) -> np.ndarray:  # (neurons,) object

@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 from train import jsc_reuse
 
 
-def test_shipped_shape():
+def test_shape():
     """Eight DSP blocks, and as few rows as the knapsack left of 268: a third, and one for a group without weights."""
     network, device = load(NETWORK), DEVICES["iCE40UP5K"]
     layers = [layer for layer in network.layers if isinstance(layer, IntDense)]
@@ -33,7 +33,7 @@ def test_shipped_shape():
     assert engine.program.ends[alone].all() and engine.program.ends[alone - 1][alone > 0].all()
 
 
-def test_shipped_accuracy(dataset):
+def test_accuracy(dataset):
     network = load(NETWORK)
     data = dataset(network.dataset)
     assert np.mean(network.evaluate(data.test.x) == data.test.y) > 0.71
