@@ -1,4 +1,4 @@
-"""Networks of dense layers for the reuse engine."""
+"""Networks of dense layers for the engines that reuse multipliers."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,7 +7,7 @@ import numpy as np
 
 from logicnn.network import Activations, Argmax, IntDense, Interval, Layer, Network, Requantize
 
-__all__ = ["dense_network"]
+__all__ = ["dense_network", "ref_outputs"]
 
 UNSIGNED = Interval(0, 7)
 
@@ -40,3 +40,15 @@ def dense_network(
         layers.append(IntDense(weights, rng.integers(-9, 10, neurons), None if final and not last else activation))
         interval = between
     return Network(Activations((sizes[0],), given), [*layers, Argmax()] if decides else layers, "dense")
+
+
+def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
+    """By products and sums of whole numbers, as `logicnn.network.layers.integer` describes them."""
+    for layer in network.layers:
+        if isinstance(layer, Argmax):
+            return x.argmax(1)
+        x = x @ layer.weights.T.astype(np.int64) + layer.bias
+        if layer.activation is not None:
+            held = x * layer.activation.multiplier + layer.activation.rounding
+            x = np.clip(held >> layer.activation.shift, layer.activation.low, layer.activation.high)
+    return x

@@ -8,7 +8,7 @@ of groups of weights that cost something. The weights of one multiplier, those o
 nor does it take a cycle; then a second memory says which words are left out, and which row ends a group.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +40,11 @@ class Program:
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    @cached_property
+    def lanes(self) -> tuple[tuple[int, int], ...]:
+        """The multipliers, (neuron, input) of the tile, that have any weight to serve."""
+        return tuple((int(neuron), int(place)) for neuron, place in np.argwhere(self.weights.any(0)))
 
 
 @dataclass(frozen=True)
@@ -139,43 +144,22 @@ class Reused(Engine):
     @cached_property
     def program(self) -> Program:
         """Where no row of zeros can be left out, rows are all there and nothing says which are."""
-        made = [each for layer in self.dense for each in self._rows_of(layer)]
-        return Program(
-            np.concatenate([each[0] for each in made]),
-            np.concatenate([each[1] for each in made]),
-            np.concatenate([each[2] for each in made]),
-        )
-
-    def _rows_of(self, layer: IntDense) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Rows of each group of a layer, at least one: weights, skips and ends."""
-        neurons, inputs = layer.weights.shape
-        words, groups = -(-inputs // self.inputs), -(-neurons // self.neurons)
-        padded = np.zeros((groups * self.neurons, words * self.inputs), np.int64)
-        padded[:neurons, :inputs] = layer.weights
-        rows = padded.reshape(groups, self.neurons, words, self.inputs).transpose(0, 2, 1, 3)
-        for group in rows:
-            places = np.flatnonzero(group.any((1, 2)))
-            places = places if len(places) else np.zeros(1, np.int64)
-            yield group[places], np.diff(places, prepend=-1) - 1, np.arange(len(places)) == len(places) - 1
+        return program_of(self.dense, self.neurons, self.inputs)
 
     @cached_property
     def skips(self) -> bool:
         """Whether any row is left out, so that the program is stored."""
         return any(each.rows != each.groups * each.words for each in self.passes)
 
-    @cached_property
+    @property
     def built(self) -> tuple[tuple[int, int], ...]:
         """The multipliers, (neuron, input) of the tile, that have any weight to serve."""
-        used = self.program.weights.any(0)
-        return tuple((int(neuron), int(place)) for neuron, place in np.argwhere(used))
+        return self.program.lanes
 
     @cached_property
     def words(self) -> tuple[int, ...]:
         """The weights' memory, a row each: weights of the multipliers that are built, the first one lowest."""
-        lanes = np.array(self.built, np.int64).reshape(-1, 2)
-        bits = self.weight.word
-        values = self.program.weights[:, lanes[:, 0], lanes[:, 1]] & ((1 << bits) - 1)
-        return tuple(sum(each << place * bits for place, each in enumerate(row)) for row in values.tolist())
+        return packed(self.program, self.weight.word)
 
     @property
     def word_bits(self) -> int:
@@ -416,3 +400,32 @@ def offsets_of(layer: IntDense) -> np.ndarray:  # (neurons,) object
     if layer.activation is None:
         return layer.bias.astype(object)
     return layer.bias.astype(object) * layer.activation.multiplier.astype(object) + layer.activation.rounding
+
+
+def program_of(layers: Sequence[IntDense], neurons: int, inputs: int) -> Program:
+    """The rows of layers on a tile, one layer after the other, without those of zeros."""
+    made = [each for layer in layers for each in _rows_of(layer, neurons, inputs)]
+    return Program(
+        np.concatenate([each[0] for each in made]),
+        np.concatenate([each[1] for each in made]),
+        np.concatenate([each[2] for each in made]),
+    )
+
+
+def _rows_of(layer: IntDense, neurons: int, inputs: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows of each group of a layer, at least one: weights, skips and ends."""
+    words, groups = -(-layer.weights.shape[1] // inputs), -(-layer.weights.shape[0] // neurons)
+    padded = np.zeros((groups * neurons, words * inputs), np.int64)
+    padded[: layer.weights.shape[0], : layer.weights.shape[1]] = layer.weights
+    rows = padded.reshape(groups, neurons, words, inputs).transpose(0, 2, 1, 3)
+    for group in rows:
+        places = np.flatnonzero(group.any((1, 2)))
+        places = places if len(places) else np.zeros(1, np.int64)
+        yield group[places], np.diff(places, prepend=-1) - 1, np.arange(len(places)) == len(places) - 1
+
+
+def packed(program: Program, bits: int) -> tuple[int, ...]:
+    """The rows as words of weights of so many bits: those of the multipliers that are built, the first one lowest."""
+    lanes = np.array(program.lanes, np.int64).reshape(-1, 2)
+    values = program.weights[:, lanes[:, 0], lanes[:, 1]] & ((1 << bits) - 1)
+    return tuple(sum(each << place * bits for place, each in enumerate(row)) for row in values.tolist())

@@ -11,10 +11,10 @@ from logicnn.flow.design import designed
 from logicnn.flow.sources import elaborated
 from logicnn.gateware import Accelerator
 from logicnn.gateware.reused import ReuseEngine
-from logicnn.network import Argmax, Interval, Network
+from logicnn.network import Interval, Network
 from logicnn.verify.cycles import CycleCheck
 from logicnn.verify.vectors import Vectors
-from sim_tests.reused_helpers import dense_network
+from sim_tests.reused_helpers import dense_network, ref_outputs
 from sim_tests.stream_helpers import rtl_stream
 
 CASES = {
@@ -54,18 +54,6 @@ def rtl_reused(network: Network, engine: Reused, x: np.ndarray, stall: float = 0
 def _cycles(network: Network, entered: list[int], left: list[int]) -> list[int]:
     last = entered[network.input.size - 1 :: network.input.size]
     return [out - into for out, into in zip(left, last, strict=True)]
-
-
-def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
-    """By products and sums of whole numbers, as `logicnn.network.layers.integer` describes them."""
-    for layer in network.layers:
-        if isinstance(layer, Argmax):
-            return x.argmax(1)
-        x = x @ layer.weights.T.astype(np.int64) + layer.bias
-        if layer.activation is not None:
-            held = x * layer.activation.multiplier + layer.activation.rounding
-            x = np.clip(held >> layer.activation.shift, layer.activation.low, layer.activation.high)
-    return x
 
 
 @pytest.mark.parametrize("name", CASES)
