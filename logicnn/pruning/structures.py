@@ -12,7 +12,7 @@ import numpy as np
 from logicnn.errors import LogicnnError
 from logicnn.pruning.knapsack import Importance, importance, kept
 
-__all__ = ["Structure", "masks_within", "multipliers", "neurons", "rows", "single"]
+__all__ = ["Structure", "masks_within", "memories", "multipliers", "neurons", "rows", "single"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +81,18 @@ def multipliers(shape: tuple[int, int], neurons: int, inputs: int, weight_bits: 
     group = neuron % neurons * wide + place % inputs
     one = np.ones(int(group.max()) + 1, np.int64)
     return Structure(group, {"dsp": one, "width": weight_bits * one})
+
+
+def memories(shape: tuple[int, int], neurons: int, inputs: int, weight_bits: int, word_bits: int) -> Structure:
+    """Multipliers that follow each other and whose weights fill a memory's word of `word_bits` together: a group costs
+    a ``dsp`` for each of them, and a ``bram``.
+    """
+    if not 1 <= weight_bits <= word_bits:
+        raise LogicnnError(f"weight_bits must be 1 ... {word_bits} of a word, not {weight_bits}")
+    single = multipliers(shape, neurons, inputs, weight_bits)
+    together = word_bits // weight_bits
+    sizes = np.bincount(np.arange(single.count) // together)
+    return Structure(single.group // together, {"dsp": sizes, "bram": np.ones(len(sizes), np.int64)})
 
 
 def neurons(shape: tuple[int, int]) -> Structure:
