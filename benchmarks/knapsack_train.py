@@ -34,7 +34,7 @@ SHAPES = ((64, 16), (32, 64), (32, 32), (5, 32))
 REUSES = (2, 4, 8, 16, 32)  # 32 is the least whose multipliers an ECP5-85F has
 TILE = (2, 8)  # of all layers on the icebreaker: neurons, and values of each, at a time
 WEIGHT_BITS, WORD_BITS = 8, 36  # of a block RAM of ECP5
-PLAN = Plan((), least=0.08, epochs=12)
+PLAN = Plan(("dsp",), least=0.08, epochs=12)
 WAYS: dict[str, tuple[str, tuple[str, ...], bool]] = {  # groups; resources of the budget; one knapsack over all layers
     "multipliers, knapsack": ("multipliers", ("dsp",), True),
     "multipliers, by layer": ("multipliers", ("dsp",), False),
