@@ -1,14 +1,15 @@
-"""Prunes the networks of `benchmarks.knapsack`: groups of weights that a multiplier, a word of memory or a cycle serves,
-chosen by one knapsack or by layers, and single weights: ``python -m benchmarks.knapsack_train``.
+"""Prunes the networks of `benchmarks.knapsack`: groups of weights that a multiplier, a word of memory or a cycle
+serves, by one knapsack over all layers, by each layer's magnitudes, and single weights: ``python -m
+benchmarks.knapsack_train``.
 
 Three seeds. Every way prunes step by step until the accuracy on left-out training samples falls below 0.975 of what it
-was; test samples are read once, in the end. Networks of the first seed go to ``benchmarks/networks``. An hour and a half
-on one core; what is finished is kept in the output folder.
+was; test samples are read once, in the end. Networks of the first seed go to ``benchmarks/networks``. An hour and a
+half on one core; what is finished is kept in the output folder.
 """
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from logicnn.engines.folded import tile_of
 from logicnn.network import files
 from logicnn.nn import integer
 from logicnn.nn.integer.groups import Plan, accuracy, group_pruned
+from logicnn.pruning.knapsack import Importance
 from logicnn.pruning.structures import Structure, memories, multipliers, rows, single
 from train.jsc_reuse import exported, quantised, right
 from train.logic_design import JSC, VALIDATION
@@ -34,13 +36,15 @@ SHAPES = ((64, 16), (32, 64), (32, 32), (5, 32))
 REUSES = (2, 4, 8, 16, 32)  # 32 is the least whose multipliers an ECP5-85F has
 TILE = (2, 8)  # of all layers on the icebreaker: neurons, and values of each, at a time
 WEIGHT_BITS, WORD_BITS = 8, 36  # of a block RAM of ECP5
-PLAN = Plan(("dsp",), least=0.08, epochs=12)
-WAYS: dict[str, tuple[str, tuple[str, ...], bool]] = {  # groups; resources of the budget; one knapsack over all layers
+PLAN = Plan(("dsp",), least=0.08)
+# Groups; resources of the budget; whether one knapsack is over all layers, by what the loss would rise by, or each
+# layer keeps the same share, by magnitude
+WAYS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "multipliers, knapsack": ("multipliers", ("dsp",), True),
-    "multipliers, by layer": ("multipliers", ("dsp",), False),
+    "multipliers, by layer and magnitude": ("multipliers", ("dsp",), False),
     "memory words, knapsack": ("memories", ("bram", "dsp"), True),
     "rows, knapsack": ("rows", ("cycle",), True),
-    "rows, by layer": ("rows", ("cycle",), False),
+    "rows, by layer and magnitude": ("rows", ("cycle",), False),
     "single weights": ("single", ("weight",), True),
 }
 
@@ -71,9 +75,9 @@ class Case:
         return [made[kind](shape, tile_of(shape, self.reuse) if self.reuse else TILE) for shape in SHAPES]
 
 
-OWN = ("multipliers, knapsack", "multipliers, by layer", "memory words, knapsack", "single weights")
+OWN = ("multipliers, knapsack", "multipliers, by layer and magnitude", "memory words, knapsack", "single weights")
 CASES = (
-    *(Case(0, way) for way in ("rows, knapsack", "rows, by layer", "single weights")),
+    *(Case(0, way) for way in ("rows, knapsack", "rows, by layer and magnitude", "single weights")),
     *(Case(reuse, way) for reuse in REUSES for way in OWN),
 )
 
@@ -91,7 +95,8 @@ def pruned(case: Case, seed: int, folder: Path, data_dir: str | None) -> dict[st
     train, held = data.train.without_one_of(VALIDATION)
     net = whole(seed, data_dir)
     _, resources, together = WAYS[case.way]
-    plan = Plan(resources, least=PLAN.least, epochs=PLAN.epochs, together=together, seed=seed)
+    measure = PLAN.measure if together else Importance.L2
+    plan = replace(PLAN, resources=resources, measure=measure, together=together, seed=seed)
     after, steps = group_pruned(net, case.structures(), plan, train, held, folder / "steps.pt")
     networks = exported(net, data, NAME), exported(after, data, case.name)
     for network in networks:

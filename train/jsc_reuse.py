@@ -31,7 +31,7 @@ from logicnn.pruning.structures import rows
 from train.logic_design import JSC, VALIDATION, Design, float_net
 
 HIDDEN = (64, 32, 32)
-EPOCHS = (60, 40, 25)  # as float; with 8-bit weights; of each step of pruning
+EPOCHS = (60, 40, 20)  # as float; with 8-bit weights; of each step of pruning
 SCHEME = integer.Scheme(activation_bits=7)  # with the signed input, words of 8 bits
 
 
@@ -61,8 +61,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--schedule", choices=[each.value for each in Falling], default=Falling.POLYNOMIAL.value)
     parser.add_argument(
         "--measure",
-        choices=[each.value for each in Importance if each is not Importance.SALIENCY],
-        default=Importance.L2.value,
+        choices=[each.value for each in Importance],
+        default=Importance.SALIENCY.value,
     )
     parser.add_argument("--tolerance", type=float, default=0.975, help="accuracy beside the unpruned network's")
     parser.add_argument("--checkpoint", type=Path, help="file that keeps the steps (default: none)")

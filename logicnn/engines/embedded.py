@@ -141,6 +141,9 @@ def unshared_bits(network: Network, start: int) -> int:
     return total
 
 
+MOST_SEARCHED = 32_000  # `unshared_bits` of layers that are mapped without being asked for
+
+
 @dataclass(frozen=True, eq=False)
 class Embedded(FeedForward):
     """Integer layers in a row, `span` of them (a `Flatten` between them counts), as one pipeline of constant additions.
@@ -184,10 +187,17 @@ class Embedded(FeedForward):
 
     @classmethod
     def proposed(cls, network: Network, start: int, device: Device, period_ns: float | None) -> "Embedded | None":
-        """Raises `MappingError` for layers that are so large that no search would make them fit."""
+        """Raises `MappingError` for layers that are so large that no search would make them fit, or that it would take
+        too long; `of` searches as long as it takes.
+        """
         if not run_of(network, start):
             return None
         unshared, room = unshared_bits(network, start), device.capacity.logic_cells
+        if MOST_SEARCHED < unshared <= SEARCHED * room:
+            raise MappingError(
+                f"layer {start} and those after it need about {unshared} logic cells without sharing, more than the "
+                f"{MOST_SEARCHED} for which a search for what they share takes a minute or two"
+            )
         if unshared > SEARCHED * room:
             raise MappingError(
                 f"layer {start} and those after it need about {unshared} logic cells without sharing, too many for "

@@ -15,6 +15,7 @@ import numpy as np
 
 from logicnn.engines.costs import argmax_lut4
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
+from logicnn.engines.mapping import Mapping
 from logicnn.engines.reused import Program, offsets_of, packed, program_of
 from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, Layer, Network
 from logicnn.resources import Device, Family, Resources
@@ -249,6 +250,14 @@ class Folded(Engine):
         if not isinstance(layer, IntDense):
             raise MappingError(f"Folded computes dense layers of integers; layer {index} is {type(layer).__name__}")
         return cls(network, start, *tile_of(layer.weights.shape, reuse))
+
+    @classmethod
+    def row(cls, network: Network, reuse: int) -> Mapping:
+        """All layers, each dense one on a tile of its own. Raises `MappingError` for a layer that is not dense."""
+        engines = [cls.of(network, network.core_start, reuse)]
+        while engines[-1].stop < len(network.layers):
+            engines.append(cls.of(network, engines[-1].stop, reuse))
+        return Mapping(engines)
 
     @classmethod
     def proposed(cls, network: Network, start: int, device: Device, period_ns: float | None) -> "Folded | None":

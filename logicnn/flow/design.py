@@ -77,7 +77,7 @@ def _shortage(mapping: Mapping, board: Board) -> tuple[str, str] | None:
             "fewer weights",
         )
     whole = board_estimate(mapping, device)
-    for kind, name in (("logic_cells", "logic cells"), ("bram", "block RAMs")):
+    for kind, name in (("logic_cells", "logic cells"), ("bram", "block RAMs"), ("dsp", "DSP blocks")):
         needed, there = getattr(whole, kind), getattr(room, kind)
         if needed > there:
             return (

@@ -33,8 +33,8 @@ class Importance(Enum):
 def importance(
     measure: Importance, groups: np.ndarray, slope: np.ndarray | None = None
 ) -> np.ndarray:  # (groups, weights of a group), the same -> (groups,)
-    """Values of a layer's groups, the greatest of which is 1, so that layers of large weights are not favoured; all 0
-    where all weights are.
+    """Values of a layer's groups. Of L1, L2 and GRADIENT the greatest is 1, so that layers of large weights are not
+    favoured; SALIENCY is what the loss rises by, the same in all layers. All 0 where all weights are.
 
     `slope` is dL/dw of each weight for GRADIENT, d2L/dw2 for SALIENCY.
     """
@@ -51,7 +51,7 @@ def importance(
         case Importance.GRADIENT:
             value = np.abs(groups * slope).sum(1)
         case Importance.SALIENCY:
-            value = np.maximum(np.square(groups.astype(np.float64)) * slope / 2, 0.0).sum(1)
+            return np.maximum(np.square(groups.astype(np.float64)) * slope / 2, 0.0).sum(1)
     return value / max(float(value.max()), np.finfo(np.float64).tiny)
 
 

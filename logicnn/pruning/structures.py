@@ -115,7 +115,7 @@ def masks_within(
     slopes: Sequence[np.ndarray] | None = None,
 ) -> list[np.ndarray]:  # (out, in) bool of each layer
     """Which weights to keep: the groups of all layers that are worth most within the budget, by a knapsack over all of
-    them at once. A layer's groups are worth what they are beside its greatest.
+    them at once, worth what `importance` says.
 
     `slopes` as `importance` takes them, (out, in). Raises `LogicnnError` for a budget of what no group costs.
     """
@@ -126,6 +126,8 @@ def masks_within(
         values.append(importance(measure, structure.gathered(weight), slope))
         for name in names:
             costs[name].append(structure.cost.get(name, np.zeros(structure.count, np.int64)))
-    keep = kept(np.concatenate(values), {name: np.concatenate(each) for name, each in costs.items()}, budget)
+    value = np.concatenate(values)
+    value = value / max(float(value.max()), np.finfo(np.float64).tiny)  # tolerances of the search are absolute
+    keep = kept(value, {name: np.concatenate(each) for name, each in costs.items()}, budget)
     ends = np.cumsum([each.count for each in structures])
     return [structure.mask(part) for structure, part in zip(structures, np.split(keep, ends[:-1]), strict=True)]

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from logicnn.board import boards
-from logicnn.engines import Mapping
 from logicnn.engines.folded import Folded
 from logicnn.flow import tools
 from logicnn.flow.design import designed
@@ -83,19 +82,11 @@ def test_streams_that_stall(name):
     np.testing.assert_array_equal(rtl, ref_outputs(network, x).reshape(rtl.shape))
 
 
-def folded(network: Network, reuse: int) -> Mapping:
-    """Every dense layer on its own tile, the last one with the class."""
-    engines = [Folded.of(network, 0, reuse)]
-    while engines[-1].stop < len(network.layers):
-        engines.append(Folded.of(network, engines[-1].stop, reuse))
-    return Mapping(engines)
-
-
 @pytest.mark.parametrize("reuse", (1, 2, 5, 8))
 def test_layers_work_at_once(reuse):
     """Each on a sample of its own, so that the slowest sets the pace."""
     network = dense_network([6, 9, 8, 5], decides=True)
-    mapping = folded(network, reuse)
+    mapping = Folded.row(network, reuse)
     x = samples(network, 12)
     outputs, entered, left = rtl_stream(Accelerator(mapping), words_of(x, network.input.interval), len(x))
     np.testing.assert_array_equal(outputs, ref_outputs(network, x))
@@ -115,7 +106,7 @@ def test_layers_work_at_once(reuse):
 )
 def test_netlist(board, network, reuse, tmp_path):
     """What Yosys makes of it, DSP blocks and memories included, clock by clock from power-up on."""
-    mapping = folded(network, reuse)
+    mapping = Folded.row(network, reuse)
     made = designed(mapping, boards.find(board), 115_200)
     sources = elaborated(made)
     for file, content in sources.files.items():

@@ -10,7 +10,7 @@ from logicnn.engines.reused import Reused
 from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Interval
 from logicnn.nn import integer
-from logicnn.nn.integer.groups import Falling, Plan, Step, accuracy, group_pruned, shares
+from logicnn.nn.integer.groups import Falling, Plan, Step, accuracy, curvatures, group_pruned, shares
 from logicnn.pruning.knapsack import Importance
 from logicnn.pruning.structures import rows
 
@@ -100,6 +100,21 @@ def test_layer_by_layer(net, structures):
     assert steps[0].used["cycle"] == sum(int(0.4 * count) for count in shapes)
 
 
+def test_curvatures_are_mean_squares_of_slopes(net):
+    """Sample by sample with autograd."""
+    part = samples(700, 3)
+    found = curvatures(net, part)
+    wanted = [np.zeros(each.weight.shape) for each in net.layers]
+    for x, y in zip(torch.from_numpy(part.x).float(), torch.from_numpy(part.y), strict=True):
+        net.zero_grad()
+        integer.class_loss(net(x[None]), y[None]).backward()
+        for total, layer in zip(wanted, net.layers, strict=True):
+            total += layer.weight.grad.numpy() ** 2 / 700
+    net.zero_grad()
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-9)
+
+
 def test_measure_of_slopes(net, structures):
     _, steps = pruned(net, structures, replace(PLAN, measure=Importance.GRADIENT, steps=1, tolerance=0.0))
     assert steps[0].used["cycle"] <= steps[0].budget["cycle"]
@@ -120,7 +135,6 @@ def test_shares(falling, expected):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     (
-        ({"measure": Importance.SALIENCY}, "measure must be l1, l2 or gradient"),
         ({"regrowing": 4}, "regrowing must be 0 ... 3 of the epochs, not 4"),
         ({"resources": ()}, "resources must name at least one"),
         ({"resources": ("dsp",)}, "resources must be of cycle, word, not 'dsp'"),

@@ -63,7 +63,7 @@ def test_one_large_or_two_small():
         (Importance.L1, [7 / 7, 2 / 7, 0]),
         (Importance.L2, [5 / 5, np.sqrt(2) / 5, 0]),
         (Importance.GRADIENT, [7 / 7, 3 / 7, 0]),
-        (Importance.SALIENCY, [25 / 25, 3 / 25, 0]),
+        (Importance.SALIENCY, [25 / 2, 3 / 2, 0]),
     ],
 )
 def test_importance(measure, expected):

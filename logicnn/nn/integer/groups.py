@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call, grad, vmap
 
 from logicnn.data.dataset import Split
 from logicnn.errors import LogicnnError
@@ -22,9 +23,10 @@ from logicnn.nn.integer.training import Recipe, class_loss, decide, fit
 from logicnn.pruning.knapsack import Importance
 from logicnn.pruning.structures import Structure, masks_within
 
-__all__ = ["Falling", "Plan", "Step", "accuracy", "group_pruned", "shares"]
+__all__ = ["Falling", "Plan", "Step", "accuracy", "curvatures", "group_pruned", "shares"]
 
 SAMPLED = 16384  # samples that slopes are of
+AT_ONCE = 512  # of them, where each has slopes of its own
 
 
 class Falling(Enum):
@@ -53,28 +55,26 @@ def shares(falling: Falling, steps: int, least: float) -> list[float]:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to prune. `resources` are those whose budget falls; `lasso` is what a group's length costs in the loss; of
-    each step's `epochs`, `regrowing` are without masks. `together`, one knapsack is over all layers; else each layer
-    keeps the same share of its own groups.
+    """How to prune. `resources` are those whose budget falls; `lasso` is what the mean length of all groups, each
+    beside its layer's longest, costs in the loss; of each step's `epochs`, `regrowing` are without masks. `together`,
+    one knapsack is over all layers; else each layer keeps the same share of its own groups.
     """
 
     resources: tuple[str, ...]
     falling: Falling = Falling.POLYNOMIAL
     steps: int = 8
     least: float = 0.2
-    epochs: int = 8
+    epochs: int = 20
     regrowing: int = 1
     learning_rate: float = 1e-3
-    lasso: float = 1e-4
-    measure: Importance = Importance.L2
+    lasso: float = 0.5
+    measure: Importance = Importance.SALIENCY
     tolerance: float = 0.975
     patience: int = 1
     together: bool = True
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.measure is Importance.SALIENCY:
-            raise LogicnnError("measure must be l1, l2 or gradient; curvatures are not measured in training")
         if not 0 <= self.regrowing < self.epochs:
             raise LogicnnError(f"regrowing must be 0 ... {self.epochs - 1} of the epochs, not {self.regrowing}")
         if not self.resources:
@@ -170,13 +170,13 @@ def _step(
     counts = [each.count for each in structures]
 
     def lasso() -> Tensor:
-        """The sum of all groups' lengths, each in units of its layer's longest at the time."""
+        """The mean of all groups' lengths, each in units of its layer's longest at the time."""
         total = torch.zeros(())
         for layer, group, count in zip(net.layers, groups, counts, strict=True):
             squares = torch.zeros(count).index_add(0, group, (layer.weight * layer.mask).flatten() ** 2)
             lengths = (squares + 1e-12).sqrt()
             total = total + (lengths / lengths.detach().max()).sum()
-        return total
+        return total / sum(counts)
 
     def loss(scores: Tensor, labels: Tensor) -> Tensor:
         return class_loss(scores, labels) + plan.lasso * lasso()
@@ -187,7 +187,11 @@ def _step(
             layer.mask.fill_(1.0)
         fit(net, train.x, train.y, loss, replace(recipe, epochs=plan.regrowing), f"step {number + 1} regrowing")
     weights = [(layer.weight * layer.mask).detach().numpy() for layer in net.layers]
-    slopes = _slopes(net, train) if plan.measure is Importance.GRADIENT else None
+    slopes = None
+    if plan.measure is Importance.GRADIENT:
+        slopes = _slopes(net, train)
+    elif plan.measure is Importance.SALIENCY:
+        slopes = curvatures(net, train)
     if plan.together:
         masks = masks_within(budget, structures, weights, plan.measure, slopes)
     else:
@@ -219,6 +223,25 @@ def _slopes(net: QuantNet, train: Split) -> list[np.ndarray]:
         found.append(slope.numpy().copy())
     net.zero_grad()
     return found
+
+
+def curvatures(net: QuantNet, train: Split) -> list[np.ndarray]:  # of each layer as its weights
+    """What the loss of the first samples is curved by, by each weight: the mean square of single samples' slopes (the
+    empirical Fisher information, which the second derivative is at a minimum of log loss).
+    """
+    names = {id(value): name for name, value in net.named_parameters()}
+    weights = {names[id(layer.weight)]: layer.weight.detach() for layer in net.layers}
+
+    def loss(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        return class_loss(functional_call(net, weights, (x[None],)), y[None])
+
+    slopes = vmap(grad(loss), in_dims=(None, 0, 0))
+    x, y = torch.from_numpy(train.x[:SAMPLED]).float(), torch.from_numpy(train.y[:SAMPLED].astype(np.int64))
+    total = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for start in range(0, len(x), AT_ONCE):
+        for name, each in slopes(weights, x[start : start + AT_ONCE], y[start : start + AT_ONCE]).items():
+            total[name] += (each.detach() ** 2).sum(0)
+    return [each.numpy() / len(x) for each in total.values()]
 
 
 def _keep(kept: Path, identity: list, current: QuantNet, best: QuantNet, steps: Sequence[Step]) -> None:
