@@ -1,157 +1,169 @@
-"""Rows of weights pruned as wholes, chosen by one knapsack or by layers, and single weights: ``python -m
+"""What pruning groups of weights saves of a placed netlist, beside single weights and magnitudes: ``python -m
 benchmarks.knapsack``.
 
-The jet classifier 16-64-32-32-5 on jets of our own simulation, 8-bit weights, three seeds; every method gets the same
-share of its resource, and what comes of it is placed. Choices are made on validation samples, test samples are read
-once. Half an hour on one core; finished cases are kept in the output folder.
+The networks of `benchmarks.knapsack_train`, before and after, seed 1: on the ulx3s every layer on multipliers of its
+own that serve `reuse` weights each, on the icebreaker all layers on one tile. Whole designs that the device has
+multipliers for are placed, and their netlists compared with the network on all test samples; of others the netlist is
+counted after synthesis, and compared on as many samples as a quick build takes. An hour and a half on one core; what is
+finished is kept in the output folder.
 """
 
 import json
 import sys
-from functools import cache
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
-import torch
-
-from benchmarks.common import finished, parser_for, write_result
+from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
+from benchmarks.knapsack_train import CASES, NAME, TILE, Case
 from logicnn.board import boards
 from logicnn.commands.command import guarded
-from logicnn.data import datasets
-from logicnn.engines import Mapping
+from logicnn.engines import Mapping, TooBig
+from logicnn.engines.folded import Folded
 from logicnn.engines.reused import Reused
+from logicnn.flow import tools
 from logicnn.flow.build import Options, build
+from logicnn.flow.design import check_fits, designed
 from logicnn.flow.progress import Steps
-from logicnn.network import Network
-from logicnn.nn import integer
-from logicnn.nn.integer.groups import Plan, accuracy, group_pruned
-from logicnn.pruning.structures import Structure, rows, single
-from train.jsc_reuse import EPOCHS, exported, quantised, right
-from train.logic_design import JSC, VALIDATION
+from logicnn.flow.sources import elaborated
+from logicnn.netlist.netlist import Netlist
+from logicnn.network import Network, files
 
-SEEDS = (1, 2, 3)
-SHARE = 0.3  # of what the whole network uses
-SHAPES = ((64, 16), (32, 64), (32, 32), (5, 32))
-BOARD, TILE = "icebreaker", (2, 8)  # neurons, and values of each, at a time: two to a DSP block
-REUSE = round(sum(neurons * inputs for neurons, inputs in SHAPES) / (TILE[0] * TILE[1]))
-# What a group is, the resource that falls, and whether one knapsack is over all layers
-METHODS: dict[str, tuple[str, str, bool]] = {
-    "rows, knapsack": ("rows", "cycle", True),
-    "rows, by layer": ("rows", "cycle", False),
-    "single weights": ("single", "weight", True),
-}
+ONE_TILE, OWN_TILES = "icebreaker", "ulx3s"
 
 
-def structures_of(kind: str) -> list[Structure]:
-    return [rows(shape, *TILE) if kind == "rows" else single(shape) for shape in SHAPES]
+def mapping_of(network: Network, reuse: int) -> Mapping:
+    if reuse:
+        return Folded.row(network, reuse)
+    return Mapping([Reused(network, 0, len(network.layers), *TILE)])
 
 
-@cache
-def whole(seed: int, data_dir: str | None) -> integer.QuantNet:
-    """The network before pruning, the same for all methods."""
-    torch.set_num_threads(1)
-    return quantised(datasets.load(JSC.dataset, data_dir), seed)
-
-
-def trained(method: str, seed: int, data_dir: str | None) -> tuple[Network, Network, dict[str, float]]:
-    """The network before and after, and accuracies."""
-    data = datasets.load(JSC.dataset, data_dir)
-    train, held = data.train.without_one_of(VALIDATION)
-    net = whole(seed, data_dir)
-    kind, resource, together = METHODS[method]
-    # No step is refused, so that all methods end at the same share
-    plan = Plan((resource,), least=SHARE, epochs=EPOCHS[2], tolerance=0.0, together=together, seed=seed)
-    pruned, steps = group_pruned(net, structures_of(kind), plan, train, held)
-    before, after = exported(net, data, "jsc"), exported(pruned, data, "jsc-pruned")
-    return (
-        before,
-        after,
-        {
-            "accuracy_before": right(before, data),
-            "accuracy_after": right(after, data),
-            "validation_accuracy_before": accuracy(net, held),
-            "validation_accuracy_after": steps[-1].accuracy,
-        },
-    )
-
-
-def placed(network: Network, folder: Path) -> dict[str, Any]:
-    """Resources of the placed netlist, which is compared with the network on the test samples."""
-    mapping = Mapping([Reused(network, 0, len(network.layers), *TILE)])
-    report = build(mapping, boards.find(BOARD), Options(folder, 1), Steps(quiet=False))
+def measured(name: str, reuse: int, folder: Path, data_dir: str | None) -> dict[str, Any]:
+    """A network's resources, clock and cycles."""
+    mapping = mapping_of(files.load(NETWORKS / f"{name}.lnn"), reuse)
+    board = boards.find(OWN_TILES if reuse else ONE_TILE)
+    latency = {"cycles": mapping.latency.most, "interval_cycles": mapping.interval}
+    try:
+        check_fits(designed(mapping, board, Options().baud))
+    except TooBig as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return counted(mapping, folder, data_dir) | latency
+    report = build(mapping, board, Options(folder, 1, data_dir=data_dir), Steps(quiet=False))
     checked = report.verification
     assert checked is not None
+    resources, timing = report.resources, report.timing
     return {
-        "dsp": report.resources.dsp,
-        "bram": report.resources.bram,
-        "lut": report.resources.lut4,
-        "ff": report.resources.ff,
-        "logic_cells": report.resources.logic_cells,
-        "cycles": report.timing.latency_cycles,
-        "fmax_mhz": round(report.timing.fmax_mhz, 2),
+        "placed": True,
+        "dsp": resources.dsp,
+        "bram": resources.bram,
+        "lut": resources.lut4,
+        "ff": resources.ff,
+        "logic_cells": resources.logic_cells,
+        "fmax_mhz": round(timing.fmax_mhz, 2),
+        "vectors": checked.vectors,
+        "mismatches": checked.mismatches,
+    } | latency
+
+
+def counted(mapping: Mapping, folder: Path, data_dir: str | None) -> dict[str, Any]:
+    """What synthesis makes of a design of the ulx3s that is not placed."""
+    made = designed(mapping, boards.find(OWN_TILES), Options().baud)
+    sources = elaborated(made)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in sources.files.items():
+        (folder / file).write_bytes(content)
+    tools.run(sources.synthesis, folder, "synthesis.log")
+    netlist = Netlist(folder / "top.json")
+    vectors = Options(verify="quick", data_dir=data_dir).vectors(made)
+    assert vectors is not None
+    checked = made.check.verified(netlist, vectors)
+    return {
+        "placed": False,
+        "dsp": netlist.cells["MULT18X18D"],
+        "bram": netlist.cells["DP16KD"],
+        "lut": netlist.cells["LUT4"],
+        "ff": netlist.cells["TRELLIS_FF"],
+        "logic_cells": None,
+        "fmax_mhz": None,
         "vectors": checked.vectors,
         "mismatches": checked.mismatches,
     }
 
 
-def measure(method: str, seed: int, folder: Path, data_dir: str | None) -> dict[str, Any]:
-    """One seed; the first one is placed, before and after."""
-    before, after, accuracies = trained(method, seed, data_dir)
-    found: dict[str, Any] = {"seed": seed} | accuracies
-    if seed == SEEDS[0]:  # the stages of a build are kept: the network before is placed once
-        found |= {when: placed(each, folder.parent) for when, each in (("before", before), ("after", after))}
-    return found
-
-
-def row_of(method: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    first = seeds[0]
+def row_of(case: Case, before: dict[str, Any], after: dict[str, Any], trained: list[dict[str, Any]]) -> dict[str, Any]:
+    first = trained[0]
     return {
         "network": "jsc 16-64-32-32-5",
-        "dataset": JSC.dataset,
-        "board": BOARD,
-        "reuse": REUSE,
-        "method": method,
-        "share": SHARE,
+        "dataset": first["dataset"],
+        "board": OWN_TILES if case.reuse else ONE_TILE,
+        "reuse": case.reuse or "one tile",
+        "method": case.way,
         "accuracy_before": first["accuracy_before"],
         "accuracy_after": first["accuracy_after"],
-        **{f"{what}_{when}": first[when][what] for what in ("dsp", "bram", "cycles") for when in ("before", "after")},
-        **{what: first["after"][what] for what in ("lut", "ff", "logic_cells", "cycles", "fmax_mhz", "vectors")},
-        "mismatches": first["after"]["mismatches"],
-        "seeds": [{key: each[key] for key in each if key not in ("before", "after")} for each in seeds],
+        **{f"{what}_{when}": each[what] for what in BOTH for when, each in (("before", before), ("after", after))},
+        **{what: after[what] for what in ("cycles", "interval_cycles", "vectors", "mismatches")},
+        "seeds": [{key: each[key] for key in KEPT} | {"used": used_of(each)} for each in trained],
     }
+
+
+BOTH = ("placed", "dsp", "bram", "lut", "ff", "logic_cells", "cycles", "fmax_mhz")
+KEPT = ("seed", "accuracy_before", "accuracy_after", "validation_accuracy_before", "validation_accuracy_after")
+
+
+def used_of(trained: dict[str, Any]) -> dict[str, int]:
+    """What the groups that are left use, by the training's record."""
+    accepted = [step for step in trained["steps"] if step["accepted"]]
+    return accepted[-1]["used"] if accepted else {}
 
 
 def required(figures: dict[str, Any]) -> dict[str, bool]:
-    """Rows that are pruned as wholes leave memory and time, and a knapsack chooses better than the same share of every
-    layer.
+    """What Ramhorst et al. 2023 report of their jets and images; and that one knapsack keeps fewer multipliers than the
+    same share of every layer, at the same bound on accuracy.
     """
-    rows = {row["method"]: row for row in figures["rows"]}
-    wholes = rows["rows, knapsack"]
+    rows = figures["rows"]
+    own = [row for row in rows if row["method"] == "multipliers, knapsack"]
+    good = [row for row in rows if _kept_accuracy(row)]
+    ways = {(row["reuse"], row["method"]): _used(row) for row in rows if row["board"] == OWN_TILES}
+    magnitude = "multipliers, by layer and magnitude"
     return {
-        "a third less block RAM or more": wholes["bram_after"] <= wholes["bram_before"] * 2 / 3,
-        "a third fewer cycles or more": wholes["cycles_after"] <= wholes["cycles_before"] * 2 / 3,
-        "within 2.5 % of the accuracy before, in the mean": _mean(wholes, "after") >= 0.975 * _mean(wholes, "before"),
-        "the knapsack is ahead of layer by layer": _mean(wholes, "after") >= _mean(rows["rows, by layer"], "after"),
+        "55 % fewer DSP blocks or more, within 2.5 % of the accuracy": any(
+            row["dsp_after"] <= 0.45 * row["dsp_before"] for row in own if row in good
+        ),
+        "81 % less block RAM or more, within 2.5 % of the accuracy": any(
+            row["bram_after"] <= 0.19 * row["bram_before"] for row in good if row["bram_before"]
+        ),
+        "every reuse factor's accuracy within 2.5 %, in the mean": all(row in good for row in own),
+        "one knapsack keeps fewer multipliers than magnitudes by layer": all(
+            ways[row["reuse"], row["method"]] < ways[row["reuse"], magnitude] for row in own
+        ),
+        "every netlist is equal to its network": all(row["mismatches"] == 0 for row in rows),
     }
 
 
-def _mean(row: dict[str, Any], when: str) -> float:
-    return sum(each[f"accuracy_{when}"] for each in row["seeds"]) / len(row["seeds"])
+def _kept_accuracy(row: dict[str, Any]) -> bool:
+    before, after = (mean(each[f"accuracy_{when}"] for each in row["seeds"]) for when in ("before", "after"))
+    return after >= 0.975 * before
+
+
+def _used(row: dict[str, Any]) -> float:
+    """Multipliers, in the mean of all seeds; all of them where no step of pruning was accepted."""
+    return mean(each["used"].get("dsp", row["dsp_before"]) for each in row["seeds"])
 
 
 def main() -> None:
     given = parser_for(__doc__, output="knapsack", data=True).parse_args()
+    trained = json.loads((RESULTS / "knapsack_train.json").read_text())["networks"]
     found = []
-    for method in METHODS:
-        folders = [given.output / f"{method}-{seed}".replace(" ", "_").replace(",", "") for seed in SEEDS]
-        seeds = [
-            finished(folder, measure, method, seed, folder, given.data_dir)
-            for seed, folder in zip(SEEDS, folders, strict=True)
-        ]
-        found.append(row_of(method, seeds))
+    for case in CASES:
+        folders = [given.output / f"{name}-{case.reuse}" for name in (NAME, case.name)]
+        before, after = (
+            finished(folder, measured, name, case.reuse, folder, given.data_dir)
+            for name, folder in zip((NAME, case.name), folders, strict=True)
+        )
+        found.append(row_of(case, before, after, [each for each in trained if each["network"] == case.name]))
         print(json.dumps(found[-1]), flush=True)
     figures = {"rows": found}
-    write_result("knapsack", SEEDS[0], figures, required(figures), given=given)
+    write_result("knapsack", 1, figures, required(figures), given=given)
 
 
 if __name__ == "__main__":
