@@ -1,6 +1,8 @@
-"""Weights times words, many at once: two to a DSP block on iCE40 UltraPlus, as multiplications elsewhere."""
+"""Weights times words, many at once: two to a DSP block on iCE40 UltraPlus, one with its registers on ECP5, as
+multiplications elsewhere."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from amaranth import *
 from amaranth.lib import data, wiring
@@ -24,6 +26,14 @@ PAIRED = {
     "BOT_8x8_MULT_REG": 1,
     "TOPOUTPUT_SELECT": 2,
     "BOTOUTPUT_SELECT": 2,
+}
+
+WIDE_BITS = 18  # of an operand on ECP5
+# FPGA-TN-02205 (sysDSP usage guide): registers before and after a multiplication, all with one clock.
+REGISTERED = {
+    f"p_REG_{stage}_{kind}": value
+    for stage, enable in (("INPUTA", "CE0"), ("INPUTB", "CE1"), ("OUTPUT", "CE0"))
+    for kind, value in (("CLK", "CLK0"), ("CE", enable), ("RST", "RST0"))
 }
 
 
@@ -52,10 +62,14 @@ class Multipliers(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         device = device_of(platform)
+        count = len(self._together)
+        if self._dsp and device and device.family is Family.ECP5 and len(set(self._together)) == 1:
+            for place in range(count):
+                self._registered(m, place)
+            return m
         words = Signal.like(self.words)
         with m.If(self.enable):
             m.d.sync += words.eq(self.words)
-        count = len(self._together)
         fits = max(self._word.width, self._weight.width) <= BLOCK_BITS
         if self._dsp and fits and device and device.family is Family.ICE40 and device.multipliers:
             for start in range(0, count, 2):
@@ -101,3 +115,27 @@ class Multipliers(wiring.Component):
         m.d.comb += [
             self.o[place].eq(product.word_select(number, 2 * BLOCK_BITS)) for number, place in enumerate(places)
         ]
+
+    def _registered(self, m: Module, place: int) -> None:
+        """A multiplier with its own registers, so that no way from the fabric and back is part of its time."""
+        bits: dict[str, Any] = {}
+        for name, value, shape in (("A", self.words[place], self._word), ("B", self.weights[place], self._weight)):
+            wide = Signal(Shape(WIDE_BITS, shape.signed), name=f"wide{name}{place}")
+            m.d.comb += wide.eq(value)
+            bits |= {f"i_{name}{bit}": wide[bit] for bit in range(WIDE_BITS)}
+        product = Signal(2 * WIDE_BITS, name=f"product{place}")
+        m.submodules[f"mult{place}"] = Instance(
+            "MULT18X18D",
+            **REGISTERED,
+            **bits,
+            **{f"o_P{bit}": product[bit] for bit in range(2 * WIDE_BITS)},
+            i_SIGNEDA=C(int(self._word.signed), 1),
+            i_SIGNEDB=C(int(self._weight.signed), 1),
+            i_SOURCEA=C(0, 1),
+            i_SOURCEB=C(0, 1),
+            i_CLK0=ClockSignal(),
+            i_CE0=self.enable,
+            i_CE1=self.enable & self.take[place],
+            i_RST0=C(0, 1),
+        )
+        m.d.comb += self.o[place].eq(product[: self.product.width])

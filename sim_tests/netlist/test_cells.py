@@ -183,8 +183,12 @@ def test_block_of_two_widths(blocks):
             r"cell a \(DP16KD\): REGMODE_A OUTREG is not supported",
         ),
         (
-            {"a": cell("MULT18X18D", "P0", {"REG_OUTPUT_CLK": "CLK0"}, P0=[5])},
-            r"cell a \(MULT18X18D\): REG_OUTPUT_CLK CLK0 is not .*",
+            {"a": cell("MULT18X18D", "P0", {"REG_PIPELINE_CLK": "CLK0"}, P0=[5])},
+            r"cell a \(MULT18X18D\): REG_PIPELINE_CLK CLK0 is not .*",
+        ),
+        (
+            {"a": cell("MULT18X18D", "P0", {"REG_OUTPUT_CLK": "CLK0"}, P0=[5], CLK0=[2], RST0=[3])},
+            r"cell a \(MULT18X18D\): RST0 is not constant",
         ),
     ],
 )

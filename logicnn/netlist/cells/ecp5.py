@@ -90,20 +90,31 @@ def _decoded(address: list[Bit]) -> list[Bit]:
 
 
 def multiplier(cell: Cell) -> None:
-    """MULT18X18D without registers, as Yosys writes it: 18 x 18 bits, each operand signed where SIGNEDA or SIGNEDB is
-    1.
+    """MULT18X18D: 18 x 18 bits, each operand signed where SIGNEDA or SIGNEDB is 1, with registers before and after it
+    or without, as Yosys writes it; no reset.
     """
-    for stage in ("INPUTA", "INPUTB", "INPUTC", "PIPELINE", "OUTPUT"):
+    for stage in ("INPUTC", "PIPELINE"):
         cell.require(f"REG_{stage}_CLK", "NONE")
     for port in ("SOURCEA", "SOURCEB"):
         cell.require_constant(port, ZERO)
     signs = cell.bit("SIGNEDA"), cell.bit("SIGNEDB")
     if any(sign not in (ZERO, ONE) for sign in signs):
         raise cell.fail("SIGNEDA and SIGNEDB are not constant")
-    words = [[cell.bit(f"{letter}{place}") for place in range(18)] for letter in "AB"]
-    result = product(words[0], words[1], (signs[0] is ONE, signs[1] is ONE), 36)
+    words = [_held(cell, f"INPUT{letter}", [cell.bit(f"{letter}{place}") for place in range(18)]) for letter in "AB"]
+    result = _held(cell, "OUTPUT", product(words[0], words[1], (signs[0] is ONE, signs[1] is ONE), 36))
     for place, bit in enumerate(result):
         cell.circuit.drive(cell.outputs(f"P{place}")[0], bit)
+
+
+def _held(cell: Cell, stage: str, bits: list[Bit]) -> list[Bit]:
+    """The bits, or those of a register stage of a multiplier, if it has that."""
+    clock = cell.require(f"REG_{stage}_CLK", "NONE", "CLK0", "CLK1", "CLK2", "CLK3")
+    if clock == "NONE":
+        return bits
+    enable = cell.bit(cell.require(f"REG_{stage}_CE", "CE0", "CE1", "CE2", "CE3"))
+    cell.require_constant(cell.require(f"REG_{stage}_RST", "RST0", "RST1", "RST2", "RST3"), ZERO)
+    enable = enable if cell.clocked(clock) else ZERO
+    return [cell.circuit.register((cell.name, (stage, place)), bit, enable, 0) for place, bit in enumerate(bits)]
 
 
 UNUSED = {1: 0, 2: 1, 4: 2, 9: 3, 18: 4, 36: 5}  # low address bits that a port of so many bits does not use
