@@ -77,7 +77,10 @@ class FoldedLayer(wiring.Component):
         engine = self._engine
         places, rows = engine.places, len(engine.program)
         writes, goes = Signal(), Signal()
-        m.d.comb += goes.eq(~(writes & self.o.valid & ~self.o.ready))
+        # No logic leads from one engine's `ready` to the next, but where the cycle after an output already writes: an
+        # output that is still there is waited for, even if it is taken in this cycle.
+        at_once = bool(engine.program.ends[0])
+        m.d.comb += goes.eq(~(writes & self.o.valid & (~self.o.ready if at_once else 1)))
         runs, row, following = Signal(), Signal(range(max(2, rows))), Signal(range(max(2, rows)))
         last = row == rows - 1
         held = Signal(Value.cast(self.i.payload).shape(), reset_less=True)
