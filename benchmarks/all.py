@@ -21,6 +21,7 @@ from logicnn.errors import CheckFailed
 READS = {
     "payra": ("payra_train", "popcount"),
     "logic_design": ("logic_design_train",),
+    "knapsack": ("knapsack_train",),
     "lenet5_icebreaker": ("ikr",),
     "spe": ("ikr",),
     "boards": ("payra_train", "logic_design_train", "ikr"),

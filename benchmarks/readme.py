@@ -309,20 +309,28 @@ def verilog() -> str:
 
 
 def knapsack() -> str:
-    """Rows of weights pruned as wholes."""
-    rows = [("pruned", "accuracy before", "after", "block RAM", "cycles", "fastest clock", "netlist against network")]
+    """Groups of weights pruned as wholes."""
+    rows = [
+        (
+            "reuse",
+            "pruned",
+            "accuracy before",
+            "after",
+            "DSP",
+            "block RAM",
+            "LUT4",
+            "cycles",
+            "fastest clock",
+            "netlist against network",
+        )
+    ]
     for row in record_of("knapsack")["rows"]:
         spread = [", ".join(f"{each[f'accuracy_{when}']:.1%}" for each in row["seeds"]) for when in ("before", "after")]
-        changes = [f"{row[f'{what}_before']:,} to {row[f'{what}_after']:,}" for what in ("bram", "cycles")]
-        rows.append(
-            (
-                row["method"],
-                *spread,
-                *changes,
-                f"{row['fmax_mhz']:.0f} MHz",
-                _equal(row, row["vectors"]),
-            )
-        )
+        changes = [
+            f"{row[f'{what}_before']:,} to {row[f'{what}_after']:,}" for what in ("dsp", "bram", "lut", "cycles")
+        ]
+        clock = f"{row['fmax_mhz_after']:.0f} MHz" if row["placed_after"] else "not placed"
+        rows.append((str(row["reuse"]), row["method"], *spread, *changes, clock, _equal(row, row["vectors"])))
     return _markdown(rows)
 
 

@@ -38,6 +38,8 @@ CORE = "classifier.accelerator.core"  # feed-forward engines in a board's netlis
 MARGIN = 1.5  # the estimate of a delay may be short by a third before the clock is missed
 # Wide multiplexers inflate popcounts on ECP5 to about twice the LUT4, and make them no faster.
 SYNTH_OPTIONS = {Family.ICE40: "", Family.ECP5: "-nowidelut"}
+# ABC of Yosys 0.70 ends without a word on designs for ECP5 with many named wires: all that are not kept go before it.
+HALVES = {Family.ECP5: ("-run begin:map_luts", "clean -purge\nsynth_ecp5 {options} -top top -run map_luts:")}
 # Narrow neurons are generated in the shape that LUT4 want: mapped as they are (&if), `mnist-bnn` takes fewer LUT4 than
 # after ABC's restructuring (`lut4_default_script` in benchmarks/results/payra.json). Wide neurons of shared inputs need
 # that restructuring, which finds the sums that they share.
@@ -174,7 +176,14 @@ class Design:
 
     @property
     def synthesis_options(self) -> str:
-        return SYNTH_OPTIONS[self.device.family]
+        before, _ = HALVES.get(self.device.family, ("", ""))
+        return f"{SYNTH_OPTIONS[self.device.family]} {before}".strip()
+
+    @property
+    def script_after(self) -> str:
+        """What Yosys is told after that."""
+        _, after = HALVES.get(self.device.family, ("", ""))
+        return after.format(options=SYNTH_OPTIONS[self.device.family])
 
     def attempts(self, seed: int | None) -> Sequence[Placement]:
         """How to place and route, one try after another. Engines from memory, whose words go to many selectors, route

@@ -39,6 +39,7 @@ def elaborated(design: Design) -> Sources:
         emit_src=False,  # paths and line numbers would make stages run again that read nothing new
         synth_opts=design.synthesis_options,
         script_after_read=design.script,
+        script_after_synth=design.script_after,
     )
     files = {name: data if isinstance(data, bytes) else data.encode() for name, data in plan.files.items()}
     synthesis, place, pack = json.loads(files[f"build_{TOP}.json"])["commands"]
