@@ -79,8 +79,8 @@ def test_more_multipliers_than_there_are():
 
 
 def test_the_engine_that_answers_first_is_chosen():
-    """On the ECP5 tiles of their own answer before one tile does; where there are 16 multipliers, one tile does."""
-    large = dense_network([64, 128, 64, 10], Interval(-128, 127), 8, between=Interval(0, 127), decides=True)
+    """Two layers on tiles of their own, whose neurons leave all at once, before one tile that finishes one a cycle."""
+    large = dense_network([64, 64, 10], Interval(-128, 127), 8, between=Interval(0, 127), decides=True)
     mapping = design.mapped(large, boards.find("ulx3s"))
     assert all(isinstance(engine, Folded) for engine in mapping.engines)
 
