@@ -1,13 +1,24 @@
-"""Networks of dense layers for the engines that reuse multipliers."""
+"""Networks of integer layers for the engines that reuse multipliers."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from logicnn.network import Activations, Argmax, IntDense, Interval, Layer, Network, Requantize
+from logicnn.network import (
+    Activations,
+    Argmax,
+    Flatten,
+    IntConv2d,
+    IntDense,
+    Interval,
+    Layer,
+    MaxPool2d,
+    Network,
+    Requantize,
+)
 
-__all__ = ["dense_network", "ref_outputs"]
+__all__ = ["conv_network", "dense_network", "ref_outputs"]
 
 UNSIGNED = Interval(0, 7)
 
@@ -42,13 +53,70 @@ def dense_network(
     return Network(Activations((sizes[0],), given), [*layers, Argmax()] if decides else layers, "dense")
 
 
+def conv_network(
+    image: tuple[int, int, int],
+    convs: Sequence[tuple[int, int, int, int]],
+    dense: Sequence[int],
+    given: Interval = UNSIGNED,
+    weight_bits: int = 3,
+    density: float = 1.0,
+    between: Interval = UNSIGNED,
+    decides: bool = False,
+    seed: int = 5,
+) -> Network:
+    """Random convolutions, of each its kernels, their side, stride and the side of the pooling after it, then dense
+    layers of so many neurons.
+    """
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
+    activations = Activations(image, given)
+    most = 1 << weight_bits - 1
+
+    def parts(shape: tuple[int, ...], last: bool) -> tuple[np.ndarray, np.ndarray, Requantize | None]:
+        weights = rng.integers(-most, most, shape) * (rng.random(shape) < density)
+        spread = max(1, int(np.sqrt(np.prod(shape[1:]) * density) * most))
+        shift = np.full(shape[0], spread.bit_length()) - rng.integers(0, 2, shape[0])
+        activation = None if last else Requantize(np.ones(shape[0], int), shift, between.low, between.high)
+        return weights, rng.integers(-9, 10, shape[0]), activation
+
+    for kernels, side, stride, pool in convs:
+        layers.append(IntConv2d(*parts((kernels, activations.shape[0], side, side), False), stride=stride))
+        activations = layers[-1].infer(activations)
+        if pool > 1:
+            layers.append(MaxPool2d(pool))
+            activations = layers[-1].infer(activations)
+    layers.append(Flatten())
+    inputs = activations.size
+    for number, neurons in enumerate(dense, 1):
+        layers.append(IntDense(*parts((neurons, inputs), number == len(dense))))
+        inputs = neurons
+    return Network(Activations(image, given), [*layers, Argmax()] if decides else layers, "conv")
+
+
 def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
     """By products and sums of whole numbers, as `logicnn.network.layers.integer` describes them."""
     for layer in network.layers:
         if isinstance(layer, Argmax):
             return x.argmax(1)
-        x = x @ layer.weights.T.astype(np.int64) + layer.bias
+        if isinstance(layer, Flatten):
+            x = x.reshape(len(x), -1)
+            continue
+        if isinstance(layer, MaxPool2d):
+            rows, columns = (each // layer.size for each in x.shape[2:])
+            x = x[:, :, : rows * layer.size, : columns * layer.size]
+            x = x.reshape(*x.shape[:2], rows, layer.size, columns, layer.size).max((3, 5))
+            continue
+        weights = layer.weights.astype(np.int64)
+        if isinstance(layer, IntConv2d):
+            windows = np.lib.stride_tricks.sliding_window_view(x, weights.shape[2:], (2, 3))
+            windows = windows[:, :, :: layer.stride, :: layer.stride]
+            x = np.einsum("nchwij,ocij->nhwo", windows, weights)
+        else:
+            x = x @ weights.T
+        x = x + layer.bias
         if layer.activation is not None:
             held = x * layer.activation.multiplier + layer.activation.rounding
             x = np.clip(held >> layer.activation.shift, layer.activation.low, layer.activation.high)
+        if isinstance(layer, IntConv2d):
+            x = x.transpose(0, 3, 1, 2)
     return x

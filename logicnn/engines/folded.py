@@ -115,7 +115,7 @@ class Folded(Engine):
 
     @cached_property
     def program(self) -> Program:
-        return program_of([self.dense], self.neurons, self.inputs)
+        return program_of([(self.dense.weights[:, :, None, None], 1)], self.neurons, self.inputs)
 
     @cached_property
     def places(self) -> tuple[tuple[int, int], ...]:

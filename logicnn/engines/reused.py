@@ -1,28 +1,42 @@
-"""The engine for dense layers on few multipliers, each of which serves many weights, one a cycle (the reuse factor of
-hls4ml; Ramhorst, Loncar, Constantinides 2023, arXiv 2308.05170, section 3).
+"""The engine for dense layers and convolutions on few multipliers, each of which serves many weights, one a cycle (the
+reuse factor of hls4ml; Ramhorst, Loncar, Constantinides 2023, arXiv 2308.05170, section 3).
 
 A tile of `neurons` times `inputs` multipliers takes `inputs` values a cycle for `neurons` sums: the *row* of a group of
 neurons and a word of values is what it multiplies in a cycle, and a word of the weights' memory. So there are two kinds
 of groups of weights that cost something. The weights of one multiplier, those of every `neurons`-th neuron and every
 `inputs`-th value: where all are zero, it is not built. And a row: where all its weights are zero, it is neither stored
 nor does it take a cycle; then a second memory says which words are left out, and which row ends a group.
+
+Values are in memory pixel by pixel, of each the words of its channels. A convolution takes its rows again for every
+position; a dense layer is one whose kernel is as large as its image.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
-from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, Network
+from logicnn.network import (
+    Activations,
+    Argmax,
+    Flatten,
+    IntConv2d,
+    IntDense,
+    Interval,
+    Layer,
+    MaxPool2d,
+    Network,
+)
 from logicnn.resources import SPRAM_DEPTH, SPRAM_WIDTH, Device, Family, Resources
 
-__all__ = ["Pass", "Program", "Reused"]
+__all__ = ["Pass", "Program", "Reused", "Scan"]
 
 LOGIC_BITS = 4  # weights so narrow are also multiplied in logic, where multipliers run out
 MOST_IN_LOGIC = 16  # multipliers
 MOST_INPUTS = 16
+CLOSEST = 24  # tiles whose time and cost are known exactly before one is chosen
 LEVELS = 8  # of LUT4, to a word through a wide sum's shift and bounds
 RESERVED = 2  # block RAMs of the board's link
 CONTROL = 250  # logic cells that are no sum and no multiplier
@@ -35,11 +49,17 @@ class Program:
     """
 
     weights: np.ndarray  # (rows, neurons, inputs) int64
-    skips: np.ndarray  # (rows,)
+    offsets: np.ndarray  # (rows,) the word of each, from the first that the kernel meets on
     ends: np.ndarray  # (rows,) bool
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    @cached_property
+    def skips(self) -> np.ndarray:  # (rows,)
+        """Words between the row before of the same group and each, or before a group's first."""
+        before = np.where(np.concatenate([[True], self.ends[:-1]]), -1, np.concatenate([[0], self.offsets[:-1]]))
+        return self.offsets - before - 1
 
     @cached_property
     def lanes(self) -> tuple[tuple[int, int], ...]:
@@ -47,14 +67,47 @@ class Program:
         return tuple((int(neuron), int(place)) for neuron, place in np.argwhere(self.weights.any(0)))
 
 
-@dataclass(frozen=True)
-class Pass:
-    """A layer on the tile: words of its values, its neurons, where both are in the memory of words; `rows` of the
-    program, and `wait`, the cycles between its last row and the first of the next layer.
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Where a layer reads: of an image of `channels` its kernel `weights`, at positions `stride` apart, `pool` times
+    `pool` of which are one output pixel, and `blocks` (rows, columns) such.
     """
 
-    layer: IntDense
+    layer: IntDense | IntConv2d
+    weights: np.ndarray  # (neurons, channels, kernel rows, kernel columns)
+    height: int
+    width: int
+    stride: int
+    pool: int
+    blocks: tuple[int, int]
+
+    @property
+    def positions(self) -> int:
+        return self.blocks[0] * self.blocks[1] * self.pool**2
+
+    def pixel_words(self, inputs: int) -> int:
+        """Words of `inputs` values of a pixel."""
+        return -(-self.weights.shape[1] // inputs)
+
+    def corners(self, inputs: int) -> np.ndarray:  # (blocks, positions of one)
+        """The first word that the kernel meets, at every position."""
+        step, side = self.stride * self.pixel_words(inputs), np.arange(self.pool)
+        down, right = (np.arange(count) * self.pool for count in self.blocks)
+        rows = (down[:, None, None, None] + side[:, None]) * self.width * step
+        columns = (right[:, None, None] + side) * step
+        return (rows + columns).reshape(-1, self.pool**2)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A layer on the tile: words of its kernel and of a pixel that it gives, its neurons, where it reads and writes in
+    the memory of words; `rows` of the program, and `wait`, the cycles between its last row and the first of the next
+    layer.
+    """
+
+    scan: Scan
     words: int
+    gives_words: int
     neurons: int
     reads: int
     writes: int
@@ -62,14 +115,19 @@ class Pass:
     rows: int
     wait: int
 
+    @property
+    def layer(self) -> IntDense | IntConv2d:
+        return self.scan.layer
+
 
 @dataclass(frozen=True, eq=False)
 class Reused(Engine):
     """`count` layers from `start` on, one after the other on the same multipliers: values of its input, one a transfer;
     the class, or all outputs at once.
 
-    Of the layers, `Flatten` may come before a dense one and `Argmax` after the last. Neurons of a group leave one a
-    cycle, so that the last row of a group waits until those of the group before have left.
+    Of the layers, `Flatten` may come before a dense one, `MaxPool2d` after a convolution, which has no padding, and
+    `Argmax` after the last. Neurons of a group leave one a cycle, so that the last row of a group waits until those of
+    the group before have left.
     """
 
     network: Network
@@ -86,16 +144,12 @@ class Reused(Engine):
             raise MappingError(f"neurons must be at least 1 at a time, not {self.neurons}")
         if self.inputs < 1 or self.inputs & (self.inputs - 1):
             raise MappingError(f"inputs must be a power of two of values at a time, not {self.inputs}")
-        if not self.dense or not isinstance(self.layers[-1], IntDense | Argmax):
+        if not self.computing or not isinstance(self.layers[-1 - self.decides], IntDense):
             raise MappingError(f"Reused must end with a dense layer or its class, not {type(self.layers[-1]).__name__}")
+        before: Layer | None = None
         for index, layer in enumerate(self.layers, self.start):
-            last = index >= self.stop - 1 - self.decides
-            if not isinstance(layer, IntDense | Flatten) and not (self.decides and index == self.stop - 1):
-                raise MappingError(f"Reused computes dense layers of integers; layer {index} is {type(layer).__name__}")
-            if isinstance(layer, IntDense) and layer.width is not None:
-                raise MappingError(f"Reused computes exact sums, but layer {index} wraps at a width")
-            if isinstance(layer, IntDense) and layer.activation is None and not last:
-                raise MappingError(f"Reused needs layers before the last to be requantized, as layer {index} is not")
+            _check(layer, index, before, last=index >= self.stop - 1 - self.decides)
+            before = layer
 
     # -- what is computed
 
@@ -104,8 +158,33 @@ class Reused(Engine):
         return self.count
 
     @cached_property
-    def dense(self) -> tuple[IntDense, ...]:
-        return tuple(each for each in self.layers if isinstance(each, IntDense))
+    def computing(self) -> tuple[IntDense | IntConv2d, ...]:
+        """The layers that have weights."""
+        return tuple(each for each in self.layers if isinstance(each, IntDense | IntConv2d))
+
+    @cached_property
+    def scans(self) -> tuple[Scan, ...]:
+        found: list[Scan] = []
+        shape = self.given.shape
+        for index, layer in enumerate(self.layers, self.start):
+            gives = self.network.activations[index + 1].shape
+            match layer:
+                case IntConv2d():
+                    found.append(Scan(layer, layer.weights, shape[1], shape[2], layer.stride, 1, (gives[1], gives[2])))
+                case MaxPool2d():
+                    found[-1] = replace(found[-1], pool=layer.size, blocks=(gives[1], gives[2]))
+                case IntDense():
+                    image = shape if len(shape) == 3 else (shape[0], 1, 1)
+                    weights = layer.weights.reshape(-1, *image)
+                    found.append(Scan(layer, weights, image[1], image[2], 1, 1, (1, 1)))
+            shape = shape if isinstance(layer, Flatten) else gives
+        return tuple(found)
+
+    @property
+    def pixels(self) -> tuple[int, int, int]:
+        """Of the input: channels, rows and columns."""
+        first = self.scans[0]
+        return first.weights.shape[1], first.height, first.width
 
     @property
     def decides(self) -> bool:
@@ -120,22 +199,22 @@ class Reused(Engine):
     @cached_property
     def word(self) -> Interval:
         """Of the values in memory: all layers'."""
-        given = [self.given.interval, *(each.activation.interval for each in self.dense[:-1] if each.activation)]
+        given = [self.given.interval, *(each.activation.interval for each in self.computing[:-1] if each.activation)]
         return Interval(min(each.low for each in given), max(each.high for each in given))
 
     @cached_property
     def weight(self) -> Interval:
         return Interval(
-            min(min(int(each.weights.min()) for each in self.dense), 0),
-            max(max(int(each.weights.max()) for each in self.dense), 1),
+            min(min(int(each.weights.min()) for each in self.computing), 0),
+            max(max(int(each.weights.max()) for each in self.computing), 1),
         )
 
     @cached_property
     def total(self) -> Interval:
         """Of sums without bias, and of what they are made of: products, before all are added."""
         low = high = 0
-        for layer in self.dense:
-            weights = layer.weights.astype(np.int64)
+        for layer in self.computing:
+            weights = layer.weights.reshape(len(layer.weights), -1).astype(np.int64)
             up, down = np.maximum(weights, 0).sum(1), np.minimum(weights, 0).sum(1)
             high = max(high, int((up * max(0, self.word.high) + down * min(0, self.word.low)).max()))
             low = min(low, int((up * min(0, self.word.low) + down * max(0, self.word.high)).min()))
@@ -144,12 +223,12 @@ class Reused(Engine):
     @cached_property
     def program(self) -> Program:
         """Where no row of zeros can be left out, rows are all there and nothing says which are."""
-        return program_of(self.dense, self.neurons, self.inputs)
+        return program_of([(each.weights, each.width) for each in self.scans], self.neurons, self.inputs)
 
     @cached_property
     def skips(self) -> bool:
         """Whether any row is left out, so that the program is stored."""
-        return any(each.rows != each.groups * each.words for each in self.passes)
+        return bool(self.program.skips.any()) or any(each.rows != each.groups * each.words for each in self.passes)
 
     @property
     def built(self) -> tuple[tuple[int, int], ...]:
@@ -168,10 +247,18 @@ class Reused(Engine):
 
     # -- time
 
+    def about(self, neurons: int, inputs: int) -> int:
+        """Rows of a tile of this size, before any is left out."""
+        total = 0
+        for each in self.scans:
+            kernel = each.weights.shape[2] * each.weights.shape[3] * each.pixel_words(inputs)
+            total += each.positions * max(-(-len(each.weights) // neurons) * kernel, len(each.weights))
+        return total
+
     @property
     def multiplies(self) -> bool:
         """Whether sums are multiplied before they are shifted."""
-        return any(each.activation is not None and (each.activation.multiplier != 1).any() for each in self.dense)
+        return any(each.activation is not None and (each.activation.multiplier != 1).any() for each in self.computing)
 
     @property
     def summing(self) -> int:
@@ -179,76 +266,72 @@ class Reused(Engine):
         return 5 if self.inputs > 1 else 4
 
     @property
+    def pools(self) -> bool:
+        return any(each.pool > 1 for each in self.scans)
+
+    @property
     def leaving(self) -> int:
         """Cycles from a group's last row to the cycle in which its first output is written."""
-        return self.summing + 4 + self.multiplies
+        return self.summing + 4 + self.multiplies + self.pools
 
     @cached_property
-    def _schedule(self) -> tuple[tuple[Pass, ...], np.ndarray]:
-        """The layers, and the cycle of each row from the first on: one a cycle, but that the last of a group comes when
-        the neurons of the group before have left, and a layer's first when what it and its next ones read is written.
+    def _schedule(self) -> tuple[tuple[Pass, ...], int]:
+        """The layers, and the cycle of the last row of all: rows come one a cycle, but that the last of a group comes
+        when the neurons of the group before have left, and a layer's first when what it and its next ones read is
+        written.
         """
-        words = [-(-each.weights.shape[1] // self.inputs) for each in self.dense]
+        words = [each.height * each.width * each.pixel_words(self.inputs) for each in self.scans]
         even = max(words[0::2])  # the second layer's words are behind the first's, and so on in turn
-        ends = np.flatnonzero(self.program.ends)
-        cycles = np.zeros(len(self.program), np.int64)
+        stops = np.flatnonzero(self.program.ends) + 1
+        offsets = self.program.offsets
         found: list[Pass] = []
-        first = group = begin = free = 0
-        for number, layer in enumerate(self.dense):
-            neurons = len(layer.weights)
+        first = group = at = free = 0
+        ready = np.zeros(1, np.int64)
+        for number, scan in enumerate(self.scans):
+            neurons = len(scan.weights)
             groups = -(-neurons // self.neurons)
-            sizes = np.minimum(self.neurons, neurons - np.arange(groups) * self.neurons)
-            at = begin
-            row = first
-            for end, size in zip(ends[group : group + groups].tolist(), sizes.tolist(), strict=True):
-                cycles[row : end + 1] = np.arange(at, at + end + 1 - row)
-                cycles[end] = max(int(cycles[end]), free)
-                at, row, free = int(cycles[end]) + 1, end + 1, int(cycles[end]) + size
-            index = np.arange(neurons)
-            written = cycles[ends[group + index // self.neurons]] + self.leaving + index % self.neurons
-            begin = max(at, self._begin(written, row)) if number + 1 < len(self.dense) else at
-            found.append(
-                Pass(
-                    layer,
-                    words[number],
-                    neurons,
-                    number % 2 * even,
-                    (number + 1) % 2 * even,
-                    groups,
-                    row - first,
-                    begin - at,
-                )
-            )
-            first, group = row, group + groups
-        return tuple(found), cycles
+            sizes = np.minimum(self.neurons, neurons - np.arange(groups) * self.neurons).tolist()
+            rows = np.diff(stops[group : group + groups], prepend=first).tolist()
+            if number:
+                wait = max(0, self._late(ready, scan, offsets[first : first + sum(rows)], rows) - at)
+                found[-1] = replace(found[-1], wait=wait)
+                at += wait
+            corners = scan.corners(self.inputs)
+            ends = np.zeros((len(corners), groups), np.int64)
+            for block in range(len(corners)):
+                for each in range(groups):
+                    for _ in range(scan.pool**2):
+                        ends[block, each] = max(at + rows[each] - 1, free)
+                        at, free = int(ends[block, each]) + 1, int(ends[block, each]) + sizes[each]
+            gives_words = -(-neurons // self.inputs)
+            place = np.arange(neurons)
+            written = np.zeros((len(corners), gives_words * self.inputs), np.int64)
+            written[:, :neurons] = ends[:, place // self.neurons] + self.leaving + place % self.neurons
+            ready = written.reshape(-1, self.inputs).max(1)
+            kernel = scan.weights.shape[2] * scan.weights.shape[3] * scan.pixel_words(self.inputs)
+            regions = number % 2 * even, (number + 1) % 2 * even
+            found.append(Pass(scan, kernel, gives_words, neurons, *regions, groups, sum(rows), 0))
+            first, group = first + sum(rows), group + groups
+        return tuple(found), at - 1
+
+    def _late(self, ready: np.ndarray, scan: Scan, offsets: np.ndarray, rows: list[int]) -> int:
+        """The first cycle in which a layer can begin, and all its rows come one a cycle, so that none reads a word
+        before it is `ready`.
+        """
+        corners = scan.corners(self.inputs)[:, :, None]
+        read = [corners + each for each in np.split(offsets, np.cumsum(rows)[:-1])]
+        places = np.concatenate([each.reshape(len(each), -1) for each in read], 1).ravel()
+        return int((ready[places] - np.arange(len(places))).max())
 
     @property
     def passes(self) -> tuple[Pass, ...]:
         return self._schedule[0]
 
-    def _begin(self, written: np.ndarray, first: int) -> int:
-        """The first cycle in which the row `first` can come, and all others of its layer one a cycle after it, so that
-        none reads what is not yet `written`, the cycle of each neuron.
-        """
-        words = -(-len(written) // self.inputs)
-        ready = np.zeros(words * self.inputs, np.int64)
-        ready[: len(written)] = written
-        ready = ready.reshape(words, self.inputs).max(1)
-        begin, place = 0, -1
-        for row in range(first, len(self.program)):
-            place += 1 + int(self.program.skips[row])
-            begin = max(begin, int(ready[place]) - (row - first))
-            if self.program.ends[row]:
-                place = -1
-            if begin + row + 1 - first >= int(ready.max()):
-                break
-        return begin
-
     @property
     def latency(self) -> Latency:
         last = self.passes[-1]
         rest = last.neurons - (last.groups - 1) * self.neurons
-        cycles = 1 + int(self._schedule[1][-1]) + self.leaving + rest
+        cycles = 1 + self._schedule[1] + self.leaving + rest
         return Latency(cycles, cycles)
 
     @property
@@ -259,7 +342,7 @@ class Reused(Engine):
     @property
     def products(self) -> int:
         """Products with weights that are not zero, of a sample."""
-        return sum(int(np.count_nonzero(each.weights)) for each in self.dense)
+        return sum(int(np.count_nonzero(each.weights)) * each.positions for each in self.scans)
 
     @property
     def occupancy(self) -> float:
@@ -283,7 +366,9 @@ class Reused(Engine):
     @cached_property
     def depth(self) -> int:
         """Words of values that are kept."""
-        return max(each.reads + each.words for each in self.passes)
+        return max(
+            each.reads + each.scan.height * each.scan.width * each.scan.pixel_words(self.inputs) for each in self.passes
+        )
 
     @cached_property
     def _memories(self) -> tuple[tuple[int, int], ...]:
@@ -301,7 +386,7 @@ class Reused(Engine):
 
     @cached_property
     def offsets(self) -> Interval:
-        values = [int(each) for layer in self.dense for each in offsets_of(layer)]
+        values = [int(each) for layer in self.computing for each in offsets_of(layer)]
         return Interval(min(*values, 0), max(*values, 1))
 
     def _block_rams(self, device: Device) -> int:
@@ -358,20 +443,23 @@ class Reused(Engine):
         """The tile that answers first, of those whose multipliers and memory the device has; narrow weights also on
         multipliers of logic. Raises `MappingError` where there is none.
         """
-        weights = [each.weights for each in network.layers[start : start + count] if isinstance(each, IntDense)]
-        narrow = max((int(np.abs(each).max()).bit_length() + 1 for each in weights), default=1) <= LOGIC_BITS
+        first = cls(network, start, count, 1, 1)
+        narrow = first.weight.word <= LOGIC_BITS
         most = (device.multipliers or MOST_IN_LOGIC) + (MOST_IN_LOGIC if narrow and device.multipliers else 0)
+        tiles = {
+            (lanes // inputs, inputs)
+            for inputs in (1 << bit for bit in range(MOST_INPUTS.bit_length()))
+            for lanes in {most, most - most % 4, device.multipliers or most, *range(4, most, 4)}
+            if lanes >= inputs
+        }
         found = []
-        for inputs in (1 << bit for bit in range(MOST_INPUTS.bit_length())):
-            for lanes in {most, most - most % 4, device.multipliers or most, *range(4, most, 4)}:
-                if lanes < inputs:
-                    continue
-                engine = cls(network, start, count, lanes // inputs, inputs)
-                cost = engine.cost(device)
-                bound = device.capacity
-                deep = engine.image(device) is None or len(engine.words) <= SPRAM_DEPTH
-                if deep and cost.bram <= bound.bram - RESERVED and cost.spram <= bound.spram:
-                    found.append(engine)
+        for tile in sorted(tiles, key=lambda each: first.about(*each))[:CLOSEST]:
+            engine = cls(network, start, count, *tile)
+            cost = engine.cost(device)
+            bound = device.capacity
+            deep = engine.image(device) is None or len(engine.words) <= SPRAM_DEPTH
+            if deep and cost.bram <= bound.bram - RESERVED and cost.spram <= bound.spram:
+                found.append(engine)
         if not found:
             raise MappingError(
                 f"the weights of layers {start} ... {start + count - 1} do not fit the memory of {device.name}"
@@ -380,31 +468,36 @@ class Reused(Engine):
 
     @classmethod
     def proposed(cls, network: Network, start: int, device: Device, period_ns: float | None) -> "Reused | None":
-        """All dense layers from here on, and what they decide."""
+        """All layers from here on up to the last dense one that it can compute, and what that decides."""
         count, goes_on = 0, period_ns is not None
+        before: Layer | None = None
         for index, layer in enumerate(network.layers[start:], 1):
-            match layer:
-                case IntDense() if goes_on:
-                    count, goes_on = index, layer.activation is not None
-                case Argmax() if count and count == index - 1:
-                    count = index
-                case Flatten():
-                    pass
-                case _:
-                    break
+            if isinstance(layer, Argmax) and count and count == index - 1:
+                count = index
+            try:
+                _check(layer, start + index - 1, before, last=isinstance(layer, IntDense))
+            except MappingError:
+                break
+            if not goes_on:
+                break
+            if isinstance(layer, IntDense):
+                count, goes_on = index, layer.activation is not None
+            before = layer
         return cls.of(network, start, count, device) if count else None
 
 
-def offsets_of(layer: IntDense) -> np.ndarray:  # (neurons,) object
+def offsets_of(layer: IntDense | IntConv2d) -> np.ndarray:  # (neurons,) object
     """What is added to a sum that was multiplied: the bias, multiplied, and half of what is shifted away."""
     if layer.activation is None:
         return layer.bias.astype(object)
     return layer.bias.astype(object) * layer.activation.multiplier.astype(object) + layer.activation.rounding
 
 
-def program_of(layers: Sequence[IntDense], neurons: int, inputs: int) -> Program:
-    """The rows of layers on a tile, one layer after the other, without those of zeros."""
-    made = [each for layer in layers for each in _rows_of(layer, neurons, inputs)]
+def program_of(layers: Sequence[tuple[np.ndarray, int]], neurons: int, inputs: int) -> Program:
+    """The rows of layers on a tile, one layer after the other, without those of zeros: of each the weights (neurons,
+    channels, kernel rows, kernel columns) and the width of its image.
+    """
+    made = [each for layer in layers for each in _rows_of(*layer, neurons, inputs)]
     return Program(
         np.concatenate([each[0] for each in made]),
         np.concatenate([each[1] for each in made]),
@@ -412,16 +505,41 @@ def program_of(layers: Sequence[IntDense], neurons: int, inputs: int) -> Program
     )
 
 
-def _rows_of(layer: IntDense, neurons: int, inputs: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Rows of each group of a layer, at least one: weights, skips and ends."""
-    words, groups = -(-layer.weights.shape[1] // inputs), -(-layer.weights.shape[0] // neurons)
-    padded = np.zeros((groups * neurons, words * inputs), np.int64)
-    padded[: layer.weights.shape[0], : layer.weights.shape[1]] = layer.weights
-    rows = padded.reshape(groups, neurons, words, inputs).transpose(0, 2, 1, 3)
+def _rows_of(
+    weights: np.ndarray, width: int, neurons: int, inputs: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows of each group of a layer, at least one: weights, offsets and ends."""
+    count, channels, down, right = weights.shape
+    words, groups = -(-channels // inputs), -(-count // neurons)
+    padded = np.zeros((groups * neurons, down, right, words * inputs), np.int64)
+    padded[:count, :, :, :channels] = weights.transpose(0, 2, 3, 1)
+    rows = padded.reshape(groups, neurons, down * right * words, inputs).transpose(0, 2, 1, 3)
+    pixels = np.arange(down)[:, None] * width + np.arange(right)
+    offsets = (pixels[:, :, None] * words + np.arange(words)).ravel()
     for group in rows:
         places = np.flatnonzero(group.any((1, 2)))
         places = places if len(places) else np.zeros(1, np.int64)
-        yield group[places], np.diff(places, prepend=-1) - 1, np.arange(len(places)) == len(places) - 1
+        yield group[places], offsets[places], np.arange(len(places)) == len(places) - 1
+
+
+def _check(layer: Layer, index: int, before: Layer | None, last: bool) -> None:
+    """Raises `MappingError` for a layer that is not computed, after the one `before` it."""
+    match layer:
+        case IntDense() | IntConv2d():
+            if layer.width is not None:
+                raise MappingError(f"Reused computes exact sums, but layer {index} wraps at a width")
+            if layer.activation is None and not last:
+                raise MappingError(f"Reused needs layers before the last to be requantized, as layer {index} is not")
+            if isinstance(layer, IntConv2d) and layer.padding:
+                raise MappingError(f"Reused convolves without padding, but layer {index} has {layer.padding}")
+        case MaxPool2d():
+            if not isinstance(before, IntConv2d):
+                raise MappingError(f"Reused pools after a convolution, which layer {index} does not follow")
+        case Flatten():
+            pass
+        case _:
+            if not (last and isinstance(layer, Argmax)):
+                raise MappingError(f"Reused computes layers of integers; layer {index} is {type(layer).__name__}")
 
 
 def packed(program: Program, bits: int) -> tuple[int, ...]:

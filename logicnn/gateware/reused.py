@@ -1,4 +1,6 @@
-"""Dense layers on few multipliers, each of which serves many weights (`logicnn.engines.reused`)."""
+"""Dense layers and convolutions on few multipliers, each of which serves many weights (`logicnn.engines.reused`)."""
+
+from collections.abc import Sequence
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -20,8 +22,11 @@ __all__ = ["Outputs", "ReuseEngine", "Rows", "Sums"]
 
 
 def beat_layout(engine: Reused) -> data.StructLayout:
-    """A row in the pipeline: the first or the last of a group, which may be the last of its layer."""
-    return data.StructLayout({"valid": 1, "first": 1, "last": 1, "ends": 1, "layer": range(max(2, len(engine.passes)))})
+    """A row in the pipeline: the `first` or the `last` of a group at a position, which `opens` or `closes` those of an
+    output pixel; the group may be the last one of its pixel (`ends`), that of its layer (`final`).
+    """
+    flags = "valid", "first", "last", "opens", "closes", "ends", "final"
+    return data.StructLayout({**dict.fromkeys(flags, 1), "layer": range(max(2, len(engine.passes)))})
 
 
 def rest_of(engine: Reused, each: Pass) -> int:
@@ -30,8 +35,9 @@ def rest_of(engine: Reused, each: Pass) -> int:
 
 
 class Rows(wiring.Component):
-    """The rows of all layers in order, one a cycle from the cycle after `start` on, but for waits between layers and
-    for the neurons of the group before: `beat`, the number of the `row` and the `place` of its word of values.
+    """The rows of all layers in order, those of a convolution for every position, one a cycle from the cycle after
+    `start` on, but for waits between layers and for the neurons of the group before: `beat`, the number of the `row`
+    and the `place` of its word of values.
     """
 
     def __init__(self, engine: Reused):
@@ -54,14 +60,28 @@ class Rows(wiring.Component):
         layer, first = Signal.like(beat.layer), Signal(init=1)
         leave = Signal(range(engine.neurons))  # neurons of the group before that have not left when a row's sums are
         rest = by_layer(m, layer, [rest_of(engine, each) - 1 for each in passes], "rest")
+        corner, opens, closes, final = self._positions(m, layer, passes)
         m.d.comb += [
             beat.valid.eq(runs & (wait == 0) & ~(beat.last & (leave != 0))),
             beat.first.eq(first),
             beat.layer.eq(layer),
+            beat.opens.eq(opens),
+            beat.closes.eq(closes),
+            beat.final.eq(final),
             beat.ends.eq(group == by_layer(m, layer, [each.groups - 1 for each in passes], "last_group")),
-            following.eq(Mux(self.start, 0, self.row + beat.valid)),
         ]
+        # The rows of a group once more at the next position of its pixel, those of a layer at the next pixel
+        of_group, of_layer = Signal.like(self.row), Signal.like(self.row)
+        again, once_more = beat.last & ~closes, beat.last & closes & beat.ends & ~final
+        next_row = Mux(again, of_group, Mux(once_more, of_layer, self.row + 1))
+        m.d.comb += following.eq(Mux(self.start, 0, Mux(beat.valid, next_row, self.row)))
         m.d.sync += self.row.eq(following)
+        with m.If(self.start):
+            m.d.sync += [of_group.eq(0), of_layer.eq(0)]
+        with m.Elif(beat.valid & beat.last & closes):
+            m.d.sync += of_group.eq(following)
+            with m.If(beat.ends):
+                m.d.sync += of_layer.eq(following)
         words = by_layer(m, layer, [each.words - 1 for each in passes], "last_word")
         base = by_layer(m, layer, [each.reads for each in passes], "reads")
         counted, at = Signal(range(max(2, engine.depth + 1))), Signal.like(self.place)
@@ -70,7 +90,7 @@ class Rows(wiring.Component):
             m.d.comb += [at.eq(counted + skip), beat.last.eq(ends)]
         else:
             m.d.comb += [at.eq(counted), beat.last.eq(counted == words)]
-        m.d.comb += self.place.eq(base + at)
+        m.d.comb += self.place.eq(base + corner + at)
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         with m.If(beat.valid & beat.last):
@@ -79,18 +99,68 @@ class Rows(wiring.Component):
             m.d.sync += leave.eq(leave - 1)
         with m.If(beat.valid):
             m.d.sync += [first.eq(beat.last), counted.eq(Mux(beat.last, 0, at + 1))]
-            with m.If(beat.last):
-                m.d.sync += group.eq(Mux(beat.ends, 0, group + 1))
-                with m.If(beat.ends):
-                    m.d.sync += [
-                        layer.eq(layer + 1),
-                        wait.eq(by_layer(m, layer, [each.wait for each in passes], "waits")),
-                    ]
-                    with m.If(layer == len(passes) - 1):
-                        m.d.sync += [runs.eq(0), layer.eq(0)]
+        with m.If(beat.valid & beat.last & closes):
+            m.d.sync += group.eq(Mux(beat.ends, 0, group + 1))
+        with m.If(beat.valid & beat.last & closes & beat.ends & final):
+            m.d.sync += [layer.eq(layer + 1), wait.eq(by_layer(m, layer, [each.wait for each in passes], "waits"))]
+            with m.If(layer == len(passes) - 1):
+                m.d.sync += [runs.eq(0), layer.eq(0)]
         with m.If(self.start):
             m.d.sync += runs.eq(1)
         return m
+
+    def _positions(self, m: Module, layer: Value, passes: Sequence[Pass]) -> tuple[Value, Value, Value, Value]:
+        """The first word that the kernel meets, whether it is at the first or the last position of an output pixel, and
+        whether that is the last pixel.
+        """
+        engine, beat = self._engine, self.beat
+        scans = [each.scan for each in passes]
+        if all(each.positions == 1 for each in scans):
+            return C(0), C(1), C(1), C(1)
+        steps = [each.stride * each.pixel_words(engine.inputs) for each in scans]
+        sides = [each.pool for each in scans]
+        rows, columns = ([each.blocks[axis] for each in scans] for axis in (0, 1))
+        # From a position to the next of its pixel, in its row or not; from a pixel to the next, in its row or not
+        moves = {
+            "right": steps,
+            "down": [step * (each.width - side + 1) for step, each, side in zip(steps, scans, sides, strict=True)],
+            "pixel": [step * side for step, side in zip(steps, sides, strict=True)],
+            "line": [
+                step * side * (each.width - count + 1)
+                for step, side, each, count in zip(steps, sides, scans, columns, strict=True)
+            ],
+        }
+        right, down, pixel, line = (by_layer(m, layer, values, name) for name, values in moves.items())
+        corner, origin = Signal(range(max(2, engine.depth))), Signal(range(max(2, engine.depth)))
+        x, y = (Signal(range(max(2, *sides)), name=name) for name in "xy")
+        column, row = (
+            Signal(range(max(2, *counts)), name=name) for name, counts in (("column", columns), ("line", rows))
+        )
+        last = {
+            name: signal == by_layer(m, layer, [count - 1 for count in counts], f"last_{name}")
+            for name, signal, counts in (
+                ("x", x, sides),
+                ("y", y, sides),
+                ("column", column, columns),
+                ("row", row, rows),
+            )
+        }
+        opens, closes, final = (x == 0) & (y == 0), last["x"] & last["y"], last["column"] & last["row"]
+        done = beat.valid & beat.last
+        with m.If(done & ~closes):
+            m.d.sync += [x.eq(Mux(last["x"], 0, x + 1)), corner.eq(corner + Mux(last["x"], down, right))]
+            with m.If(last["x"]):
+                m.d.sync += y.eq(y + 1)
+        with m.If(done & closes):
+            m.d.sync += [x.eq(0), y.eq(0), corner.eq(origin)]
+            with m.If(beat.ends):
+                following = Signal.like(origin)
+                m.d.comb += following.eq(Mux(final, 0, origin + Mux(last["column"], line, pixel)))
+                m.d.sync += [origin.eq(following), corner.eq(following)]
+                m.d.sync += column.eq(Mux(last["column"], 0, column + 1))
+                with m.If(last["column"]):
+                    m.d.sync += row.eq(Mux(last["row"], 0, row + 1))
+        return corner, opens, closes, final
 
     def _program(self, m: Module, following: Value) -> tuple[Value, Value]:
         """Of the current row, how many words it leaves out and whether it is the last of a group."""
@@ -164,7 +234,7 @@ class Outputs(wiring.Component):
 
     def __init__(self, engine: Reused):
         self._engine = engine
-        last = engine.dense[-1].activation
+        last = engine.computing[-1].activation
         given = (
             engine.word if last is None else Interval(min(engine.word.low, last.low), max(engine.word.high, last.high))
         )
@@ -188,7 +258,7 @@ class Outputs(wiring.Component):
         engine, passes = self._engine, self._engine.passes
         waiting = Signal(self.sums.shape())
         left = Signal(range(engine.neurons + 1))
-        layer, ends = Signal.like(self.beat.layer), Signal()
+        taken = Signal(beat_layout(engine))
         rest = by_layer(m, self.beat.layer, [rest_of(engine, each) for each in passes], "rest")
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
@@ -197,12 +267,10 @@ class Outputs(wiring.Component):
             m.d.sync += [
                 waiting.eq(self.sums),
                 left.eq(Mux(self.beat.ends, rest, engine.neurons)),
-                layer.eq(self.beat.layer),
-                ends.eq(self.beat.ends),
+                taken.eq(self.beat),
             ]
-        beat = data.StructLayout({"valid": 1, "ended": 1, "layer": self.beat.layer.shape()})
-        now = Signal(beat)
-        m.d.comb += [now.valid.eq(left != 0), now.ended.eq(ends & (left == 1)), now.layer.eq(layer)]
+        now = Signal(beat_layout(engine))
+        m.d.comb += [now.eq(taken), now.valid.eq(left != 0), now.last.eq(left == 1)]
         multiplier, offset, shift = self._constants(m, now)
         value, stage = waiting[0], now
         if engine.multiplies:
@@ -217,7 +285,7 @@ class Outputs(wiring.Component):
     def _shifts(self) -> list[int]:
         return [
             int(each)
-            for layer in self._engine.dense
+            for layer in self._engine.computing
             for each in ([0] * len(layer.bias) if layer.activation is None else layer.activation.shift.tolist())
         ]
 
@@ -233,10 +301,10 @@ class Outputs(wiring.Component):
         engine = self._engine
         multipliers = [
             int(each)
-            for layer in engine.dense
+            for layer in engine.computing
             for each in ([1] * len(layer.bias) if layer.activation is None else layer.activation.multiplier.tolist())
         ]
-        offsets = [int(each) for layer in engine.dense for each in offsets_of(layer)]
+        offsets = [int(each) for layer in engine.computing for each in offsets_of(layer)]
         shifts = [each - min(self._shifts) for each in self._shifts]
         shapes = {
             "multiplier": Shape.cast(range(max(multipliers) + 1)),
@@ -253,9 +321,20 @@ class Outputs(wiring.Component):
         )
         port = memory.read_port()
         output, following = Signal(range(len(words))), Signal(range(len(words)))
+        of_group, of_layer = Signal.like(output), Signal.like(output)
         m.d.comb += following.eq(output)
         with m.If(now.valid):
-            m.d.comb += following.eq(Mux(now.ended & (now.layer == len(engine.passes) - 1), 0, output + 1))
+            m.d.comb += following.eq(output + 1)
+            with m.If(now.last & ~now.closes):
+                m.d.comb += following.eq(of_group)
+            with m.Elif(now.last & now.ends & ~now.final):
+                m.d.comb += following.eq(of_layer)
+            with m.Elif(now.last & now.ends & (now.layer == len(engine.passes) - 1)):
+                m.d.comb += following.eq(0)
+            with m.If(now.last & now.closes):
+                m.d.sync += of_group.eq(following)
+                with m.If(now.ends):
+                    m.d.sync += of_layer.eq(following)
         m.d.sync += output.eq(following)
         m.d.comb += [port.en.eq(1), port.addr.eq(following)]
         constants = data.View(layout, port.data)
@@ -272,20 +351,39 @@ class Outputs(wiring.Component):
         high = by_layer(m, stage.layer, [each.high for each in bounds], "high")
         bounded = Signal(self.word.shape())
         m.d.comb += bounded.eq(Mux(value < low, low, Mux(value > high, high, value)))
-        index = Signal(range(max(2, *(each.neurons for each in passes))))
-        final = stage.layer == len(passes) - 1
+        word: Value = bounded
+        if engine.pools:
+            word, stage = self._pooled(m, bounded, stage)
+        index, pixel = Signal(range(max(2, *(each.neurons for each in passes)))), Signal.like(self.place)
+        last_layer = stage.layer == len(passes) - 1
         bits = (engine.inputs - 1).bit_length()
         base = by_layer(m, stage.layer, [each.writes for each in passes], "writes")
-        with m.If(stage.valid):
-            m.d.sync += index.eq(Mux(stage.ended, 0, index + 1))
+        wide = by_layer(m, stage.layer, [each.gives_words for each in passes], "gives_words")
+        with m.If(stage.valid & stage.closes):
+            m.d.sync += index.eq(Mux(stage.last & stage.ends, 0, index + 1))
+            with m.If(stage.last & stage.ends):
+                m.d.sync += pixel.eq(Mux(stage.final, 0, pixel + wide))
         m.d.sync += [
-            self.word.eq(bounded),
-            self.write.eq(stage.valid & ~final),
-            self.emits.eq(stage.valid & final),
-            self.ended.eq(stage.valid & final & stage.ended),
-            self.place.eq(base + (index >> bits)),
+            self.word.eq(word),
+            self.write.eq(stage.valid & stage.closes & ~last_layer),
+            self.emits.eq(stage.valid & last_layer),
+            self.ended.eq(stage.valid & last_layer & stage.last & stage.ends),
+            self.place.eq(base + pixel + (index >> bits)),
             self.slot.eq(index[:bits]),
         ]
+
+    def _pooled(self, m: Module, bounded: Value, stage) -> tuple[Value, Value]:
+        """The greatest of each neuron of a group, at all positions of a pixel so far, a cycle later."""
+        engine = self._engine
+        best = Array(Signal.like(bounded, name=f"best{place}", reset_less=True) for place in range(engine.neurons))
+        number, before = Signal(range(max(2, engine.neurons))), Signal(range(max(2, engine.neurons)))
+        later = Signal.like(stage, name="pooled_beat")
+        m.d.sync += [later.eq(stage), before.eq(number)]
+        with m.If(stage.valid):
+            m.d.sync += number.eq(Mux(stage.last, 0, number + 1))
+            with m.If(stage.opens | (bounded > best[number])):
+                m.d.sync += best[number].eq(bounded)
+        return best[before], later
 
 
 class ReuseEngine(wiring.Component):
@@ -318,17 +416,14 @@ class ReuseEngine(wiring.Component):
         if self._loaded:
             wiring.connect(m, wiring.flipped(self.load), weights.load)
         busy, taken, last = Signal(), Signal(), Signal()
-        place = Signal(range(engine.given.size))
+        channel, place = self._arriving(m, taken, last)
         m.d.comb += [
             self.i.ready.eq(~busy),
             taken.eq(self.i.valid & self.i.ready),
-            last.eq(place == engine.given.size - 1),
             rows.start.eq(taken & last),
         ]
         with m.If(taken):
-            m.d.sync += [place.eq(Mux(last, 0, place + 1)), busy.eq(last)]
-        with m.Elif(self.clear):
-            m.d.sync += place.eq(0)
+            m.d.sync += busy.eq(last)
         # Of a row: 0 cycles, its place is known; 1, its values and weights are asked for; 2, they are there; `summing`,
         # its sums.
         beats = [rows.beat]
@@ -338,7 +433,7 @@ class ReuseEngine(wiring.Component):
         at, row = Signal.like(rows.place), Signal.like(rows.row)
         m.d.sync += [at.eq(rows.place), row.eq(rows.row)]
         m.d.comb += [
-            sums.values.as_value().eq(self._values(m, at, outputs, taken, place)),
+            sums.values.as_value().eq(self._values(m, at, outputs, taken, channel, place)),
             weights.read.eq(beats[1].valid),
             weights.address.eq(row),
             sums.weights.as_value().eq(weights.word),
@@ -363,7 +458,27 @@ class ReuseEngine(wiring.Component):
             m.d.sync += [self.o.valid.eq(0), busy.eq(0)]
         return m
 
-    def _values(self, m: Module, at: Value, outputs: Outputs, taken: Value, place: Value) -> Value:
+    def _arriving(self, m: Module, taken: Value, last: Value) -> tuple[Value, Value]:
+        """Of the value that comes, one channel after the other, its channel and the place of its word; whether it is
+        the `last`.
+        """
+        engine = self._engine
+        channels, height, width = engine.pixels
+        bits = (engine.inputs - 1).bit_length()
+        words = engine.scans[0].pixel_words(engine.inputs)
+        channel, pixel = Signal(range(max(2, channels))), Signal(range(max(2, height * width)))
+        place = Signal(range(max(2, engine.depth + words)))
+        of_channel = pixel == height * width - 1
+        m.d.comb += last.eq(of_channel & (channel == channels - 1))
+        with m.If(taken):
+            m.d.sync += [pixel.eq(Mux(of_channel, 0, pixel + 1)), place.eq(place + words)]
+            with m.If(of_channel):
+                m.d.sync += [channel.eq(Mux(last, 0, channel + 1)), place.eq(Mux(last, 0, (channel + 1) >> bits))]
+        with m.Elif(self.clear):
+            m.d.sync += [pixel.eq(0), channel.eq(0), place.eq(0)]
+        return channel, place
+
+    def _values(self, m: Module, at: Value, outputs: Outputs, taken: Value, channel: Value, place: Value) -> Value:
         """The word at `at`, a cycle later: values that are side by side, one of which is written a cycle."""
         engine = self._engine
         width, bits = engine.word.word, (engine.inputs - 1).bit_length()
@@ -375,9 +490,9 @@ class ReuseEngine(wiring.Component):
         m.d.comb += [
             read.en.eq(1),
             read.addr.eq(at),
-            slot.eq(Mux(outputs.write, outputs.slot, place[:bits])),
+            slot.eq(Mux(outputs.write, outputs.slot, channel[:bits])),
             write.en.eq((outputs.write | taken) << slot),
-            write.addr.eq(Mux(outputs.write, outputs.place, place >> bits)),
+            write.addr.eq(Mux(outputs.write, outputs.place, place)),
             write.data.eq(Mux(outputs.write, outputs.word, self.i.payload)[:width].replicate(engine.inputs)),
         ]
         return read.data

@@ -14,7 +14,7 @@ from logicnn.gateware.reused import ReuseEngine
 from logicnn.network import Interval, Network
 from logicnn.verify.cycles import CycleCheck
 from logicnn.verify.vectors import Vectors
-from sim_tests.reused_helpers import dense_network, ref_outputs
+from sim_tests.reused_helpers import conv_network, dense_network, ref_outputs
 from sim_tests.stream_helpers import rtl_stream
 
 CASES = {
@@ -34,6 +34,16 @@ CASES = {
     "the class": (dense_network([6, 8, 5], decides=True), 2, 4),
     "the class of one": (dense_network([6, 8, 1], decides=True), 2, 1),
     "the class of requantized scores": (dense_network([6, 8, 5], decides=True, last=True), 4, 2),
+    "a convolution": (conv_network((1, 4, 5), [(3, 2, 1, 1)], [4]), 2, 1),
+    "channels in words": (conv_network((3, 4, 4), [(5, 3, 1, 1)], [3]), 2, 2),
+    "more channels than a word has": (conv_network((5, 3, 3), [(5, 2, 1, 1)], [3]), 3, 4),
+    "strides": (conv_network((2, 7, 6), [(3, 3, 2, 1)], [4]), 2, 2),
+    "pooled": (conv_network((1, 6, 7), [(3, 3, 1, 2)], [4]), 2, 1),
+    "pooled groups": (conv_network((2, 7, 7), [(5, 2, 1, 3)], [4]), 2, 2),
+    "convolutions": (conv_network((2, 9, 9), [(5, 2, 1, 2), (6, 2, 1, 1)], [7, 4], decides=True), 3, 2),
+    "rows of kernels left out": (conv_network((3, 6, 6), [(6, 3, 1, 2), (4, 2, 1, 1)], [5, 3], density=0.15), 2, 2),
+    "signed pixels": (conv_network((2, 5, 5), [(3, 2, 1, 2)], [3], Interval(-8, 7), between=Interval(-4, 3)), 2, 2),
+    "dense layers on an image": (conv_network((3, 3, 2), [], [5, 4]), 2, 2),
     "eight bits": (dense_network([9, 8, 3], Interval(-128, 127), 8, between=Interval(0, 127)), 4, 2),
 }
 
@@ -63,7 +73,7 @@ def test_outputs_and_latency(name):
     given = network.input.interval
     x = np.random.default_rng(3).integers(given.low, given.high + 1, (6, network.input.size))
     rtl, cycles = rtl_reused(network, engine, x)
-    np.testing.assert_array_equal(rtl, ref_outputs(network, x))
+    np.testing.assert_array_equal(rtl, ref_outputs(network, x.reshape(-1, *network.input.shape)))
     assert set(cycles) == {engine.latency.most}
 
 
@@ -82,8 +92,9 @@ def test_streams_that_stall():
         ("icebreaker", dense_network([6, 9, 5], Interval(-8, 7), 8, multipliers=True, decides=True), (2, 2)),
         ("icebreaker", dense_network([196, 200, 12], decides=True), (5, 4)),  # too many weights for block RAM
         ("ulx3s", dense_network([6, 9, 5], weight_bits=4, density=0.4, decides=True), (3, 2)),
+        ("icebreaker", conv_network((2, 7, 7), [(5, 2, 1, 3)], [4], decides=True), (2, 2)),
     ),
-    ids=("narrow", "multiplied", "large memory", "ecp5"),
+    ids=("narrow", "multiplied", "large memory", "ecp5", "pooled"),
 )
 def test_netlist(board, network, tile, tmp_path):
     """What Yosys makes of it, DSP blocks and memories included, clock by clock from power-up on."""
@@ -95,7 +106,7 @@ def test_netlist(board, network, tile, tmp_path):
         (tmp_path / file).write_bytes(data)
     tools.run(sources.synthesis, tmp_path, "synthesis.log")
     given, check = network.input.interval, made.check
-    x = np.random.default_rng(3).integers(given.low, given.high + 1, (200, network.input.size))
+    x = np.random.default_rng(3).integers(given.low, given.high + 1, (200, *network.input.shape))
     assert isinstance(check, CycleCheck)
     assert check.judged(check.run(tmp_path / "top.json", x), Vectors(x, np.zeros(0, int), "random")).vectors == 200
 

@@ -100,10 +100,22 @@ def multiplier(cell: Cell) -> None:
     signs = cell.bit("SIGNEDA"), cell.bit("SIGNEDB")
     if any(sign not in (ZERO, ONE) for sign in signs):
         raise cell.fail("SIGNEDA and SIGNEDB are not constant")
-    words = [_held(cell, f"INPUT{letter}", [cell.bit(f"{letter}{place}") for place in range(18)]) for letter in "AB"]
-    result = _held(cell, "OUTPUT", product(words[0], words[1], (signs[0] is ONE, signs[1] is ONE), 36))
-    for place, bit in enumerate(result):
-        cell.circuit.drive(cell.outputs(f"P{place}")[0], bit)
+    signed = signs[0] is ONE, signs[1] is ONE
+    words = [
+        _held(cell, f"INPUT{letter}", _narrowed([cell.bit(f"{letter}{place}") for place in range(18)], sign))
+        for letter, sign in zip("AB", signed, strict=True)
+    ]
+    result = _held(cell, "OUTPUT", product(words[0], words[1], signed, len(words[0]) + len(words[1])))
+    above = result[-1] if any(signed) else ZERO
+    for place in range(36):
+        cell.circuit.drive(cell.outputs(f"P{place}")[0], result[place] if place < len(result) else above)
+
+
+def _narrowed(word: list[Bit], signed: bool) -> list[Bit]:
+    """Without the upper bits that repeat the sign, or are 0: a product of as few bits as there are."""
+    while len(word) > 1 and word[-1] is (word[-2] if signed else ZERO):
+        word = word[:-1]
+    return word
 
 
 def _held(cell: Cell, stage: str, bits: list[Bit]) -> list[Bit]:
