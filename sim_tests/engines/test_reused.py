@@ -7,9 +7,9 @@ from logicnn.board import boards
 from logicnn.engines import MappingError
 from logicnn.engines.reused import Reused
 from logicnn.flow import design
-from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, Network
+from logicnn.network import Activations, Argmax, Flatten, IntConv2d, IntDense, Interval, MaxPool2d, Network
 from logicnn.resources import DEVICES
-from sim_tests.reused_helpers import dense_network
+from sim_tests.reused_helpers import conv_network, dense_network
 
 UP5K = DEVICES["iCE40UP5K"]
 JSC = dense_network([16, 64, 32, 32, 5], Interval(-128, 127), 8, between=Interval(0, 127), decides=True)
@@ -125,6 +125,42 @@ def test_layers():
     wrapped = IntDense(np.ones((3, 4), int), np.zeros(3), width=np.full(3, 4))
     with pytest.raises(MappingError, match="exact sums, but layer 1 wraps"):
         Reused(Network(x, [Flatten(), wrapped]), 0, 2, 2, 2)
+
+
+CNN = conv_network((1, 12, 12), [(4, 3, 1, 2), (6, 2, 1, 2)], [12, 10], Interval(0, 127), 8, between=Interval(0, 127))
+
+
+def test_convolutions():
+    """Rows once for each position, and a dense layer on pixels."""
+    engine = Reused(CNN, 0, len(CNN.layers), 2, 4)
+    assert engine.pixels == (1, 12, 12)
+    assert [each.positions for each in engine.scans] == [100, 16, 1, 1]
+    assert [each.rows for each in engine.passes] == [2 * 9, 3 * 4, 6 * 2 * 2 * 2, 5 * 3]
+    assert engine.about(2, 4) == 100 * 18 + 16 * 12 + 48 + 15
+    assert engine.products == sum(int(np.count_nonzero(each.weights)) * each.positions for each in engine.scans)
+    assert engine.latency.most >= engine.about(2, 4)
+    assert engine.depth == 12 * 12 + 5 * 5  # one channel a word, then four
+
+
+def test_convolutions_are_chosen_with_what_follows():
+    engine = Reused.proposed(CNN, 0, UP5K, 20.0)
+    assert engine is not None and engine.span == len(CNN.layers) and engine.cost(UP5K).dsp == 8
+    padded = IntConv2d(CNN.layers[0].weights, CNN.layers[0].bias, CNN.layers[0].activation, padding=1)
+    network = Network(CNN.input, [padded])
+    assert Reused.proposed(network, 0, UP5K, 20.0) is None
+
+
+def test_convolutions_that_it_does_not_compute():
+    conv = CNN.layers[0]
+    padded = IntConv2d(conv.weights, conv.bias, conv.activation, padding=1)
+    dense = IntDense(np.ones((2, 4 * 12 * 12), int), np.zeros(2))
+    with pytest.raises(MappingError, match="convolves without padding, but layer 0 has 1"):
+        Reused(Network(CNN.input, [padded, Flatten(), dense]), 0, 3, 2, 2)
+    with pytest.raises(MappingError, match="must end with a dense layer or its class, not IntConv2d"):
+        Reused(Network(CNN.input, [conv]), 0, 1, 2, 2)
+    pooled = Network(CNN.input, [MaxPool2d(2), Flatten(), IntDense(np.ones((2, 36), int), np.zeros(2))])
+    with pytest.raises(MappingError, match="pools after a convolution, which layer 0 does not follow"):
+        Reused(pooled, 0, 3, 2, 2)
 
 
 def test_weights_that_no_memory_holds():

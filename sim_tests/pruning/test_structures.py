@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from logicnn.engines.reused import Reused
 from logicnn.errors import LogicnnError
-from logicnn.network import IntDense, Network
+from logicnn.network import IntConv2d, IntDense, Network
 from logicnn.pruning.knapsack import Importance
-from logicnn.pruning.structures import masks_within, multipliers, neurons, rows, single
-from sim_tests.reused_helpers import dense_network
+from logicnn.pruning.structures import Structure, masks_within, multipliers, neurons, rows, single
+from sim_tests.reused_helpers import conv_network, dense_network
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9))
 TILES = st.tuples(st.integers(1, 4), st.sampled_from((1, 2, 4)))
@@ -36,6 +36,42 @@ def test_rows_and_multipliers_are_those_of_the_engine(shape, tile, seed):
         wanted = int(engine.program.weights.any((1, 2)).sum())
         assert wanted == by_rows.used(weights)["word"]
         assert len(engine.built) == by_lanes.used(weights)["dsp"]
+
+
+@given(TILES, st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32))
+def test_convolutions_and_dense_layers_on_images(tile, channels, kernels, seed):
+    """Rows and multipliers that the engine does without, of both layers at once."""
+    rng = np.random.default_rng(seed)
+    network = conv_network((channels, 4, 5), [(kernels, 2, 1, 1)], [3])
+    conv, flat, dense = network.layers
+    image = (kernels, 3, 4)
+    structures = [rows(conv.weights.shape, *tile, positions=12), rows(dense.weights.shape, *tile, image)]
+    masks = [each.mask(rng.random(each.count) < 0.5) for each in structures]
+    pruned = Network(
+        network.input,
+        [
+            IntConv2d(conv.weights * masks[0], conv.bias, conv.activation),
+            flat,
+            IntDense(dense.weights * masks[1], dense.bias),
+        ],
+    )
+    engine = Reused(pruned, 0, 3, *tile)
+    weights = [pruned.layers[0].weights, pruned.layers[2].weights]
+    used = [each.used(weight) for each, weight in zip(structures, weights, strict=True)]
+    assert int(engine.program.weights.any((1, 2)).sum()) == sum(each["word"] for each in used)
+    assert used[0]["cycle"] == 12 * used[0]["word"] and used[1]["cycle"] == used[1]["word"]
+    lanes = [multipliers(weights[0].shape, *tile, 3), multipliers(weights[1].shape, *tile, 3, image)]
+    alive = [
+        {tuple(place) for place in _tile_places(each, weight, tile)}
+        for each, weight in zip(lanes, weights, strict=True)
+    ]
+    assert len(engine.built) == len(alive[0] | alive[1])
+
+
+def _tile_places(structure: Structure, weights: np.ndarray, tile: tuple[int, int]) -> list[tuple[int, int]]:
+    """Neuron and input at a time of the multipliers whose weights are not all zero."""
+    wide = structure.count // min(tile[0], len(weights))
+    return [divmod(int(number), wide) for number in np.flatnonzero(structure.gathered(weights).any(1))]
 
 
 @given(SHAPES)
@@ -76,7 +112,8 @@ def test_costs():
     (
         (lambda: rows((2, 2), 0, 1), "neurons must be at least 1 at a time, not 0"),
         (lambda: multipliers((2, 2), 1, 0, 8), "inputs must be at least 1 at a time, not 0"),
-        (lambda: neurons((0, 2)), r"shape must be \(neurons, inputs\) of weights, not \(0, 2\)"),
+        (lambda: neurons((0, 2)), r"shape must be \(neurons, inputs\) of weights or .*, not \(0, 2\)"),
+        (lambda: rows((2, 12), 1, 1, (2, 2, 2)), r"image must have the 12 inputs of a dense layer, not \(2, 2, 2\)"),
         (lambda: masks_within({"dsp": 1}, [rows((2, 2), 1, 1)], [np.ones((2, 2))]), "not 'dsp'"),
     ),
 )

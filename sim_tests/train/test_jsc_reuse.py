@@ -21,14 +21,14 @@ from train import jsc_reuse
 
 
 def test_shape():
-    """Eight DSP blocks, and as few rows as the knapsack left of 268: a third, and one for a group without weights."""
+    """Eight DSP blocks, and the rows that the knapsack left: three tenths, and one for each group without weights."""
     network, device = load(NETWORK), DEVICES["iCE40UP5K"]
     layers = [layer for layer in network.layers if isinstance(layer, IntDense)]
     assert (network.input.size, *(len(layer.weights) for layer in layers)) == (16, 64, 32, 32, 5)
     engine = Reused.of(network, 0, len(network.layers), device)
     assert engine.cost(device).dsp == 8 and engine.skips
     rows = engine.program.weights.any((1, 2))
-    assert rows.sum() == int(0.3 * 268)
+    assert 0.29 * 268 < rows.sum() <= 0.3 * 268
     alone = np.flatnonzero(~rows)
     assert engine.program.ends[alone].all() and engine.program.ends[alone - 1][alone > 0].all()
 
