@@ -25,16 +25,16 @@ from logicnn.nn import integer
 from logicnn.nn.integer.groups import Plan, accuracy, group_pruned
 from logicnn.pruning.knapsack import Importance
 from logicnn.pruning.structures import Structure, memories, multipliers, rows, single
-from train.jsc_reuse import exported, quantised, right
-from train.logic_design import JSC, VALIDATION
+from train.reuse import SUBJECTS, VALIDATION, exported, quantised, right
 
 __all__ = ["CASES", "NAME", "SHAPES", "Case"]
 
 SEEDS = (1, 2, 3)
+SUBJECT = SUBJECTS["jsc-reuse"]
 NAME = "jsc-whole"
 SHAPES = ((64, 16), (32, 64), (32, 32), (5, 32))
 REUSES = (2, 4, 8, 16, 32)  # 32 is the least whose multipliers an ECP5-85F has
-TILE = (2, 8)  # of all layers on the icebreaker: neurons, and values of each, at a time
+TILE = SUBJECT.tile  # of all layers on the icebreaker: neurons, and values of each, at a time
 WEIGHT_BITS, WORD_BITS = 8, 36  # of a block RAM of ECP5
 PLAN = Plan(("dsp",), least=0.08)
 # Groups; resources of the budget; whether one knapsack is over all layers, by what the loss would rise by, or each
@@ -86,12 +86,12 @@ CASES = (
 def whole(seed: int, data_dir: str | None) -> integer.QuantNet:
     """The network before pruning, the same for all ways."""
     torch.set_num_threads(1)
-    return quantised(datasets.load(JSC.dataset, data_dir), seed)
+    return quantised(SUBJECT, datasets.load(SUBJECT.dataset, data_dir), seed)
 
 
 def pruned(case: Case, seed: int, folder: Path, data_dir: str | None) -> dict[str, Any]:
     """One training; the networks before and after go into the folder."""
-    data = datasets.load(JSC.dataset, data_dir)
+    data = datasets.load(SUBJECT.dataset, data_dir)
     train, held = data.train.without_one_of(VALIDATION)
     net = whole(seed, data_dir)
     _, resources, together = WAYS[case.way]

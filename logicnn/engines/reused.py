@@ -177,7 +177,8 @@ class Reused(Engine):
                     image = shape if len(shape) == 3 else (shape[0], 1, 1)
                     weights = layer.weights.reshape(-1, *image)
                     found.append(Scan(layer, weights, image[1], image[2], 1, 1, (1, 1)))
-            shape = shape if isinstance(layer, Flatten) else gives
+            if not isinstance(layer, Flatten) or not found:  # what a convolution gives stays pixel by pixel
+                shape = gives
         return tuple(found)
 
     @property

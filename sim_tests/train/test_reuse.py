@@ -17,7 +17,7 @@ from logicnn.resources import DEVICES
 NETWORK = NETWORKS / "jsc-reuse.lnn"
 torch = pytest.importorskip("torch")
 
-from train import jsc_reuse
+from train import reuse
 
 
 def test_shape():
@@ -53,11 +53,11 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
     """What it prints is what the file is worth; a run that goes on from its checkpoint trains no step again."""
     monkeypatch.setattr(datasets, "load", small)
     file = tmp_path / "small.lnn"
-    arguments = ["jsc_reuse", "--epochs", "6", "6", "4", "--steps", "2", "--least", "0.5", "--tolerance", "0.5"]
+    arguments = ["reuse", "--epochs", "6", "6", "4", "--steps", "2", "--least", "0.5", "--tolerance", "0.5"]
     monkeypatch.setattr(sys, "argv", [*arguments, "--output", str(file), "--checkpoint", str(tmp_path / "steps")])
 
     def run() -> tuple[list[dict], dict]:
-        jsc_reuse.main()
+        reuse.main()
         *steps, figures = (json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
         return steps, figures
 
@@ -68,3 +68,32 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
     assert figures["rows_after"] < figures["rows_before"] == 268 and figures["cycles_after"] < figures["cycles_before"]
     again, same = run()
     assert not again and {**same, "seconds": 0} == {**figures, "seconds": 0}
+
+
+def pictures(name: str, folder: str | None = None) -> Dataset:
+    """Of 28 x 28 pixels, which quarter is bright."""
+
+    def split(count: int, seed: int) -> Split:
+        rng = np.random.default_rng(seed)
+        x, y = rng.integers(0, 100, (count, 1, 28, 28)).astype(np.uint8), rng.integers(0, 4, count)
+        for image, quarter in zip(x, y, strict=True):
+            image[0, 14 * (quarter // 2) :, 14 * (quarter % 2) :][:14, :14] += 100
+        return Split(x, y)
+
+    return Dataset(name, tuple("0123456789"), 255, split(1500, 1), split(200, 2))
+
+
+@pytest.mark.parametrize("name", ("mnist-mlp-reuse", "mnist-cnn-reuse"))
+def test_pictures(name, monkeypatch, tmp_path, capsys):
+    """Rows of convolutions, and of a dense layer on pixels: the engine has no others."""
+    monkeypatch.setattr(datasets, "load", pictures)
+    file = tmp_path / "small.lnn"
+    arguments = ["reuse", "--network", name, "--epochs", "1", "1", "2", "--steps", "1", "--least", "0.6"]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--tolerance", "0.1", "--output", str(file)])
+    reuse.main()
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (step,) = figures["steps"]
+    engine = Reused(load(file), 0, len(load(file).layers), figures["neurons"], figures["inputs"])
+    assert step["accepted"] and step["used"]["cycle"] <= step["budget"]["cycle"]
+    assert int(engine.program.weights.any((1, 2)).sum()) == step["used"]["word"]
+    assert figures["cycles_after"] == engine.latency.most < figures["cycles_before"]
