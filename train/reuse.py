@@ -22,10 +22,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.data.dataset import Dataset, Split
 from logicnn.engines.reused import Reused
+from logicnn.errors import LogicnnError
 from logicnn.network import Activations, IntDense, Interval, Network, files
 from logicnn.nn import integer
 from logicnn.nn.integer.groups import Falling, Plan, Step, accuracy, group_pruned
@@ -138,6 +140,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--least", type=float, default=0.3, help="share of the cycles in the end (default: %(default)s)"
     )
+    parser.add_argument("--fit", metavar="BOARD", help="prune until the weights fit the memory of a board")
     parser.add_argument("--steps", type=int, default=8, help="from all cycles to these (default: %(default)s)")
     parser.add_argument("--epochs", type=int, nargs=3, help="float, 8 bits, and of each step")
     parser.add_argument("--schedule", choices=[each.value for each in Falling], default=Falling.POLYNOMIAL.value)
@@ -162,18 +165,20 @@ def main() -> None:
     data = datasets.load(subject.dataset, given.data_dir)
     start = time.monotonic()
     train, held = data.train.without_one_of(VALIDATION)
+    whole = quantised(subject, data, given.seed, given.epochs)
+    before = exported(whole, data, given.output.stem)
+    engine = Reused(before, 0, len(before.layers), given.neurons, given.inputs)
+    most = engine.most_rows(boards.find(given.fit).device) if given.fit else None
     plan = Plan(
-        ("cycle",),
+        ("cycle",) if most is None else ("word",),
         Falling(given.schedule),
         given.steps,
-        given.least,
+        given.least if most is None else share_of(engine, most),
         given.epochs[2],
         measure=Importance(given.measure),
         tolerance=given.tolerance,
         seed=given.seed,
     )
-    whole = quantised(subject, data, given.seed, given.epochs)
-    before = exported(whole, data, given.output.stem)
     structures = structures_of(before, given.neurons, given.inputs)
 
     def said(step: Step) -> None:
@@ -181,8 +186,13 @@ def main() -> None:
 
     pruned, steps = group_pruned(whole, structures, plan, train, held, given.checkpoint, said)
     after = exported(pruned, data, given.output.stem)
+    engines = [engine, replace(engine, network=after)]
+    if most is not None and len(engines[1].program) > most:
+        raise LogicnnError(
+            f"--fit {given.fit}: its memory has room for {most} rows, but {len(engines[1].program)} are the fewest "
+            f"that keep an accuracy of {given.tolerance} of that before; lower --tolerance or train another network"
+        )
     files.save(after, given.output)
-    engines = [Reused(each, 0, len(each.layers), given.neurons, given.inputs) for each in (before, after)]
     figures = {
         "file": str(given.output),
         "digest": after.digest(),
@@ -202,6 +212,12 @@ def main() -> None:
         "seconds": round(time.monotonic() - start, 1),
     }
     print(json.dumps(figures))
+
+
+def share_of(engine: Reused, most: int) -> float:
+    """The share of its rows that is left, so that they are at most so many with one for every group that is empty."""
+    groups = sum(each.groups for each in engine.passes)
+    return min(0.99, max(1, most - groups) / len(engine.program))
 
 
 def exported(net: integer.QuantNet, data: Dataset, name: str) -> Network:

@@ -11,6 +11,7 @@ Values are in memory pixel by pixel, of each the words of its channels. A convol
 position; a dense layer is one whose kernel is as large as its image.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -405,6 +406,27 @@ class Reused(Engine):
             return None
         size = self.word_bits // 8
         return np.frombuffer(b"".join(each.to_bytes(size, "little") for each in self.words), np.uint8).reshape(-1, size)
+
+    def most_rows(self, device: Device) -> int:
+        """As many rows of this tile as a device has memory for, weights and program, beside all else. Raises
+        `MappingError` where not even one for each group of neurons fits.
+        """
+        bits, program = len(self.built) * self.weight.word, max(1, self.skip_bits) + 1
+        least = sum(each.groups for each in self.passes)
+        beside = sum(device.brams(*each) for each in self._memories[:2])
+        room = device.capacity.bram - RESERVED - beside
+
+        def fits(rows: int) -> bool:
+            large = device.capacity.spram * SPRAM_WIDTH >= self.word_bits and rows <= SPRAM_DEPTH
+            return device.brams(rows, program) + (0 if large else device.brams(rows, bits)) <= room
+
+        if not fits(least):
+            raise MappingError(
+                f"neurons and inputs of {self.neurons} and {self.inputs} at a time need {beside} block RAMs of the "
+                f"{device.name} for values and constants, and {device.brams(least, bits)} for at least {least} rows of "
+                f"weights; there are {device.capacity.bram - RESERVED}"
+            )
+        return bisect_left(range(SPRAM_DEPTH + 1), True, lo=least, key=lambda rows: not fits(rows)) - 1
 
     @property
     def memory_bits(self) -> MemoryBits:

@@ -1,5 +1,7 @@
 """The reuse engine's tile, program, memory and time, as values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -161,6 +163,25 @@ def test_convolutions_that_it_does_not_compute():
     pooled = Network(CNN.input, [MaxPool2d(2), Flatten(), IntDense(np.ones((2, 36), int), np.zeros(2))])
     with pytest.raises(MappingError, match="pools after a convolution, which layer 0 does not follow"):
         Reused(pooled, 0, 3, 2, 2)
+
+
+def test_most_rows():
+    """As many as fit, and not one more; where not one a group fits, what is lacking is said."""
+    engine, device = Reused(JSC, 0, 5, 2, 8), DEVICES["iCE40HX8K"]
+    most = engine.most_rows(device)
+    beside = device.brams(engine.depth, 64) + device.brams(133, 36)
+
+    def needed(rows: int) -> int:
+        return device.brams(rows, 16 * 8) + device.brams(rows, 2) + beside
+
+    assert needed(most) <= device.capacity.bram - 2 < needed(most + 1)
+    narrow = Reused(JSC, 0, 5, 4, 2)  # 64 bits of weights a cycle, which large memory has
+    assert narrow.most_rows(UP5K) > 4 * narrow.most_rows(device)
+    small = replace(device, capacity=replace(device.capacity, bram=9))
+    with pytest.raises(
+        MappingError, match=r"block RAMs of the iCE40HX8K for values and constants, and \d+ for at least 67"
+    ):
+        engine.most_rows(small)
 
 
 def test_weights_that_no_memory_holds():

@@ -11,6 +11,7 @@ from logicnn import load
 from logicnn.data import datasets
 from logicnn.data.dataset import Dataset, Split
 from logicnn.engines.reused import Reused
+from logicnn.errors import LogicnnError
 from logicnn.network import IntDense
 from logicnn.resources import DEVICES
 
@@ -97,3 +98,23 @@ def test_pictures(name, monkeypatch, tmp_path, capsys):
     assert step["accepted"] and step["used"]["cycle"] <= step["budget"]["cycle"]
     assert int(engine.program.weights.any((1, 2)).sum()) == step["used"]["word"]
     assert figures["cycles_after"] == engine.latency.most < figures["cycles_before"]
+
+
+def test_fits_a_board(monkeypatch, tmp_path, capsys):
+    """Pruned until its weights fit the block RAM; where that errs too much, nothing is written."""
+    monkeypatch.setattr(datasets, "load", pictures)
+    file = tmp_path / "small.lnn"
+    arguments = ["reuse", "--network", "mnist-mlp-reuse", "--epochs", "1", "1", "2", "--steps", "1"]
+    arguments += ["--fit", "ice40_hx8k_b_evn", "--output", str(file)]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--tolerance", "0.1"])
+    reuse.main()
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    device = DEVICES["iCE40HX8K"]
+    engine = Reused(load(file), 0, len(load(file).layers), figures["neurons"], figures["inputs"])
+    assert figures["rows_before"] > engine.most_rows(device) >= figures["rows_after"] == len(engine.program)
+    assert engine.cost(device).bram <= device.capacity.bram - 2
+    file.unlink()
+    monkeypatch.setattr(sys, "argv", [*arguments, "--tolerance", "1.5"])
+    with pytest.raises(LogicnnError, match=r"its memory has room for \d+ rows, but 3\d\d\d are the fewest that keep"):
+        reuse.main()
+    assert not file.exists()
