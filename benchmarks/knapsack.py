@@ -15,7 +15,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
-from benchmarks.knapsack_train import CASES, NAME, TILE, Case
+from benchmarks.knapsack_train import CASES, Case
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.engines import Mapping, TooBig
@@ -32,23 +32,23 @@ from logicnn.network import Network, files
 ONE_TILE, OWN_TILES = "icebreaker", "ulx3s"
 
 
-def mapping_of(network: Network, reuse: int) -> Mapping:
-    if reuse:
-        return Folded.row(network, reuse)
-    return Mapping([Reused(network, 0, len(network.layers), *TILE)])
+def mapping_of(network: Network, case: Case) -> Mapping:
+    if case.reuse:
+        return Folded.row(network, case.reuse)
+    return Mapping([Reused(network, 0, len(network.layers), *case.subject.tile)])
 
 
-def measured(name: str, reuse: int, folder: Path, data_dir: str | None) -> dict[str, Any]:
+def measured(name: str, case: Case, folder: Path, data_dir: str | None) -> dict[str, Any]:
     """A network's resources, clock and cycles."""
-    mapping = mapping_of(files.load(NETWORKS / f"{name}.lnn"), reuse)
-    board = boards.find(OWN_TILES if reuse else ONE_TILE)
+    mapping = mapping_of(files.load(NETWORKS / f"{name}.lnn"), case)
+    board = boards.find(OWN_TILES if case.reuse else ONE_TILE)
     latency = {"cycles": mapping.latency.most, "interval_cycles": mapping.interval}
     try:
         check_fits(designed(mapping, board, Options().baud))
     except TooBig as error:
         print(f"{name}: {error}", file=sys.stderr)
         return counted(mapping, folder, data_dir) | latency
-    options = Options(folder, 1, verify="quick" if reuse else "full", data_dir=data_dir)
+    options = Options(folder, 1, verify="quick" if case.reuse else "full", data_dir=data_dir)
     report = build(mapping, board, options, Steps(quiet=False))
     checked = report.verification
     assert checked is not None
@@ -94,7 +94,7 @@ def counted(mapping: Mapping, folder: Path, data_dir: str | None) -> dict[str, A
 def row_of(case: Case, before: dict[str, Any], after: dict[str, Any], trained: list[dict[str, Any]]) -> dict[str, Any]:
     first = trained[0]
     return {
-        "network": "jsc 16-64-32-32-5",
+        "network": case.network,
         "dataset": first["dataset"],
         "board": OWN_TILES if case.reuse else ONE_TILE,
         "reuse": case.reuse or "one tile",
@@ -124,7 +124,7 @@ def required(figures: dict[str, Any]) -> dict[str, bool]:
     rows = figures["rows"]
     own = [row for row in rows if row["method"] == "multipliers, knapsack"]
     good = [row for row in rows if _kept_accuracy(row)]
-    ways = {(row["reuse"], row["method"]): _used(row) for row in rows if row["board"] == OWN_TILES}
+    ways = {(row["network"], row["reuse"], row["method"]): _used(row) for row in rows if row["board"] == OWN_TILES}
     magnitude = "multipliers, by layer and magnitude"
     return {
         "55 % fewer DSP blocks or more, within 2.5 % of the accuracy": any(
@@ -135,7 +135,7 @@ def required(figures: dict[str, Any]) -> dict[str, bool]:
         ),
         "every reuse factor's accuracy within 2.5 %, in the mean": all(row in good for row in own),
         "one knapsack keeps fewer multipliers than magnitudes by layer": all(
-            ways[row["reuse"], row["method"]] < ways[row["reuse"], magnitude] for row in own
+            _used(row) < ways[row["network"], row["reuse"], magnitude] for row in own
         ),
         "every netlist is equal to its network": all(row["mismatches"] == 0 for row in rows),
     }
@@ -156,10 +156,11 @@ def main() -> None:
     trained = json.loads((RESULTS / "knapsack_train.json").read_text())["networks"]
     found = []
     for case in CASES:
-        folders = [given.output / f"{name}-{case.reuse}" for name in (NAME, case.name)]
+        names = case.whole, case.name
+        folders = [given.output / f"{name}-{case.reuse}" for name in names]
         before, after = (
-            finished(folder, measured, name, case.reuse, folder, given.data_dir)
-            for name, folder in zip((NAME, case.name), folders, strict=True)
+            finished(folder, measured, name, case, folder, given.data_dir)
+            for name, folder in zip(names, folders, strict=True)
         )
         found.append(row_of(case, before, after, [each for each in trained if each["network"] == case.name]))
         print(json.dumps(found[-1]), flush=True)

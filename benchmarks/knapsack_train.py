@@ -3,12 +3,11 @@ serves, by one knapsack over all layers, by each layer's magnitudes, and single 
 benchmarks.knapsack_train``.
 
 Three seeds. Every way prunes step by step until the accuracy on left-out training samples falls below 0.975 of what it
-was; test samples are read once, in the end. Networks of the first seed go to ``benchmarks/networks``. An hour and a
-half on one core; what is finished is kept in the output folder.
+was; test samples are read once, in the end. Networks of the first seed go to ``benchmarks/networks``. Three hours
+on one core; what is finished is kept in the output folder.
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,21 +19,16 @@ from benchmarks.common import NETWORKS, finished, parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.engines.folded import tile_of
-from logicnn.network import files
+from logicnn.network import IntegerLayer, Network, files
 from logicnn.nn import integer
 from logicnn.nn.integer.groups import Plan, accuracy, group_pruned
 from logicnn.pruning.knapsack import Importance
-from logicnn.pruning.structures import Structure, memories, multipliers, rows, single
-from train.reuse import SUBJECTS, VALIDATION, exported, quantised, right
+from logicnn.pruning.structures import Structure, memories, multipliers, single
+from train.reuse import SUBJECTS, VALIDATION, Subject, exported, quantised, right, structures_of
 
-__all__ = ["CASES", "NAME", "SHAPES", "Case"]
+__all__ = ["CASES", "SEEDS", "Case"]
 
 SEEDS = (1, 2, 3)
-SUBJECT = SUBJECTS["jsc-reuse"]
-NAME = "jsc-whole"
-SHAPES = ((64, 16), (32, 64), (32, 32), (5, 32))
-REUSES = (2, 4, 8, 16, 32)  # 32 is the least whose multipliers an ECP5-85F has
-TILE = SUBJECT.tile  # of all layers on the icebreaker: neurons, and values of each, at a time
 WEIGHT_BITS, WORD_BITS = 8, 36  # of a block RAM of ECP5
 PLAN = Plan(("dsp",), least=0.08)
 # Groups; resources of the budget; whether one knapsack is over all layers, by what the loss would rise by, or each
@@ -51,54 +45,82 @@ WAYS: dict[str, tuple[str, tuple[str, ...], bool]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A way to prune for multipliers that serve `reuse` weights each, every layer on a tile of its own; for 0, all
-    layers on one tile.
+    """A network of `train.reuse`, and a way to prune it for multipliers that serve `reuse` weights each, every layer on
+    a tile of its own; for 0, all layers on one tile.
     """
 
+    network: str
     reuse: int
     way: str
+
+    @property
+    def subject(self) -> Subject:
+        return SUBJECTS[self.network]
+
+    @property
+    def whole(self) -> str:
+        """The name of the network before pruning."""
+        return f"{self.network.removesuffix('-reuse')}-whole"
 
     @property
     def name(self) -> str:
         """Of the network's file; single weights are the same for every reuse."""
         way = self.way.replace(", ", "-").replace(" ", "-")
-        return f"{NAME}-{way}" if self.way == "single weights" else f"{NAME}-{self.reuse}-{way}"
+        return f"{self.whole}-{way}" if self.way == "single weights" else f"{self.whole}-{self.reuse}-{way}"
 
-    def structures(self) -> list[Structure]:
-        kind = WAYS[self.way][0]
-        made: dict[str, Callable[[tuple[int, int], tuple[int, int]], Structure]] = {
-            "single": lambda shape, tile: single(shape),
-            "rows": lambda shape, tile: rows(shape, *tile),
-            "multipliers": lambda shape, tile: multipliers(shape, *tile, WEIGHT_BITS),
-            "memories": lambda shape, tile: memories(shape, *tile, WEIGHT_BITS, WORD_BITS),
-        }
-        return [made[kind](shape, tile_of(shape, self.reuse) if self.reuse else TILE) for shape in SHAPES]
+    def structures(self, network: Network) -> list[Structure]:
+        shapes = [layer.weights.shape for layer in network.layers if isinstance(layer, IntegerLayer)]
+        tiles = [tile_of((shape[0], shape[1]), self.reuse) if self.reuse else self.subject.tile for shape in shapes]
+        layers = list(zip(shapes, tiles, strict=True))
+        match WAYS[self.way][0]:
+            case "rows":
+                return structures_of(network, *self.subject.tile)
+            case "multipliers":
+                return [multipliers(shape, *tile, WEIGHT_BITS) for shape, tile in layers]
+            case "memories":
+                return [memories(shape, *tile, WEIGHT_BITS, WORD_BITS) for shape, tile in layers]
+            case _:
+                return [single(shape) for shape in shapes]
 
 
+ONE = ("rows, knapsack", "rows, by layer and magnitude", "single weights")
 OWN = ("multipliers, knapsack", "multipliers, by layer and magnitude", "memory words, knapsack", "single weights")
+REUSES = {  # the last one of each is the least whose multipliers an ECP5-85F has
+    "jsc-reuse": (2, 4, 8, 16, 32),
+    "mnist-mlp-reuse": (512,),
+    "mnist-cnn-reuse": (),  # convolutions have no tiles of their own
+}
 CASES = (
-    *(Case(0, way) for way in ("rows, knapsack", "rows, by layer and magnitude", "single weights")),
-    *(Case(reuse, way) for reuse in REUSES for way in OWN),
+    *(Case(network, 0, way) for network in REUSES for way in ONE),
+    *(Case(network, reuse, way) for network, reuses in REUSES.items() for reuse in reuses for way in OWN),
 )
 
 
 @cache
-def whole(seed: int, data_dir: str | None) -> integer.QuantNet:
-    """The network before pruning, the same for all ways."""
+def whole(network: str, seed: int, data_dir: str | None) -> integer.QuantNet:
+    """A network before pruning, the same for all ways."""
     torch.set_num_threads(1)
-    return quantised(SUBJECT, datasets.load(SUBJECT.dataset, data_dir), seed)
+    subject = SUBJECTS[network]
+    return quantised(subject, datasets.load(subject.dataset, data_dir), seed)
 
 
 def pruned(case: Case, seed: int, folder: Path, data_dir: str | None) -> dict[str, Any]:
     """One training; the networks before and after go into the folder."""
-    data = datasets.load(SUBJECT.dataset, data_dir)
+    data = datasets.load(case.subject.dataset, data_dir)
     train, held = data.train.without_one_of(VALIDATION)
-    net = whole(seed, data_dir)
+    net = whole(case.network, seed, data_dir)
+    before = exported(net, data, case.whole)
     _, resources, together = WAYS[case.way]
-    measure = PLAN.measure if together else Importance.L2
-    plan = replace(PLAN, resources=resources, measure=measure, together=together, seed=seed)
-    after, steps = group_pruned(net, case.structures(), plan, train, held, folder / "steps.pt")
-    networks = exported(net, data, NAME), exported(after, data, case.name)
+    plan = replace(
+        PLAN,
+        resources=resources,
+        epochs=case.subject.epochs[2],
+        measure=PLAN.measure if together else Importance.L2,
+        together=together,
+        seed=seed,
+    )
+    after, steps = group_pruned(net, case.structures(before), plan, train, held, folder / "steps.pt")
+    networks = before, exported(after, data, case.name)
     for network in networks:
         files.save(network, folder / f"{network.name}.lnn")
     return {
@@ -139,7 +161,7 @@ def main() -> None:
     write_result("knapsack_train", SEEDS[0], {"networks": found}, required({"networks": found}), given=given)
     for case in CASES:
         folder = folder_of(given.output, case, SEEDS[0])
-        for name in (NAME, case.name):
+        for name in (case.whole, case.name):
             files.save(files.load(folder / f"{name}.lnn"), NETWORKS / f"{name}.lnn")
 
 
