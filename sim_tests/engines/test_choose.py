@@ -7,6 +7,7 @@ import pytest
 
 from logicnn.engines import Embedded, Mapping, Shared, Sparse, TooBig, Unrolled, chosen
 from logicnn.engines.choose import logic
+from logicnn.engines.reused import Reused
 from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold, load
 from logicnn.resources import DEVICES, Resources
 from sim_tests.helpers import dense_network, int_network
@@ -60,7 +61,7 @@ def test_later_layers():
 
 
 def test_engine_where_logic_does_not_fit():
-    """The same network on a device without room for its logic: its engine takes it, if the reason is not that there is
+    """The same network on a device without room for its logic: an engine takes it, if the reason is not that there is
     no room at all.
     """
     network = pruned_network(8, side=2, image=(1, 3, 3), convolutions=((2, 1, 1),), dense=(), classes=3)
@@ -69,7 +70,7 @@ def test_engine_where_logic_does_not_fit():
         return "is too large as logic" if mapping.feed_forward else None
 
     assert isinstance(chosen(network, ECP5, 20.0, fits).engines[0], Embedded)
-    assert isinstance(chosen(network, ECP5, 20.0, crowded).engines[0], Sparse)
+    assert isinstance(chosen(network, ECP5, 20.0, crowded).engines[0], Reused)  # which answers before `Sparse` does
     with pytest.raises(TooBig, match=r"^the network is too large as logic$") as refusal:
         chosen(network, ECP5, None, crowded)  # combinational: no engine that needs a clock
     assert refusal.value.mapping is not None and refusal.value.mapping.feed_forward
