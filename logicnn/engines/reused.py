@@ -274,7 +274,7 @@ class Reused(Engine):
     @property
     def leaving(self) -> int:
         """Cycles from a group's last row to the cycle in which its first output is written."""
-        return self.summing + 4 + self.multiplies + self.pools
+        return self.summing + 4 + self.multiplies + 2 * self.pools
 
     @cached_property
     def _schedule(self) -> tuple[tuple[Pass, ...], int]:

@@ -373,17 +373,24 @@ class Outputs(wiring.Component):
         ]
 
     def _pooled(self, m: Module, bounded: Value, stage) -> tuple[Value, Value]:
-        """The greatest of each neuron of a group, at all positions of a pixel so far, a cycle later."""
+        """The greatest of each neuron of a group, at all positions of a pixel so far, two cycles later; scores of the
+        last layer as they are.
+        """
         engine = self._engine
-        best = Array(Signal.like(bounded, name=f"best{place}", reset_less=True) for place in range(engine.neurons))
+        score, stage, _ = self._later(m, "bounded", bounded, stage, [])
+        word = Signal(word_shape(engine.word))
+        m.d.comb += word.eq(score)
+        best = Array(Signal.like(word, name=f"best{place}", reset_less=True) for place in range(engine.neurons))
         number, before = Signal(range(max(2, engine.neurons))), Signal(range(max(2, engine.neurons)))
-        later = Signal.like(stage, name="pooled_beat")
-        m.d.sync += [later.eq(stage), before.eq(number)]
+        m.d.sync += before.eq(number)
         with m.If(stage.valid):
             m.d.sync += number.eq(Mux(stage.last, 0, number + 1))
-            with m.If(stage.opens | (bounded > best[number])):
-                m.d.sync += best[number].eq(bounded)
-        return best[before], later
+            with m.If(stage.opens | (word > best[number])):
+                m.d.sync += best[number].eq(word)
+        score, stage, _ = self._later(m, "pooled", score, stage, [])
+        found = Signal.like(self.word, name="greatest")
+        m.d.comb += found.eq(Mux(stage.layer == len(engine.passes) - 1, score, best[before]))
+        return found, stage
 
 
 class ReuseEngine(wiring.Component):
