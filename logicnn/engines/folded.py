@@ -16,7 +16,7 @@ import numpy as np
 from logicnn.engines.costs import argmax_lut4
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
 from logicnn.engines.mapping import Mapping
-from logicnn.engines.reused import Program, offsets_of, packed, program_of
+from logicnn.engines.rows import Program, offsets_of, packed, program_of
 from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, Layer, Network
 from logicnn.resources import Device, Family, Resources
 

@@ -12,13 +12,13 @@ position; a dense layer is one whose kernel is as large as its image.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
+from logicnn.engines.rows import Program, Scan, offsets_of, packed, program_of
 from logicnn.network import (
     Activations,
     Argmax,
@@ -32,7 +32,7 @@ from logicnn.network import (
 )
 from logicnn.resources import SPRAM_DEPTH, SPRAM_WIDTH, Device, Family, Resources
 
-__all__ = ["Pass", "Program", "Reused", "Scan"]
+__all__ = ["Pass", "Reused"]
 
 LOGIC_BITS = 4  # weights so narrow are also multiplied in logic, where multipliers run out
 MOST_IN_LOGIC = 16  # multipliers
@@ -41,62 +41,6 @@ CLOSEST = 24  # tiles whose time and cost are known exactly before one is chosen
 LEVELS = 8  # of LUT4, to a word through a wide sum's shift and bounds
 RESERVED = 2  # block RAMs of the board's link
 CONTROL = 250  # logic cells that are no sum and no multiplier
-
-
-@dataclass(frozen=True, eq=False)
-class Program:
-    """The rows of all layers, in order: what each multiplies, how many words it leaves out before its own, and whether
-    it is the last of its group.
-    """
-
-    weights: np.ndarray  # (rows, neurons, inputs) int64
-    offsets: np.ndarray  # (rows,) the word of each, from the first that the kernel meets on
-    ends: np.ndarray  # (rows,) bool
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    @cached_property
-    def skips(self) -> np.ndarray:  # (rows,)
-        """Words between the row before of the same group and each, or before a group's first."""
-        before = np.where(np.concatenate([[True], self.ends[:-1]]), -1, np.concatenate([[0], self.offsets[:-1]]))
-        return self.offsets - before - 1
-
-    @cached_property
-    def lanes(self) -> tuple[tuple[int, int], ...]:
-        """The multipliers, (neuron, input) of the tile, that have any weight to serve."""
-        return tuple((int(neuron), int(place)) for neuron, place in np.argwhere(self.weights.any(0)))
-
-
-@dataclass(frozen=True, eq=False)
-class Scan:
-    """Where a layer reads: of an image of `channels` its kernel `weights`, at positions `stride` apart, `pool` times
-    `pool` of which are one output pixel, and `blocks` (rows, columns) such.
-    """
-
-    layer: IntDense | IntConv2d
-    weights: np.ndarray  # (neurons, channels, kernel rows, kernel columns)
-    height: int
-    width: int
-    stride: int
-    pool: int
-    blocks: tuple[int, int]
-
-    @property
-    def positions(self) -> int:
-        return self.blocks[0] * self.blocks[1] * self.pool**2
-
-    def pixel_words(self, inputs: int) -> int:
-        """Words of `inputs` values of a pixel."""
-        return -(-self.weights.shape[1] // inputs)
-
-    def corners(self, inputs: int) -> np.ndarray:  # (blocks, positions of one)
-        """The first word that the kernel meets, at every position."""
-        step, side = self.stride * self.pixel_words(inputs), np.arange(self.pool)
-        down, right = (np.arange(count) * self.pool for count in self.blocks)
-        rows = (down[:, None, None, None] + side[:, None]) * self.width * step
-        columns = (right[:, None, None] + side) * step
-        return (rows + columns).reshape(-1, self.pool**2)
 
 
 @dataclass(frozen=True)
@@ -509,42 +453,6 @@ class Reused(Engine):
         return cls.of(network, start, count, device) if count else None
 
 
-def offsets_of(layer: IntDense | IntConv2d) -> np.ndarray:  # (neurons,) object
-    """What is added to a sum that was multiplied: the bias, multiplied, and half of what is shifted away."""
-    if layer.activation is None:
-        return layer.bias.astype(object)
-    return layer.bias.astype(object) * layer.activation.multiplier.astype(object) + layer.activation.rounding
-
-
-def program_of(layers: Sequence[tuple[np.ndarray, int]], neurons: int, inputs: int) -> Program:
-    """The rows of layers on a tile, one layer after the other, without those of zeros: of each the weights (neurons,
-    channels, kernel rows, kernel columns) and the width of its image.
-    """
-    made = [each for layer in layers for each in _rows_of(*layer, neurons, inputs)]
-    return Program(
-        np.concatenate([each[0] for each in made]),
-        np.concatenate([each[1] for each in made]),
-        np.concatenate([each[2] for each in made]),
-    )
-
-
-def _rows_of(
-    weights: np.ndarray, width: int, neurons: int, inputs: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Rows of each group of a layer, at least one: weights, offsets and ends."""
-    count, channels, down, right = weights.shape
-    words, groups = -(-channels // inputs), -(-count // neurons)
-    padded = np.zeros((groups * neurons, down, right, words * inputs), np.int64)
-    padded[:count, :, :, :channels] = weights.transpose(0, 2, 3, 1)
-    rows = padded.reshape(groups, neurons, down * right * words, inputs).transpose(0, 2, 1, 3)
-    pixels = np.arange(down)[:, None] * width + np.arange(right)
-    offsets = (pixels[:, :, None] * words + np.arange(words)).ravel()
-    for group in rows:
-        places = np.flatnonzero(group.any((1, 2)))
-        places = places if len(places) else np.zeros(1, np.int64)
-        yield group[places], offsets[places], np.arange(len(places)) == len(places) - 1
-
-
 def _check(layer: Layer, index: int, before: Layer | None, last: bool) -> None:
     """Raises `MappingError` for a layer that is not computed, after the one `before` it."""
     match layer:
@@ -563,10 +471,3 @@ def _check(layer: Layer, index: int, before: Layer | None, last: bool) -> None:
         case _:
             if not (last and isinstance(layer, Argmax)):
                 raise MappingError(f"Reused computes layers of integers; layer {index} is {type(layer).__name__}")
-
-
-def packed(program: Program, bits: int) -> tuple[int, ...]:
-    """The rows as words of weights of so many bits: those of the multipliers that are built, the first one lowest."""
-    lanes = np.array(program.lanes, np.int64).reshape(-1, 2)
-    values = program.weights[:, lanes[:, 0], lanes[:, 1]] & ((1 << bits) - 1)
-    return tuple(sum(each << place * bits for place, each in enumerate(row)) for row in values.tolist())
