@@ -150,10 +150,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="(default: the network's name, .lnn)")
     given = parser.parse_args()
     subject = SUBJECTS[given.network]
-    given.neurons, given.inputs = given.neurons or subject.tile[0], given.inputs or subject.tile[1]
+    given.neurons = subject.tile[0] if given.neurons is None else given.neurons
+    given.inputs = subject.tile[1] if given.inputs is None else given.inputs
     given.epochs = given.epochs or subject.epochs
     given.output = given.output or Path(f"{given.network}.lnn")
-    if given.inputs & (given.inputs - 1):
+    if given.neurons < 1:
+        parser.error(f"--neurons must be at least 1, not {given.neurons}")
+    if given.inputs < 1 or given.inputs & (given.inputs - 1):
         parser.error(f"--inputs must be a power of two, not {given.inputs}")
     return given
 
@@ -165,20 +168,23 @@ def main() -> None:
     data = datasets.load(subject.dataset, given.data_dir)
     start = time.monotonic()
     train, held = data.train.without_one_of(VALIDATION)
-    whole = quantised(subject, data, given.seed, given.epochs)
-    before = exported(whole, data, given.output.stem)
-    engine = Reused(before, 0, len(before.layers), given.neurons, given.inputs)
-    most = engine.most_rows(boards.find(given.fit).device) if given.fit else None
+    board = boards.find(given.fit) if given.fit else None
     plan = Plan(
-        ("cycle",) if most is None else ("word",),
+        ("cycle",) if board is None else ("word",),
         Falling(given.schedule),
         given.steps,
-        given.least if most is None else share_of(engine, most),
+        given.least,
         given.epochs[2],
         measure=Importance(given.measure),
         tolerance=given.tolerance,
         seed=given.seed,
     )
+    whole = quantised(subject, data, given.seed, given.epochs)
+    before = exported(whole, data, given.output.stem)
+    engine = Reused(before, 0, len(before.layers), given.neurons, given.inputs)
+    most = engine.most_rows(board.device) if board else None
+    if most is not None:
+        plan = replace(plan, least=share_of(engine, most))
     structures = structures_of(before, given.neurons, given.inputs)
 
     def said(step: Step) -> None:

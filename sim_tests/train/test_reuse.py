@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.common import NETWORKS
 from logicnn import load
+from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.data.dataset import Dataset, Split
 from logicnn.engines.reused import Reused
@@ -118,3 +119,27 @@ def test_fits_a_board(monkeypatch, tmp_path, capsys):
     with pytest.raises(LogicnnError, match=r"its memory has room for \d+ rows, but 3\d\d\d are the fewest that keep"):
         reuse.main()
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    (
+        (["--neurons", "0"], "--neurons must be at least 1, not 0"),
+        (["--inputs", "3"], "--inputs must be a power of two, not 3"),
+        (["--fit", "nowhere"], "unknown board 'nowhere'"),
+        (["--least", "1.5"], "least between 0 and 1, not 8 and 1.5"),
+        (["--steps", "0"], "steps must be at least 1"),
+    ),
+)
+def test_refuses_before_it_trains(wrong, message, monkeypatch, tmp_path, capsys):
+    def trained(*_) -> None:
+        raise AssertionError("it trains")
+
+    monkeypatch.setattr(datasets, "load", small)
+    monkeypatch.setattr(reuse, "quantised", trained)
+    monkeypatch.setattr(sys, "argv", ["reuse", *wrong, "--output", str(tmp_path / "small.lnn")])
+    try:
+        code = guarded(reuse.main)
+    except SystemExit as ended:  # as argparse ends
+        code = ended.code
+    assert code == 2 and message in capsys.readouterr().err and not (tmp_path / "small.lnn").exists()

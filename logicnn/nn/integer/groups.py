@@ -79,6 +79,7 @@ class Plan:
             raise LogicnnError(f"regrowing must be 0 ... {self.epochs - 1} of the epochs, not {self.regrowing}")
         if not self.resources:
             raise LogicnnError("resources must name at least one")
+        shares(self.falling, self.steps, self.least)
 
 
 @dataclass(frozen=True)
