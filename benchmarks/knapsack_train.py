@@ -1,17 +1,16 @@
 """Prunes the networks of `benchmarks.knapsack`: groups of weights that a multiplier, a word of memory or a cycle
-serves, by one knapsack over all layers, by each layer's magnitudes, and single weights: ``python -m
-benchmarks.knapsack_train``.
+serves, by one knapsack over all layers or layer by layer, and single weights: ``python -m benchmarks.knapsack_train``.
 
 Three seeds. Every way prunes step by step until the accuracy on left-out training samples falls below 0.975 of what it
-was; test samples are read once, in the end. Networks of the first seed go to ``benchmarks/networks``. Three hours
-on one core; what is finished is kept in the output folder.
+was; test samples are read once, in the end. Networks of the first seed go to ``benchmarks/networks``. Three hours and
+a half on one core; what is finished is kept in the output folder.
 """
 
 import sys
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -31,15 +30,27 @@ __all__ = ["CASES", "SEEDS", "Case"]
 SEEDS = (1, 2, 3)
 WEIGHT_BITS, WORD_BITS = 8, 36  # of a block RAM of ECP5
 PLAN = Plan(("dsp",), least=0.08)
-# Groups; resources of the budget; whether one knapsack is over all layers, by what the loss would rise by, or each
-# layer keeps the same share, by magnitude
-WAYS: dict[str, tuple[str, tuple[str, ...], bool]] = {
-    "multipliers, knapsack": ("multipliers", ("dsp",), True),
-    "multipliers, by layer and magnitude": ("multipliers", ("dsp",), False),
-    "memory words, knapsack": ("memories", ("bram", "dsp"), True),
-    "rows, knapsack": ("rows", ("cycle",), True),
-    "rows, by layer and magnitude": ("rows", ("cycle",), False),
-    "single weights": ("single", ("weight",), True),
+
+
+class Way(NamedTuple):
+    """Groups of weights, the resources that are bounded, whether one knapsack is over all layers or each layer keeps
+    the same share, and what a group is worth.
+    """
+
+    groups: str
+    resources: tuple[str, ...]
+    together: bool = True
+    measure: Importance = PLAN.measure
+
+
+WAYS = {
+    "multipliers, knapsack": Way("multipliers", ("dsp",)),
+    "multipliers, by layer": Way("multipliers", ("dsp",), together=False),
+    "multipliers, by layer and magnitude": Way("multipliers", ("dsp",), together=False, measure=Importance.L2),
+    "memory words, knapsack": Way("memories", ("bram", "dsp")),
+    "rows, knapsack": Way("rows", ("cycle",)),
+    "rows, by layer and magnitude": Way("rows", ("cycle",), together=False, measure=Importance.L2),
+    "single weights": Way("single", ("weight",)),
 }
 
 
@@ -72,7 +83,7 @@ class Case:
         shapes = [layer.weights.shape for layer in network.layers if isinstance(layer, IntegerLayer)]
         tiles = [tile_of((shape[0], shape[1]), self.reuse) if self.reuse else self.subject.tile for shape in shapes]
         layers = list(zip(shapes, tiles, strict=True))
-        match WAYS[self.way][0]:
+        match WAYS[self.way].groups:
             case "rows":
                 return structures_of(network, *self.subject.tile)
             case "multipliers":
@@ -84,15 +95,21 @@ class Case:
 
 
 ONE = ("rows, knapsack", "rows, by layer and magnitude", "single weights")
-OWN = ("multipliers, knapsack", "multipliers, by layer and magnitude", "memory words, knapsack", "single weights")
+SCOPES = ("multipliers, knapsack", "multipliers, by layer", "multipliers, by layer and magnitude")
+OWN = (*SCOPES, "memory words, knapsack", "single weights")
 REUSES = {  # the last one of each is the least whose multipliers an ECP5-85F has
-    "jsc-reuse": (2, 4, 8, 16, 32),
+    "jsc-reuse": (1, 2, 4, 8, 16, 32),
     "mnist-mlp-reuse": (512,),
     "mnist-cnn-reuse": (),  # convolutions have no tiles of their own
 }
 CASES = (
     *(Case(network, 0, way) for network in REUSES for way in ONE),
-    *(Case(network, reuse, way) for network, reuses in REUSES.items() for reuse in reuses for way in OWN),
+    *(
+        Case(network, reuse, way)
+        for network, reuses in REUSES.items()
+        for reuse in reuses
+        for way in (OWN if reuse > 1 else SCOPES)
+    ),
 )
 
 
@@ -110,13 +127,13 @@ def pruned(case: Case, seed: int, folder: Path, data_dir: str | None) -> dict[st
     train, held = data.train.without_one_of(VALIDATION)
     net = whole(case.network, seed, data_dir)
     before = exported(net, data, case.whole)
-    _, resources, together = WAYS[case.way]
+    way = WAYS[case.way]
     plan = replace(
         PLAN,
-        resources=resources,
+        resources=way.resources,
         epochs=case.subject.epochs[2],
-        measure=PLAN.measure if together else Importance.L2,
-        together=together,
+        measure=way.measure,
+        together=way.together,
         seed=seed,
     )
     after, steps = group_pruned(net, case.structures(before), plan, train, held, folder / "steps.pt")

@@ -16,7 +16,7 @@ import numpy as np
 from logicnn.engines.costs import argmax_lut4
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
 from logicnn.engines.mapping import Mapping
-from logicnn.engines.rows import Program, offsets_of, packed, program_of
+from logicnn.engines.rows import Program, Scan, offsets_of, packed, program_of
 from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, Layer, Network
 from logicnn.resources import Device, Family, Resources
 
@@ -115,7 +115,8 @@ class Folded(Engine):
 
     @cached_property
     def program(self) -> Program:
-        return program_of([(self.dense.weights[:, :, None, None], 1)], self.neurons, self.inputs)
+        scan = Scan(self.dense, self.dense.weights[:, :, None, None], 1, 1, 1, 1, (1, 1))
+        return program_of([scan], self.neurons, self.inputs)
 
     @cached_property
     def places(self) -> tuple[tuple[int, int], ...]:

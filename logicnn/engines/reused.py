@@ -5,7 +5,8 @@ A tile of `neurons` times `inputs` multipliers takes `inputs` values a cycle for
 neurons and a word of values is what it multiplies in a cycle, and a word of the weights' memory. So there are two kinds
 of groups of weights that cost something. The weights of one multiplier, those of every `neurons`-th neuron and every
 `inputs`-th value: where all are zero, it is not built. And a row: where all its weights are zero, it is neither stored
-nor does it take a cycle; then a second memory says which words are left out, and which row ends a group.
+nor does it take a cycle; then a second memory says which words are left out, and which row ends a group. Groups of
+neurons that nothing reads, or that always give the same, are left out as wholes.
 
 Values are in memory pixel by pixel, of each the words of its channels. A convolution takes its rows again for every
 position; a dense layer is one whose kernel is as large as its image.
@@ -18,6 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
+from logicnn.engines.idle import without_idle
 from logicnn.engines.rows import Program, Scan, offsets_of, packed, program_of
 from logicnn.network import (
     Activations,
@@ -45,18 +47,19 @@ CONTROL = 250  # logic cells that are no sum and no multiplier
 
 @dataclass(frozen=True)
 class Pass:
-    """A layer on the tile: words of its kernel and of a pixel that it gives, its neurons, where it reads and writes in
-    the memory of words; `rows` of the program, and `wait`, the cycles between its last row and the first of the next
-    layer.
+    """A layer on the tile: words of its kernel and of a pixel that it gives, where it reads and writes in the memory of
+    words; its `outputs`, the neurons that leave, in `groups` of which the last has `rest`; `rows` of the program, and
+    `wait`, the cycles between its last row and the first of the next layer.
     """
 
     scan: Scan
     words: int
     gives_words: int
-    neurons: int
     reads: int
     writes: int
+    outputs: tuple[int, ...]
     groups: int
+    rest: int
     rows: int
     wait: int
 
@@ -103,16 +106,21 @@ class Reused(Engine):
         return self.count
 
     @cached_property
+    def effective(self) -> Network:
+        """The layers, without weights that have no effect."""
+        return without_idle(Network(self.given, self.layers))
+
+    @cached_property
     def computing(self) -> tuple[IntDense | IntConv2d, ...]:
-        """The layers that have weights."""
-        return tuple(each for each in self.layers if isinstance(each, IntDense | IntConv2d))
+        """Those of them that have weights."""
+        return tuple(each for each in self.effective.layers if isinstance(each, IntDense | IntConv2d))
 
     @cached_property
     def scans(self) -> tuple[Scan, ...]:
         found: list[Scan] = []
         shape = self.given.shape
-        for index, layer in enumerate(self.layers, self.start):
-            gives = self.network.activations[index + 1].shape
+        for index, layer in enumerate(self.effective.layers):
+            gives = self.effective.activations[index + 1].shape
             match layer:
                 case IntConv2d():
                     found.append(Scan(layer, layer.weights, shape[1], shape[2], layer.stride, 1, (gives[1], gives[2])))
@@ -124,7 +132,8 @@ class Reused(Engine):
                     found.append(Scan(layer, weights, image[1], image[2], 1, 1, (1, 1)))
             if not isinstance(layer, Flatten) or not found:  # what a convolution gives stays pixel by pixel
                 shape = gives
-        return tuple(found)
+        read = [np.asarray(np.any(each.weights != 0, axis=(0, 2, 3))) for each in found[1:]]
+        return tuple(replace(each, read=one) for each, one in zip(found, [*read, None], strict=True))
 
     @property
     def pixels(self) -> tuple[int, int, int]:
@@ -169,12 +178,17 @@ class Reused(Engine):
     @cached_property
     def program(self) -> Program:
         """Where no row of zeros can be left out, rows are all there and nothing says which are."""
-        return program_of([(each.weights, each.width) for each in self.scans], self.neurons, self.inputs)
+        return program_of(self.scans, self.neurons, self.inputs)
 
     @cached_property
     def skips(self) -> bool:
         """Whether any row is left out, so that the program is stored."""
         return bool(self.program.skips.any()) or any(each.rows != each.groups * each.words for each in self.passes)
+
+    @property
+    def omits(self) -> bool:
+        """Whether any group of neurons is left out."""
+        return any(len(each.outputs) != len(each.scan.weights) for each in self.passes)
 
     @property
     def built(self) -> tuple[tuple[int, int], ...]:
@@ -235,8 +249,10 @@ class Reused(Engine):
         ready = np.zeros(1, np.int64)
         for number, scan in enumerate(self.scans):
             neurons = len(scan.weights)
-            groups = -(-neurons // self.neurons)
-            sizes = np.minimum(self.neurons, neurons - np.arange(groups) * self.neurons).tolist()
+            numbers = scan.groups(self.neurons)
+            groups = len(numbers)
+            sizes = np.minimum(self.neurons, neurons - numbers * self.neurons).tolist()
+            outputs = (numbers[:, None] * self.neurons + np.arange(self.neurons)).ravel()[: sum(sizes)]
             rows = np.diff(stops[group : group + groups], prepend=first).tolist()
             if number:
                 wait = max(0, self._late(ready, scan, offsets[first : first + sum(rows)], rows) - at)
@@ -250,13 +266,14 @@ class Reused(Engine):
                         ends[block, each] = max(at + rows[each] - 1, free)
                         at, free = int(ends[block, each]) + 1, int(ends[block, each]) + sizes[each]
             gives_words = -(-neurons // self.inputs)
-            place = np.arange(neurons)
+            order = np.arange(len(outputs))
             written = np.zeros((len(corners), gives_words * self.inputs), np.int64)
-            written[:, :neurons] = ends[:, place // self.neurons] + self.leaving + place % self.neurons
+            written[:, outputs] = ends[:, order // self.neurons] + self.leaving + order % self.neurons
             ready = written.reshape(-1, self.inputs).max(1)
             kernel = scan.weights.shape[2] * scan.weights.shape[3] * scan.pixel_words(self.inputs)
             regions = number % 2 * even, (number + 1) % 2 * even
-            found.append(Pass(scan, kernel, gives_words, neurons, *regions, groups, sum(rows), 0))
+            left = tuple(outputs.tolist()), groups, sizes[-1]
+            found.append(Pass(scan, kernel, gives_words, *regions, *left, sum(rows), 0))
             first, group = first + sum(rows), group + groups
         return tuple(found), at - 1
 
@@ -275,9 +292,7 @@ class Reused(Engine):
 
     @property
     def latency(self) -> Latency:
-        last = self.passes[-1]
-        rest = last.neurons - (last.groups - 1) * self.neurons
-        cycles = 1 + self._schedule[1] + self.leaving + rest
+        cycles = 1 + self._schedule[1] + self.leaving + self.passes[-1].rest
         return Latency(cycles, cycles)
 
     @property
@@ -319,8 +334,10 @@ class Reused(Engine):
     @cached_property
     def _memories(self) -> tuple[tuple[int, int], ...]:
         """(depth, bits) of all memories but the weights'."""
-        outputs = sum(each.neurons for each in self.passes)
+        outputs = sum(len(each.outputs) for each in self.passes)
         held = max((each.high - each.low).bit_length() for each in (self.total, self.offsets)) + 6
+        if self.omits:
+            held += max(max(each.outputs) for each in self.passes).bit_length()
         found = [(self.depth, self.inputs * self.word.word), (outputs, held)]
         if self.skips:
             found.append((len(self.program), self.skip_bits + 1))

@@ -51,6 +51,7 @@ class Scan:
     stride: int
     pool: int
     blocks: tuple[int, int]
+    read: np.ndarray | None = None  # (neurons,) bool, which of them are read; None: all
 
     @property
     def positions(self) -> int:
@@ -59,6 +60,14 @@ class Scan:
     def pixel_words(self, inputs: int) -> int:
         """Words of `inputs` values of a pixel."""
         return -(-self.weights.shape[1] // inputs)
+
+    def groups(self, neurons: int) -> np.ndarray:
+        """Of so many neurons, those of which any is read; at least one."""
+        count = -(-len(self.weights) // neurons)
+        if self.read is None:
+            return np.arange(count)
+        found = np.flatnonzero(np.logical_or.reduceat(self.read, np.arange(count) * neurons))
+        return found if len(found) else np.zeros(1, np.int64)
 
     def corners(self, inputs: int) -> np.ndarray:  # (blocks, positions of one)
         """The first word that the kernel meets, at every position."""
@@ -69,11 +78,11 @@ class Scan:
         return (rows + columns).reshape(-1, self.pool**2)
 
 
-def program_of(layers: Sequence[tuple[np.ndarray, int]], neurons: int, inputs: int) -> Program:
-    """The rows of layers on a tile, one layer after the other, without those of zeros: of each the weights (neurons,
-    channels, kernel rows, kernel columns) and the width of its image.
+def program_of(scans: Sequence[Scan], neurons: int, inputs: int) -> Program:
+    """The rows of layers on a tile, one layer after the other, without those of zeros and of neurons that nothing
+    reads.
     """
-    made = [each for layer in layers for each in _rows_of(*layer, neurons, inputs)]
+    made = [each for scan in scans for each in _rows_of(scan, neurons, inputs)]
     return Program(
         np.concatenate([each[0] for each in made]),
         np.concatenate([each[1] for each in made]),
@@ -81,18 +90,16 @@ def program_of(layers: Sequence[tuple[np.ndarray, int]], neurons: int, inputs: i
     )
 
 
-def _rows_of(
-    weights: np.ndarray, width: int, neurons: int, inputs: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _rows_of(scan: Scan, neurons: int, inputs: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows of each group of a layer, at least one: weights, offsets and ends."""
-    count, channels, down, right = weights.shape
-    words, groups = -(-channels // inputs), -(-count // neurons)
+    count, channels, down, right = scan.weights.shape
+    words, groups = scan.pixel_words(inputs), -(-count // neurons)
     padded = np.zeros((groups * neurons, down, right, words * inputs), np.int64)
-    padded[:count, :, :, :channels] = weights.transpose(0, 2, 3, 1)
+    padded[:count, :, :, :channels] = scan.weights.transpose(0, 2, 3, 1)
     rows = padded.reshape(groups, neurons, down * right * words, inputs).transpose(0, 2, 1, 3)
-    pixels = np.arange(down)[:, None] * width + np.arange(right)
+    pixels = np.arange(down)[:, None] * scan.width + np.arange(right)
     offsets = (pixels[:, :, None] * words + np.arange(words)).ravel()
-    for group in rows:
+    for group in rows[scan.groups(neurons)]:
         places = np.flatnonzero(group.any((1, 2)))
         places = places if len(places) else np.zeros(1, np.int64)
         yield group[places], offsets[places], np.arange(len(places)) == len(places) - 1

@@ -1,5 +1,7 @@
 """Dense layers and convolutions on few multipliers, each of which serves many weights (`logicnn.engines.reused`)."""
 
+from itertools import accumulate
+
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -10,12 +12,12 @@ from logicnn.engines.rows import offsets_of
 from logicnn.gateware.choice import by_layer
 from logicnn.gateware.engine import streamed
 from logicnn.gateware.multipliers import Multipliers
-from logicnn.gateware.rows import Rows, beat_layout, rest_of
+from logicnn.gateware.rows import Rows, beat_layout
 from logicnn.gateware.sparse.finisher import Best
 from logicnn.gateware.sparse.lanes import lane_sum
 from logicnn.gateware.sparse.weights import WeightMemory
 from logicnn.gateware.wires import port_shape, word_shape
-from logicnn.network import Interval
+from logicnn.network import IntConv2d, IntDense, Interval
 from logicnn.resources import device_of
 
 __all__ = ["Outputs", "ReuseEngine", "Sums"]
@@ -106,7 +108,7 @@ class Outputs(wiring.Component):
         waiting = Signal(self.sums.shape())
         left = Signal(range(engine.neurons + 1))
         taken = Signal(beat_layout(engine))
-        rest = by_layer(m, self.beat.layer, [rest_of(engine, each) for each in passes], "rest")
+        rest = by_layer(m, self.beat.layer, [each.rest for each in passes], "rest")
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
             m.d.sync += [waiting[place].eq(waiting[place + 1]) for place in range(engine.neurons - 1)]
@@ -116,9 +118,12 @@ class Outputs(wiring.Component):
                 left.eq(Mux(self.beat.ends, rest, engine.neurons)),
                 taken.eq(self.beat),
             ]
-        now = Signal(beat_layout(engine))
-        m.d.comb += [now.eq(taken), now.valid.eq(left != 0), now.last.eq(left == 1)]
-        multiplier, offset, shift = self._constants(m, now)
+        most = max(max(each.outputs) for each in passes)
+        now = Signal(data.StructLayout({**taken.shape().members, "number": range(max(2, most + 1))}))
+        m.d.comb += [now[name].eq(taken[name]) for name in taken.shape().members]
+        m.d.comb += [now.valid.eq(left != 0), now.last.eq(left == 1)]
+        multiplier, offset, shift, number = self._constants(m, now)
+        m.d.comb += now.number.eq(number)
         value, stage = waiting[0], now
         if engine.multiplies:
             value, stage, (offset, shift) = self._later(m, "multiplied", value * multiplier, stage, [offset, shift])
@@ -128,14 +133,6 @@ class Outputs(wiring.Component):
         self._bounded(m, value, stage)
         return m
 
-    @property
-    def _shifts(self) -> list[int]:
-        return [
-            int(each)
-            for layer in self._engine.computing
-            for each in ([0] * len(layer.bias) if layer.activation is None else layer.activation.shift.tolist())
-        ]
-
     def _later(self, m: Module, name: str, value: Value, stage, others: list[Value]):
         """A register: the value, its beat, and constants that are needed later."""
         held, beat = Signal(value.shape(), name=name), Signal.like(stage, name=f"{name}_beat")
@@ -143,25 +140,39 @@ class Outputs(wiring.Component):
         m.d.sync += [held.eq(value), beat.eq(stage), *(one.eq(each) for one, each in zip(kept, others, strict=True))]
         return held, beat, kept
 
-    def _constants(self, m: Module, now) -> tuple[Value, Value, Value]:
-        """Multiplier, offset and shift of the current output, in the order of all layers' neurons."""
-        engine = self._engine
-        multipliers = [
-            int(each)
-            for layer in engine.computing
-            for each in ([1] * len(layer.bias) if layer.activation is None else layer.activation.multiplier.tolist())
+    @property
+    def _leaving(self) -> list[tuple[IntDense | IntConv2d, int]]:
+        """Layer and number of each neuron that leaves, in order."""
+        return [(each.layer, number) for each in self._engine.passes for number in each.outputs]
+
+    @property
+    def _shifts(self) -> list[int]:
+        return [
+            0 if layer.activation is None else int(layer.activation.shift[number]) for layer, number in self._leaving
         ]
-        offsets = [int(each) for layer in engine.computing for each in offsets_of(layer)]
-        shifts = [each - min(self._shifts) for each in self._shifts]
+
+    def _constants(self, m: Module, now) -> tuple[Value, Value, Value, Value]:
+        """Multiplier, offset, shift and number of the current output."""
+        engine, leaving = self._engine, self._leaving
+        held = {layer: offsets_of(layer) for layer in engine.computing}
+        least = min(self._shifts)
+        values = {
+            "multiplier": [
+                1 if layer.activation is None else int(layer.activation.multiplier[n]) for layer, n in leaving
+            ],
+            "offset": [int(held[layer][number]) for layer, number in leaving],
+            "shift": [each - least for each in self._shifts],
+            "number": [number for _, number in leaving] if engine.omits else [0] * len(leaving),
+        }
         shapes = {
-            "multiplier": Shape.cast(range(max(multipliers) + 1)),
+            "multiplier": Shape.cast(range(max(values["multiplier"]) + 1)),
             "offset": word_shape(engine.offsets),
-            "shift": Shape.cast(range(max(shifts) + 1)),
+            "shift": Shape.cast(range(max(values["shift"]) + 1)),
+            "number": Shape.cast(range(max(values["number"]) + 1)),
         }
         layout = data.StructLayout(shapes)
         words = [
-            layout.const({"multiplier": one, "offset": two, "shift": three}).as_bits()
-            for one, two, three in zip(multipliers, offsets, shifts, strict=True)
+            layout.const(dict(zip(values, each, strict=True))).as_bits() for each in zip(*values.values(), strict=True)
         ]
         m.submodules.constants = memory = Memory(
             shape=layout.size, depth=len(words), init=words, attrs={"ram_style": "block"}
@@ -185,7 +196,11 @@ class Outputs(wiring.Component):
         m.d.sync += output.eq(following)
         m.d.comb += [port.en.eq(1), port.addr.eq(following)]
         constants = data.View(layout, port.data)
-        return constants.multiplier, constants.offset, constants.shift
+        number = constants.number
+        if not engine.omits:
+            firsts = accumulate([len(each.outputs) for each in engine.passes[:-1]], initial=0)
+            number = output - by_layer(m, now.layer, list(firsts), "first_output")
+        return constants.multiplier, constants.offset, constants.shift, number
 
     def _bounded(self, m: Module, value: Value, stage) -> None:
         """The word, and where it goes."""
@@ -201,22 +216,20 @@ class Outputs(wiring.Component):
         word: Value = bounded
         if engine.pools:
             word, stage = self._pooled(m, bounded, stage)
-        index, pixel = Signal(range(max(2, *(each.neurons for each in passes)))), Signal.like(self.place)
+        pixel = Signal.like(self.place)
         last_layer = stage.layer == len(passes) - 1
         bits = (engine.inputs - 1).bit_length()
         base = by_layer(m, stage.layer, [each.writes for each in passes], "writes")
         wide = by_layer(m, stage.layer, [each.gives_words for each in passes], "gives_words")
-        with m.If(stage.valid & stage.closes):
-            m.d.sync += index.eq(Mux(stage.last & stage.ends, 0, index + 1))
-            with m.If(stage.last & stage.ends):
-                m.d.sync += pixel.eq(Mux(stage.final, 0, pixel + wide))
+        with m.If(stage.valid & stage.closes & stage.last & stage.ends):
+            m.d.sync += pixel.eq(Mux(stage.final, 0, pixel + wide))
         m.d.sync += [
             self.word.eq(word),
             self.write.eq(stage.valid & stage.closes & ~last_layer),
             self.emits.eq(stage.valid & last_layer),
             self.ended.eq(stage.valid & last_layer & stage.last & stage.ends),
-            self.place.eq(base + pixel + (index >> bits)),
-            self.slot.eq(index[:bits]),
+            self.place.eq(base + pixel + (stage.number >> bits)),
+            self.slot.eq(stage.number[:bits]),
         ]
 
     def _pooled(self, m: Module, bounded: Value, stage) -> tuple[Value, Value]:

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from logicnn.engines.reused import Pass, Reused
 from logicnn.gateware.choice import by_layer
 
-__all__ = ["Rows", "beat_layout", "rest_of"]
+__all__ = ["Rows", "beat_layout"]
 
 
 def beat_layout(engine: Reused) -> data.StructLayout:
@@ -19,11 +19,6 @@ def beat_layout(engine: Reused) -> data.StructLayout:
     """
     flags = "valid", "first", "last", "opens", "closes", "ends", "final"
     return data.StructLayout({**dict.fromkeys(flags, 1), "layer": range(max(2, len(engine.passes)))})
-
-
-def rest_of(engine: Reused, each: Pass) -> int:
-    """Neurons of a layer's last group."""
-    return each.neurons - (each.groups - 1) * engine.neurons
 
 
 class Rows(wiring.Component):
@@ -51,7 +46,7 @@ class Rows(wiring.Component):
         wait = Signal(range(max(each.wait for each in passes) + 2))
         layer, first = Signal.like(beat.layer), Signal(init=1)
         leave = Signal(range(engine.neurons))  # neurons of the group before that have not left when a row's sums are
-        rest = by_layer(m, layer, [rest_of(engine, each) - 1 for each in passes], "rest")
+        rest = by_layer(m, layer, [each.rest - 1 for each in passes], "rest")
         corner, opens, closes, final = self._positions(m, layer, passes)
         m.d.comb += [
             beat.valid.eq(runs & (wait == 0) & ~(beat.last & (leave != 0))),

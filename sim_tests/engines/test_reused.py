@@ -18,11 +18,12 @@ JSC = dense_network([16, 64, 32, 32, 5], Interval(-128, 127), 8, between=Interva
 
 
 def matrices(engine: Reused) -> list[np.ndarray]:
-    """Weights as the memories' words and the program say them."""
+    """Weights as the memories' words and the program say them; of neurons that are left out, zeros."""
     bits, program, row, found = engine.weight.word, engine.program, 0, []
     for each in engine.passes:
-        matrix = np.zeros((each.groups, engine.neurons, each.words, engine.inputs), np.int64)
-        for group in range(each.groups):
+        groups = -(-len(each.layer.weights) // engine.neurons)
+        matrix = np.zeros((groups, engine.neurons, each.words, engine.inputs), np.int64)
+        for group in np.unique(np.array(each.outputs) // engine.neurons):
             place = -1
             while True:
                 place += 1 + int(program.skips[row])
@@ -32,7 +33,7 @@ def matrices(engine: Reused) -> list[np.ndarray]:
                 row += 1
                 if program.ends[row - 1]:
                     break
-        flat = matrix.reshape(each.groups * engine.neurons, -1)
+        flat = matrix.reshape(groups * engine.neurons, -1)
         neurons, inputs = each.layer.weights.shape
         assert not flat[neurons:].any() and not flat[:, inputs:].any()
         found.append(flat[:neurons, :inputs])
@@ -45,7 +46,7 @@ def matrices(engine: Reused) -> list[np.ndarray]:
 def test_memory_holds_all_weights(density, neurons, inputs):
     network = dense_network([13, 9, 6], density=density)
     engine = Reused(network, 0, 2, neurons, inputs)
-    for weights, layer in zip(matrices(engine), network.layers, strict=True):
+    for weights, layer in zip(matrices(engine), engine.effective.layers, strict=True):
         np.testing.assert_array_equal(weights, layer.weights)
 
 
@@ -64,6 +65,17 @@ def test_row_of_zeros_takes_no_word_and_no_cycle():
     whole, less = (Reused(each, 0, 1, 2, 4) for each in (network, pruned))
     assert less.skips and len(less.words) == len(whole.words) - 6
     assert less.latency.most == whole.latency.most - 6
+
+
+def test_group_that_nothing_reads_takes_no_cycle():
+    network = dense_network([8, 12, 6])
+    weights = network.layers[1].weights.copy()
+    weights[:, 2:6] = 0
+    pruned = replace(network, layers=[network.layers[0], replace(network.layers[1], weights=weights)])
+    before, after = (Reused(each, 0, 2, 2, 4) for each in (network, pruned))
+    assert not before.omits and after.omits
+    assert after.passes[0].outputs == (0, 1, 6, 7, 8, 9, 10, 11)
+    assert len(after.program) == len(before.program) - 2 * 2
 
 
 def test_multiplier_without_weights_is_not_built():

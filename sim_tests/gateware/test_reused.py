@@ -26,6 +26,8 @@ CASES = {
     "fewer words than neurons at a time": (dense_network([4, 9, 3]), 3, 4),
     "many layers": (dense_network([6, 8, 5, 9, 4]), 2, 4),
     "rows left out": (dense_network([24, 12, 16, 5], density=0.1), 2, 2),
+    "neurons left out": (dense_network([16, 24, 20, 18, 4], density=0.06, decides=True), 2, 4),
+    "kernels left out": (conv_network((1, 7, 7), [(9, 2, 1, 2), (7, 2, 1, 1)], [6, 3], density=0.12), 2, 2),
     "no weights at all": (dense_network([4, 3, 2], density=0.0), 2, 2),
     "signed": (dense_network([6, 8, 3], Interval(-8, 7), between=Interval(-4, 3)), 2, 2),
     "unsigned in, signed between": (dense_network([6, 8, 3], between=Interval(-8, 7), weight_bits=5), 3, 2),
