@@ -17,7 +17,7 @@ import torch
 from benchmarks.common import NETWORKS, finished, parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
-from logicnn.engines.folded import tile_of
+from logicnn.engines.folded import ROWS_IN_LOGIC, tile_of
 from logicnn.network import IntegerLayer, Network, files
 from logicnn.nn import integer
 from logicnn.nn.integer.groups import Plan, accuracy, group_pruned
@@ -29,7 +29,7 @@ __all__ = ["CASES", "SEEDS", "Case"]
 
 SEEDS = (1, 2, 3)
 WEIGHT_BITS, WORD_BITS = 8, 36  # of a block RAM of ECP5
-PLAN = Plan(("dsp",), least=0.08)
+PLAN = Plan(("dsp",), steps=9, least=0.03)
 
 
 class Way(NamedTuple):
@@ -96,20 +96,23 @@ class Case:
 
 ONE = ("rows, knapsack", "rows, by layer and magnitude", "single weights")
 SCOPES = ("multipliers, knapsack", "multipliers, by layer", "multipliers, by layer and magnitude")
-OWN = (*SCOPES, "memory words, knapsack", "single weights")
 REUSES = {  # the last one of each is the least whose multipliers an ECP5-85F has
     "jsc-reuse": (1, 2, 4, 8, 16, 32),
     "mnist-mlp-reuse": (512,),
     "mnist-cnn-reuse": (),  # convolutions have no tiles of their own
 }
+
+
+def _own(reuse: int) -> tuple[str, ...]:
+    """The ways for tiles of their own: words where weights are in memory; and single weights, which is what each
+    multiplier serves for 1.
+    """
+    return SCOPES + ("memory words, knapsack",) * (reuse > ROWS_IN_LOGIC) + ("single weights",) * (reuse > 1)
+
+
 CASES = (
     *(Case(network, 0, way) for network in REUSES for way in ONE),
-    *(
-        Case(network, reuse, way)
-        for network, reuses in REUSES.items()
-        for reuse in reuses
-        for way in (OWN if reuse > 1 else SCOPES)
-    ),
+    *(Case(network, reuse, way) for network, reuses in REUSES.items() for reuse in reuses for way in _own(reuse)),
 )
 
 

@@ -331,7 +331,7 @@ class Builder:
         need be.
 
         A `carry`, of one bit, must be one that `takes_carry`. A node that exists is taken where it is at most `deepest`
-        (None: wherever it is).
+        (None: wherever it is), and the sum is no fraction of it.
         """
         terms = (a, b, carry) if carry else (a, b)
         vector = np.zeros(len(self.low), np.int64)
@@ -342,7 +342,7 @@ class Builder:
         key, up, minus = self._key(vector)
         if key in self.known:
             node, shift, negative = self.known[key]
-            if deepest is None or self.depths[node] <= deepest:
+            if up >= shift and (deepest is None or self.depths[node] <= deepest):
                 return Term(node, up - shift, minus != negative)
         if (a.shift, a.negative) > (b.shift, b.negative):
             a, b = b, a

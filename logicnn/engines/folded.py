@@ -20,7 +20,7 @@ from logicnn.engines.rows import Program, Scan, offsets_of, packed, program_of
 from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, Layer, Network
 from logicnn.resources import Device, Family, Resources
 
-__all__ = ["Folded", "tile_of"]
+__all__ = ["ROWS_IN_LOGIC", "Folded", "tile_of"]
 
 ROWS_IN_LOGIC = 16  # of a LUT4 for every bit of a weight; weights of more rows are in block RAM
 RADIX = 4  # products, or sums of them, that are added between registers
