@@ -43,7 +43,10 @@ def measured(name: str, case: Case, folder: Path, data_dir: str | None) -> dict[
     """A network's resources, clock and cycles."""
     mapping = mapping_of(files.load(NETWORKS / f"{name}.lnn"), case)
     board = boards.find(OWN_TILES if case.reuse else ONE_TILE)
-    latency = {"cycles": mapping.latency.most, "interval_cycles": mapping.interval}
+    latency: dict[str, Any] = {"cycles": mapping.latency.most, "interval_cycles": mapping.interval}
+    (*_, engine) = mapping.engines
+    if isinstance(engine, Reused):
+        latency["occupancy"] = round(engine.occupancy, 4)
     try:
         check_fits(designed(mapping, board, Options().baud))
     except TooBig as error:
@@ -104,6 +107,7 @@ def row_of(case: Case, before: dict[str, Any], after: dict[str, Any], networks: 
         "accuracy_before": first["accuracy_before"],
         "accuracy_after": first["accuracy_after"],
         **{f"{what}_{when}": each[what] for what in BOTH for when, each in (("before", before), ("after", after))},
+        **{f"occupancy_{when}": each.get("occupancy") for when, each in (("before", before), ("after", after))},
         **{what: after[what] for what in ("cycles", "interval_cycles", "vectors", "mismatches")},
         "seeds": [{key: each[key] for key in KEPT} | {"used": used_of(each)} for each in trained],
         **(at_equal_budget(case, networks) if case.reuse and case.way in SCOPES else {}),

@@ -1,7 +1,8 @@
 """Groups of weights that one piece of hardware serves, and what leaves the netlist with a group that is all zero.
 
 Ramhorst, Loncar, Constantinides 2023 (arXiv 2308.05170, section 3); the constants are those of
-`logicnn.engines.reused`.
+`logicnn.engines.reused`. In hls4ml's terms a row is a block of the matrix, what a multiplier serves a pattern, and
+kernels are structures as neurons are; single weights of layers that are logic are in `logicnn.nn.integer.luts`.
 """
 
 from collections.abc import Mapping, Sequence
