@@ -19,6 +19,7 @@ __all__ = ["Importance", "importance", "kept"]
 SECONDS = 60.0  # of the search
 CORE = 100  # groups that are searched first
 TOLERANCE = 1e-12  # of a sum of values, a group
+LARGEST = 1e3  # value in the search, of which the last that has room is about 1
 
 
 class Importance(Enum):
@@ -89,6 +90,41 @@ def _checked(value: np.ndarray, cost: Mapping[str, np.ndarray], budget: Mapping[
 
 def _best(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> np.ndarray:
     """The choice, (n,) bool.
+
+    The search has absolute tolerances, but values may lie many orders of magnitude apart: they are taken in units of
+    about the last one that has room, and as at most `LARGEST` of it. Where all that are worth more are chosen, what
+    else they are worth decides nothing.
+    """
+    if (cost.sum(1) <= room).all():
+        return np.ones(len(value), bool)
+    chosen = np.zeros(len(value), bool)
+    if (cost == cost[:, :1]).all():  # of groups that are alike as many as there is room for
+        used = cost[:, 0] > 0
+        count = int((room[used] // cost[used, 0]).min())
+        chosen[np.argsort(-value, kind="stable")[:count]] = True
+        return chosen
+    fits = np.flatnonzero((cost <= room[:, None]).all(0))
+    if not len(fits):
+        return chosen
+    unit, most = _last(value[fits], cost[:, fits], room), LARGEST
+    while True:
+        chosen[fits] = _settled(np.minimum(value[fits] / unit, most), cost[:, fits], room)
+        if chosen[fits][value[fits] / unit > most].all():
+            return chosen
+        most *= LARGEST
+
+
+def _last(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> float:
+    """The value of the last group that has room, those first that are worth most beside their share of it."""
+    order = np.argsort(
+        -value / (cost / np.maximum(room, 1)[:, None]).sum(0).clip(1 / room.sum().clip(1)), kind="stable"
+    )
+    over = (np.cumsum(cost[:, order], 1) > room[:, None]).any(0)
+    return float(value[order[max(0, int(np.argmax(over)) - 1) if over.any() else -1]])
+
+
+def _settled(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """The choice where values are alike.
 
     Shares instead of whole groups give a bound and a price of each resource. A group whose value differs from the price
     of what it uses by more than what is left between that bound and a choice is settled: only the others, the *core*

@@ -114,3 +114,15 @@ def test_optima_of_hls4ml(value, costs, budgets, optimum, groups):
     cost = {str(number): np.array(each) for number, each in enumerate(costs)}
     chosen = kept(np.array(value), cost, {str(number): each for number, each in enumerate(budgets)})
     assert set(np.flatnonzero(chosen)) == groups and np.array(value)[chosen].sum() == optimum
+
+
+@pytest.mark.parametrize("spread", (4.0, 12.0))
+def test_values_of_many_orders_of_magnitude(spread):
+    """Squares of slopes lie that far apart, most of them below what a search of sums takes for zero."""
+    value = np.exp(np.random.default_rng(3).normal(0, spread, 3000))
+    chosen = kept(value, {"word": np.ones(3000, int)}, {"word": 1000})
+    assert set(np.flatnonzero(chosen)) == set(np.argsort(-value)[:1000])
+    costs = np.random.default_rng(4).integers(1, 4, 3000)
+    chosen = kept(value, {"word": costs, "dsp": 4 - costs}, {"word": 1500, "dsp": 1500})
+    assert 1497 <= (costs[chosen]).sum() <= 1500 and 1497 <= (4 - costs[chosen]).sum() <= 1500
+    assert value[chosen].min() > np.quantile(value, 0.5)
