@@ -116,9 +116,8 @@ def _best(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> np.ndarray:
 
 def _last(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> float:
     """The value of the last group that has room, those first that are worth most beside their share of it."""
-    order = np.argsort(
-        -value / (cost / np.maximum(room, 1)[:, None]).sum(0).clip(1 / room.sum().clip(1)), kind="stable"
-    )
+    share = (cost / np.maximum(room, 1)[:, None]).sum(0)
+    order = np.argsort(-value / np.maximum(share, np.finfo(np.float64).tiny), kind="stable")
     over = (np.cumsum(cost[:, order], 1) > room[:, None]).any(0)
     return float(value[order[max(0, int(np.argmax(over)) - 1) if over.any() else -1]])
 
