@@ -194,6 +194,29 @@ class Simulation:
         self._callbacks.append(entry)
         return lambda: self._callbacks.remove(entry)
 
+    @property
+    def values(self) -> np.ndarray:  # (rows, lanes / 64) uint64
+        """What is known of all nets, a lane a bit, as of the last edge in callbacks and after `settle`; it changes
+        under its reader.
+        """
+        return self._machine.values
+
+    def settle(self) -> None:
+        """The logic follows inputs that have been set."""
+        self._machine.settle()
+
+    def rows(self) -> Mapping[str, Sequence[int]]:
+        """Of `values`, which hold the bits of each named signal that are known and not constant. Nets of several names
+        are that of the innermost module's.
+        """
+        found: dict[str, list[int]] = {}
+        taken: set[int] = set()
+        for name, nets in sorted(self._module.names.items(), key=lambda each: -each[0].count(".")):
+            here = [self._rows[net] for net in nets if not isinstance(net, str) and net in self._rows]
+            found[name] = [row for row in dict.fromkeys(here) if row not in taken]
+            taken.update(here)
+        return {name: rows for name, rows in found.items() if rows}
+
     def pin(self, name: str, place: int = 0) -> Pin:
         """Bit `place` of a signal, for callbacks; to be set it must be an input or forced."""
         net = self._module.nets(name)[place]

@@ -1,0 +1,84 @@
+"""Switching activity: how often nets of a netlist change, clock cycle by clock cycle, while it works at samples.
+
+Dynamic energy is spent where a net changes. Changes are counted once a cycle, with the logic settled: without glitches,
+without what happens inside memories and multipliers, and without the clock's own.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from logicnn.netlist.simulate import Simulation
+
+__all__ = ["Activity", "Watch"]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Changes of nets in `cycles` cycles, the mean of all lanes, by the nets' names."""
+
+    cycles: int
+    changes: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        return sum(self.changes.values())
+
+    def by_part(self, depth: int, within: str = "") -> dict[str, float]:
+        """Changes by the first `depth` parts of the names below `within`, a path of modules; the greatest first."""
+        found: defaultdict[str, float] = defaultdict(float)
+        prefix = f"{within}." if within else ""
+        for name, count in self.changes.items():
+            if name.startswith(prefix):
+                found[".".join(name.removeprefix(prefix).split(".")[:depth])] += count
+        return dict(sorted(found.items(), key=lambda each: -each[1]))
+
+
+class Watch:
+    """Counts the changes of a simulation's nets while it is entered::
+
+    with Watch(simulation) as watch:
+        simulation.step(100)
+    watch.activity.total
+    """
+
+    def __init__(self, simulation: Simulation):
+        self._simulation = simulation
+        self._rows = simulation.rows()
+        self._begun = 0
+
+    def __enter__(self) -> "Watch":
+        simulation = self._simulation
+        self._begun = simulation.cycle
+        simulation.settle()
+        places = np.unique(np.concatenate([np.zeros(0, int), *(np.array(each) for each in self._rows.values())]))
+        self._places, self._changes = places, np.zeros(len(places), np.int64)
+        before = simulation.values[places]
+
+        def count(cycle: int) -> None:
+            nonlocal before
+            now = simulation.values[places]
+            self._changes += np.bitwise_count(now ^ before).sum(1, dtype=np.int64)
+            before = now
+
+        self._stop = simulation.attach(count)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        self._ended = self._simulation.cycle
+
+    @property
+    def activity(self) -> Activity:
+        """What has been counted, when it has been left."""
+        place = {int(row): index for index, row in enumerate(self._places)}
+        lanes = self._simulation.lanes
+        changes = {
+            name: float(sum(self._changes[place[row]] for row in rows) / lanes) for name, rows in self._rows.items()
+        }
+        return Activity(self._ended - self._begun, changes)
