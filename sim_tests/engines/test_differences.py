@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from logicnn.engines import Mapping, MappingError
 from logicnn.engines.differences import Differences
 from logicnn.engines.differences.orders import Order, changes, ordered, spanning
-from logicnn.engines.differences.program import GROUPS, Mode, kernels_of, ops_of, steps
+from logicnn.engines.differences.program import GROUPS, Mode, dense_ops, kernels_of, ops_of, steps
 from logicnn.errors import LogicnnError
 from logicnn.network import BinaryConv2d, Flatten, MaxPool2d, Network, Threshold
 from logicnn.resources import DEVICES
@@ -122,12 +122,30 @@ def test_operations_count_what_agrees(count, synapses, density, reuse, apart, se
         assert looks == np.count_nonzero(weights)
 
 
+@given(st.integers(1, 6), st.integers(1, 12), st.sampled_from((0.3, 1.0)), st.booleans(), st.integers(0, 2**32))
+def test_operations_of_neurons_side_by_side(count, inputs, density, scores, seed):
+    weights = kernels(count, inputs, density, seed)
+    levels = np.random.default_rng(seed).integers(-40, 60, count)
+    ops, signs = dense_ops(weights, levels, scores)
+    x = np.random.default_rng(seed + 1).random((30, inputs)) < 0.5
+    counts, row = np.zeros((30, count), int), 0
+    for op in ops[:-1]:
+        added = sum(value for bit, value in enumerate(GROUPS) if op.groups >> bit & 1)
+        if op.mode is Mode.ADD:
+            counts += (2 * x[:, op.synapse] - 1)[:, None] == signs[row]
+        else:
+            counts += added * (signs[row] if op.chosen else -1) * -1
+        row += op.chosen or op.mode is Mode.ADD
+    np.testing.assert_array_equal(counts, ((2 * x[:, None] - 1) == weights).sum(2) - levels)
+    assert row == len(signs) and ops[-1].emits and ops[-1].clears != scores
+
+
 def test_kernels_in_common_cost_nothing():
     network = binary_network((4, 6, 6), [(16, 3, 1, True)], [4], copies=True)
     engine, plain = (Differences(network, 0, 5, 16, 2, reuse) for reuse in (True, False))
     assert plain.operations > 1.7 * engine.operations
     assert plain.latency.most > 1.6 * engine.latency.most
-    assert engine.memory_bits.weights == len(engine.words) * engine.op_bits
+    assert engine.memory_bits.weights == len(engine.words) * engine.op_bits + engine.signs.size
 
 
 def test_more_lanes_take_more_rows_at_once():
@@ -162,14 +180,16 @@ def test_operations_that_no_memory_holds():
         ((0, 5, 8, 3), r"segments must be a power of two, not 3"),
         ((0, 5, 10, 4), r"lanes must be pairs in each of 4 segments, not 10"),
         ((0, 5, 4, 1), r"lanes must be at least 7, as wide as the input of computing layer 1 with its padding, not 4"),
+        ((0, 5, 8, 4), r"lanes must be at least one for each of 9 classes, not 8"),
         ((0, 1, 8, 1), r"Differences must end with the class, not BinaryConv2d"),
     ),
 )
 def test_arguments(arguments, message):
     start, count, lanes, segments = arguments
     count = 9 if "not 9" in message else count
+    network = binary_network((1, 6, 6), [(6, 3, 1, True)], [9]) if "classes" in message else SMALL
     with pytest.raises(MappingError, match=f"^{message}$"):
-        Differences(SMALL, start, count, lanes, segments)
+        Differences(network, start, count, lanes, segments)
 
 
 def test_layers():

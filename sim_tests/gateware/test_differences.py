@@ -17,8 +17,8 @@ from sim_tests.differences_helpers import binary_network
 from sim_tests.stream_helpers import rtl_stream
 
 CASES = {
-    "row by row": (binary_network((1, 6, 6), [(5, 3, 1, True)], [9]), 8, 1),
-    "row by row, not pooled": (binary_network((2, 4, 5), [(3, 3, 1, False)], [9]), 6, 1),
+    "row by row": (binary_network((1, 6, 6), [(5, 3, 1, True)], [6]), 8, 1),
+    "row by row, not pooled": (binary_network((2, 4, 5), [(3, 3, 1, False)], [6]), 6, 1),
     "two rows": (binary_network((1, 6, 7), [(4, 3, 1, True)], [9]), 16, 2),
     "two rows, not pooled": (binary_network((1, 6, 7), [(4, 3, 1, False)], [9]), 16, 2),
     "four rows": (binary_network((1, 7, 7), [(4, 3, 1, True)], [9]), 32, 4),
@@ -26,13 +26,14 @@ CASES = {
     "more segments than rows": (binary_network((1, 6, 7), [(4, 3, 1, True)], [9]), 16, 4),
     "no padding": (binary_network((2, 8, 8), [(4, 3, 0, True), (3, 2, 0, False)], [9]), 16, 2),
     "even kernels": (binary_network((1, 5, 5), [(4, 2, 1, False), (3, 4, 2, True)], [9]), 16, 2),
-    "one by one": (binary_network((3, 4, 4), [(4, 1, 0, True)], [9]), 8, 2),
+    "one by one": (binary_network((3, 4, 4), [(4, 1, 0, True)], [6]), 8, 2),
     "layers": (binary_network((1, 12, 12), [(4, 3, 1, True), (6, 3, 1, True), (5, 3, 1, False)], [7, 9]), 32, 4),
     "pruned": (binary_network((2, 7, 7), [(6, 3, 1, True), (5, 3, 1, False)], [7, 9], density=0.4, seed=2), 16, 2),
-    "kernels twice": (binary_network((1, 6, 6), [(9, 3, 1, True)], [9], copies=True), 8, 1),
+    "kernels twice": (binary_network((1, 6, 6), [(9, 3, 1, True)], [6], copies=True), 8, 1),
     "kernels twice, four rows": (binary_network((1, 7, 7), [(9, 3, 1, False)], [9], copies=True), 32, 4),
     "dense": (binary_network((20,), [], [9, 5, 7]), 8, 2),
     "dense, a row of one": (binary_network((17,), [], [5, 7]), 16, 2),
+    "dense, pruned": (binary_network((40,), [], [21, 11, 7], density=0.3, seed=2), 8, 2),
     "dense layers alone on an image": (binary_network((2, 3, 3), [(1, 1, 0, False)], [6, 7]), 8, 4),
 }
 

@@ -1,5 +1,5 @@
 """The engine for binarized networks too large for logic: kernels one after the other on rows of positions, each made of
-the one before by the synapses in which they differ (Gao et al. 2021).
+the one before by the synapses in which they differ (Gao et al. 2021); neurons of dense layers side by side.
 
 A *lane* is a counter for one position of a convolution. In a cycle all lanes take the bit of one synapse, each that of
 its own position: a row of the image, shifted. So a cycle costs a read of a row and a step of each counter, whatever the
@@ -68,7 +68,8 @@ class Differences(Engine):
             before = layer
         if not isinstance(before, Argmax):
             raise MappingError(f"Differences must end with the class, not {type(before).__name__}")
-        _ = self.passes
+        if self.scores > self.lanes:
+            raise MappingError(f"lanes must be at least one for each of {self.scores} classes, not {self.lanes}")
 
     # -- what is computed
 
@@ -104,16 +105,34 @@ class Differences(Engine):
         return self.passes[-1].reads.stop
 
     @property
+    def scores(self) -> int:
+        """Of which the greatest is the class."""
+        return len(self.passes[-1].layer.weights)
+
+    @cached_property
+    def signs(self) -> np.ndarray:  # (rows, neurons at a time)
+        """Weights of all dense layers, in the order in which they are taken: -1, 0, +1."""
+        dense = [each.signs for each in self.passes if each.dense]
+        most = max(each.shape[1] for each in dense)
+        return np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]))) for each in dense])
+
+    @cached_property
+    def sign_bits(self) -> int:
+        """Of a row: one a neuron, two where weights are pruned."""
+        pruned = any((each.layer.weights == 0).any() for each in self.passes if each.dense)
+        return self.signs.shape[1] * (1 + pruned)
+
+    @property
     def operations(self) -> int:
         """Synapses that are looked at, of a sample, at all positions."""
-        return sum(each.blocks * sum(op.mode != 0 for op in each.ops) for each in self.passes)
+        return sum(each.blocks * sum(op.mode is not Mode.CONSTANT for op in each.ops) for each in self.passes)
 
     # -- time
 
     @property
     def latency(self) -> Latency:
         waits = sum(each.wait for each in self.passes[:-1])
-        cycles = sum(each.cycles for each in self.passes) + waits + ENDING
+        cycles = sum(each.cycles for each in self.passes) + waits + ENDING + self.scores
         return Latency(cycles, cycles)
 
     @property
@@ -137,44 +156,44 @@ class Differences(Engine):
     @cached_property
     def leftmost(self) -> int:
         """Places to the left of its own at which a lane looks."""
-        return max((each.reads.padding for each in self.passes if not each.single), default=0)
+        return max((each.reads.padding for each in self.passes if not each.dense), default=0)
 
     @cached_property
     def shifts(self) -> int:
         """Places at which it looks, its own among them."""
-        right = [each.inputs[:, 2].max() - each.reads.padding for each in self.passes if not each.single]
+        right = [each.inputs[:, 2].max() - each.reads.padding for each in self.passes if not each.dense]
         return 1 + self.leftmost + int(max(right, default=0))
 
     @property
     def fields(self) -> dict[str, int]:
         """Bits of a synapse's operation: `negative`; `where` in the words, a rotation by segments and a shift, or of a
-        single position the bit; `address`.
+        dense layer the bit; `address`.
         """
         shift = (self.segments - 1).bit_length() + (self.shifts - 1).bit_length()
-        bit = (self.lanes - 1).bit_length() if any(each.single for each in self.passes) else 0
+        bit = (self.lanes - 1).bit_length() if any(each.dense for each in self.passes) else 0
         return {"negative": 1, "where": max(shift, bit), "address": self.depth.bit_length()}
 
     @property
     def op_bits(self) -> int:
-        return 2 + max(sum(self.fields.values()), 3 + len(GROUPS))
+        return 2 + max(sum(self.fields.values()), 4 + len(GROUPS))
 
     @cached_property
     def words(self) -> tuple[int, ...]:
-        """The operations of all layers: the mode lowest, then the fields of a synapse or emits, inverted, clears and
-        groups of a constant.
+        """The operations of all layers: the mode lowest, then the fields of a synapse or emits, inverted, clears,
+        chosen and groups of a constant.
         """
         return tuple(self._word(op, each) for each in self.passes for op in each.ops)
 
     def _word(self, op: Op, each: Pass) -> int:
         if op.mode is Mode.CONSTANT:
-            return int(op.mode) | op.emits << 2 | op.inverted << 3 | op.clears << 4 | op.groups << 5
+            return int(op.mode) | op.emits << 2 | op.inverted << 3 | op.clears << 4 | op.chosen << 5 | op.groups << 6
         address, where = self._place(each, *each.inputs[op.synapse].tolist())
         return int(op.mode) | op.negative << 2 | where << 3 | address << 3 + self.fields["where"]
 
     def _place(self, each: Pass, channel: int, row: int, column: int) -> tuple[int, int]:
         reads = each.reads
         base = reads.first + channel * reads.blocks
-        if each.single:
+        if each.dense:
             word, segment = divmod(row, reads.rows)
             return base + word, segment * reads.pitch + column
         word, segment = divmod(row - reads.padding, reads.rows)
@@ -195,7 +214,8 @@ class Differences(Engine):
     def _block_rams(self, device: Device) -> int:
         """Beside those of the operations."""
         images = self.segments * device.brams(self.depth, self.lanes // self.segments)
-        return images + (device.brams(self.buffered, self.lanes // 2) if self.buffered else 0)
+        signs = device.brams(len(self.signs), self.sign_bits)
+        return images + signs + (device.brams(self.buffered, self.lanes // 2) if self.buffered else 0)
 
     @property
     def program(self) -> int:
@@ -215,8 +235,8 @@ class Differences(Engine):
 
     @property
     def memory_bits(self) -> MemoryBits:
-        program = self.program * self.op_bits
-        return MemoryBits(program + self.depth * self.lanes + self.buffered * self.lanes // 2, program)
+        weights = self.program * self.op_bits + self.signs.shape[0] * self.sign_bits
+        return MemoryBits(weights + self.depth * self.lanes + self.buffered * self.lanes // 2, weights)
 
     # -- on a device
 
@@ -247,7 +267,8 @@ class Differences(Engine):
         there are none.
         """
         stop = start + count
-        widest = widest_of(network.layers[start:stop], network.activations[start:stop])
+        classes = network.activations[stop - 1].size
+        widest = max(classes, widest_of(network.layers[start:stop], network.activations[start:stop]))
         found = []
         for segments in SEGMENTS:
             pairs = 2 * segments

@@ -9,7 +9,7 @@ import numpy as np
 
 from logicnn.engines.differences.maps import Map, rows_of
 from logicnn.engines.differences.orders import Order, ordered
-from logicnn.engines.differences.program import Op, kernels_of, ops_of, steps
+from logicnn.engines.differences.program import Op, dense_ops, kernels_of, ops_of, steps
 from logicnn.network import Activations, BinaryConv2d, BinaryDense, Layer, MaxPool2d, Offset
 
 __all__ = ["Pass", "passes_of", "widest_of"]
@@ -23,7 +23,8 @@ Shape = tuple[int, int, int]  # channels, rows, columns
 @dataclass(frozen=True, eq=False)
 class Pass:
     """A layer on the lanes: the maps that it reads and writes, its operations, how often they are repeated for further
-    rows (`blocks`); of a pooled one 2 x 2 positions give a bit. A `single` position takes its bits one by one.
+    rows (`blocks`); of a pooled one 2 x 2 positions give a bit. Lanes of a dense one are neurons and not positions, all
+    of which take the same bit, each with a weight of its own (`signs`); further neurons are further blocks.
     """
 
     layer: BinaryConv2d | BinaryDense
@@ -34,15 +35,21 @@ class Pass:
     pooled: bool
     blocks: int
     inputs: np.ndarray  # (synapses, 3): channel, row and column of each, of the map
+    signs: np.ndarray  # (rows, neurons) of all blocks in order, as `dense_ops` says; empty for a convolution
 
     @property
-    def single(self) -> bool:
+    def dense(self) -> bool:
         return isinstance(self.layer, BinaryDense)
+
+    @property
+    def answers(self) -> int:
+        """Of all lanes, in a block."""
+        return 1 if self.dense else len(self.layer.weights)
 
     @property
     def pieces(self) -> int:
         """Cycles in which what a kernel answers is written: rows that it gives."""
-        return _pieces(self.reads.rows, self.pooled, self.single)
+        return _pieces(self.reads.rows, self.pooled, self.dense)
 
     @property
     def wait(self) -> int:
@@ -54,8 +61,8 @@ class Pass:
         return self.blocks * len(self.ops)
 
 
-def _pieces(rows: int, pooled: bool, single: bool) -> int:
-    if single:
+def _pieces(rows: int, pooled: bool, dense: bool) -> int:
+    if dense:
         return 1
     return max(1, rows // 2) if pooled else rows
 
@@ -70,14 +77,34 @@ def passes_of(layers: Sequence[Layer], given: Shape, lanes: int, segments: int, 
     found: list[Pass] = []
     place = np.arange(given[0])  # of each channel in its map: kernels that come first are written first
     for layer, pools, reads, writes in zip(computing, pooled, maps, [*maps[1:], None], strict=True):
-        single = isinstance(layer, BinaryDense)
+        inputs = _inputs(layer, reads, place)
+        if isinstance(layer, BinaryDense):
+            found.append(_dense(layer, reads, writes, inputs, lanes))
+            place = np.zeros(1, np.int64)
+            continue
         waits = pools and reads.rows == 1  # a row that waits for the second is read in the cycle before
-        order, ops = _evaluated(layer, reuse, max(_pieces(reads.rows, pools, single), 1 + waits))
-        rows = writes.height << pools if writes and not single else 1
-        blocks = -(-rows // reads.rows)
-        found.append(Pass(layer, reads, writes, order, ops, pools, blocks, _inputs(layer, reads, place)))
+        order, ops = _evaluated(layer, reuse, max(_pieces(reads.rows, pools, False), 1 + waits))
+        assert writes is not None
+        blocks = -(-(writes.height << pools) // reads.rows)
+        found.append(Pass(layer, reads, writes, order, ops, pools, blocks, inputs, np.zeros((0, 0), np.int8)))
         place = np.argsort(order.kernels)
     return tuple(found)
+
+
+def _dense(layer: BinaryDense, reads: Map, writes: Map | None, inputs: np.ndarray, lanes: int) -> Pass:
+    """Blocks of as many neurons as there are lanes, with the same operations; neurons that are not there read
+    nothing.
+    """
+    count = len(layer.weights)
+    side = min(lanes, count)
+    blocks = -(-count // side)
+    weights = np.zeros((blocks * side, layer.weights.shape[1]), np.int8)
+    weights[:count] = layer.weights
+    levels = np.pad(_levels(layer), (0, blocks * side - count), mode="edge")
+    ops, signs = dense_ops(weights, levels, isinstance(layer.activation, Offset))
+    signs = signs.reshape(len(signs), blocks, side).transpose(1, 0, 2).reshape(-1, side)
+    order = Order(tuple(range(count)), (False,) * count)
+    return Pass(layer, reads, writes, order, ops, False, blocks, inputs, signs)
 
 
 def widest_of(layers: Sequence[Layer], activations: Sequence[Activations]) -> int:
@@ -104,7 +131,7 @@ def _maps(
         found.append(Map(*shape, padding, lanes, rows, base))
         base = found[-1].stop
         if isinstance(layer, BinaryDense):
-            shape = len(layer.weights), 1, 1
+            shape = 1, -(-len(layer.weights) // lanes), lanes
         else:
             down, right = (
                 (size + 2 * padding + 1 - kernel) >> pools
@@ -121,16 +148,15 @@ def _levels(layer: BinaryConv2d | BinaryDense) -> np.ndarray:  # (kernels,) int6
 
 
 @lru_cache(KEPT)  # engines of other lanes for the same network are made one after the other
-def _evaluated(layer: BinaryConv2d | BinaryDense, reuse: bool, apart: int) -> tuple[Order, tuple[Op, ...]]:
+def _evaluated(layer: BinaryConv2d, reuse: bool, apart: int) -> tuple[Order, tuple[Op, ...]]:
     order, weights = _order(layer, reuse), layer.weights.reshape(len(layer.weights), -1)
     return order, tuple(ops_of(kernels_of(weights, _levels(layer), order), apart, reuse))
 
 
 @lru_cache(KEPT)
-def _order(layer: BinaryConv2d | BinaryDense, reuse: bool) -> Order:
-    """Scores come in the order of the classes, so that the first of equal ones is found."""
+def _order(layer: BinaryConv2d, reuse: bool) -> Order:
     count = len(layer.weights)
-    if not reuse or isinstance(layer.activation, Offset):
+    if not reuse:
         return Order(tuple(range(count)), (False,) * count)
     levels = _levels(layer)
     apart = np.abs(levels[:, None] - levels)

@@ -11,7 +11,7 @@ import numpy as np
 
 from logicnn.engines.differences.orders import Order
 
-__all__ = ["GROUPS", "Kernel", "Mode", "Op", "kernels_of", "ops_of", "steps"]
+__all__ = ["GROUPS", "Kernel", "Mode", "Op", "dense_ops", "kernels_of", "ops_of", "steps"]
 
 # Bits of a count from which one net each is added: 0; 1 to 3; from 4 on. So constants are 0, 1, 14, 15, -16, -15, -2
 # and -1.
@@ -30,14 +30,15 @@ class Mode(IntEnum):
 @dataclass(frozen=True)
 class Op:
     """A cycle. Of a synapse: its number in the kernel, and whether bit 0 agrees (`negative`). Of a constant: the
-    `groups` of bits that are added; `emits`: what the count is before that decides a kernel, whose answer is
-    `inverted`; `clears`: the count is zero after it.
+    `groups` of bits that are added, by lanes that are `chosen` only; `emits`: what the count is before that decides a
+    kernel, whose answer is `inverted`; `clears`: the count is zero after it.
     """
 
     mode: Mode
     synapse: int = 0
     negative: bool = False
     groups: int = 0
+    chosen: bool = False
     emits: bool = False
     inverted: bool = False
     clears: bool = False
@@ -115,3 +116,37 @@ def ops_of(kernels: Sequence[Kernel], apart: int, reuse: bool = True) -> list[Op
         found += [Op(Mode.CONSTANT, groups=each) for each in parts[1:]]
         before = np.zeros_like(kernel.weights) if clears else kernel.weights
     return found
+
+
+# Constants whose sums are 0 ... 15, as groups: 1, 14 and six times -2
+UP_TO_15 = (0b001, 0b010, *[0b110] * 6)
+DOWN_16 = 0b100
+
+
+def dense_ops(weights: np.ndarray, levels: np.ndarray, scores: bool) -> tuple[tuple[Op, ...], np.ndarray]:
+    """What evaluates neurons side by side, one a lane: (neurons, inputs), (neurons,) -> the operations, and the weights
+    (rows, neurons) of those that look at each lane's own, in order: -1, 0 or +1, and -1 where a lane is `chosen`.
+    Scores stay when they are done.
+    """
+    begin = -levels
+    ops = [Op(Mode.CONSTANT, groups=each) for each in steps(int(begin.max()))]
+    below = begin.max() - begin
+    down, rest = -(-below // 16), -below % 16
+    one, fourteen, twos = _parts(rest)
+    rows = [down > number for number in range(int(down.max(initial=0)))]
+    ops += [Op(Mode.CONSTANT, groups=DOWN_16, chosen=True) for _ in rows]
+    if rest.any():
+        rows += [one, fourteen, *(twos > number for number in range(6))]
+        ops += [Op(Mode.CONSTANT, groups=each, chosen=True) for each in UP_TO_15]
+    read = np.flatnonzero(weights.any(0))
+    ops += [Op(Mode.ADD, synapse) for synapse in read.tolist()]
+    ops.append(Op(Mode.CONSTANT, emits=True, clears=not scores))
+    signs = np.concatenate([-np.array(rows, np.int8).reshape(-1, len(weights)), weights[:, read].T.astype(np.int8)])
+    return tuple(ops), signs
+
+
+def _parts(value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """0 ... 15 as one, fourteen and how many times -2."""
+    fourteen = value > 1
+    one = value % 2 == 1
+    return one, fourteen, np.where(fourteen, (14 + one - value) // 2, 0)

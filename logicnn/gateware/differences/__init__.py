@@ -1,7 +1,9 @@
 """Binarized layers on lanes that take a synapse of all positions at once (`logicnn.engines.differences`)."""
 
+import numpy as np
 from amaranth import *
 from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from logicnn.engines.differences import Differences
@@ -70,18 +72,38 @@ class DifferenceEngine(wiring.Component):
         ]
         with m.If(given.taken & given.last):
             m.d.sync += busy.eq(1)
-        m.submodules.best = best = Best(Shape(engine.count_bits, signed=True), len(engine.passes[-1].layer.weights))
+        m.submodules.signs = signs = Memory(
+            shape=engine.sign_bits, depth=len(engine.signs), init=self._signs(), attrs={"ram_style": "block"}
+        )
+        port = signs.read_port()
+        m.d.comb += [port.en.eq(1), port.addr.eq(operations.sign), lanes.signs.eq(port.data)]
+        # Scores are compared one after the other
+        number, compares = Signal(range(max(2, engine.scores))), Signal()
+        last = number == engine.scores - 1
+        with m.If(operations.beat.ended):
+            m.d.sync += compares.eq(1)
+        with m.If(compares):
+            m.d.sync += [number.eq(Mux(last, 0, number + 1)), compares.eq(~last)]
+        m.submodules.best = best = Best(Shape(engine.count_bits, signed=True), engine.scores)
         m.d.comb += [
             best.clear.eq(operations.start),
-            best.valid.eq(operations.beat.emits & operations.beat.final),
+            best.valid.eq(compares),
             best.value.eq(lanes.count),
+            lanes.number.eq(number),
+            lanes.clear.eq(operations.start),
             self.o.payload.eq(best.o),
         ]
-        with m.If(operations.beat.ended):
+        with m.If(compares & last):
             m.d.sync += self.o.valid.eq(1)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [self.o.valid.eq(0), busy.eq(0)]
         return m
+
+    def _signs(self) -> list[int]:
+        """Whether weights are negative, and where some are pruned whether they are there."""
+        signs = self._engine.signs
+        bits = np.concatenate([signs < 0, signs != 0], 1)[:, : self._engine.sign_bits]
+        return [int(sum(1 << int(place) for place in np.flatnonzero(row))) for row in bits]
 
 
 @streamed.register

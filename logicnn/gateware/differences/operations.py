@@ -15,8 +15,10 @@ STEP = data.StructLayout({"zero": len(GROUPS), "one": len(GROUPS), "clear": 1})
 
 
 def select_layout(engine: Differences) -> data.StructLayout:
-    """Which bit of the images' word a lane takes."""
-    return data.StructLayout({"where": engine.fields["where"], "single": 1})
+    """Which bit of the images' word a lane takes: that of its position, or in a dense layer the same as all others,
+    or none where a constant is `chosen`.
+    """
+    return data.StructLayout({"where": engine.fields["where"], "dense": 1, "chosen": 1})
 
 
 def beat_layout(engine: Differences) -> data.StructLayout:
@@ -40,7 +42,8 @@ class Operations(wiring.Component):
     """Operations one a cycle from the cycle after `start` on, those of a layer once for each of its blocks, then a wait
     for what it writes. `following` is the next one's number; `word` the current one's.
 
-    `address` and `behind` are there a cycle later, `select` two, `step` and `beat` three.
+    `address`, `behind` and `sign`, the row of dense layers' weights, are there a cycle later, `select` two, `step` and
+    `beat` three.
     """
 
     def __init__(self, engine: Differences):
@@ -52,6 +55,7 @@ class Operations(wiring.Component):
                 "word": In(engine.op_bits),
                 "address": Out(range(engine.depth + 1)),
                 "behind": Out(engine.segments),
+                "sign": Out(range(len(engine.signs) + 1)),
                 "select": Out(select_layout(engine)),
                 "step": Out(STEP),
                 "beat": Out(beat_layout(engine)),
@@ -97,20 +101,32 @@ class Operations(wiring.Component):
         mode, rest = self.word[:2], self.word[2:]
         negative, where = rest[0], rest[1 : 1 + fields["where"]]
         address = rest[1 + fields["where"] : 1 + fields["where"] + fields["address"]]
-        single = by_layer(m, layer, [int(each.single) for each in passes], "single")
+        dense = by_layer(m, layer, [int(each.dense) for each in passes], "dense")
         constant = mode == Mode.CONSTANT
+        chosen = constant & rest[3]
+        sign = Signal.like(self.sign)
+        with m.If(self.start):
+            m.d.sync += sign.eq(0)
+        with m.Elif(going & dense & (chosen | ~constant)):
+            m.d.sync += sign.eq(sign + 1)
+        m.d.sync += self.sign.eq(sign)
         # First cycle: what is read
         step, beat, select = Signal(STEP), Signal(beat_layout(engine)), Signal(select_layout(engine))
-        m.d.sync += [self.address.eq(address + block), select.where.eq(where), select.single.eq(single)]
+        m.d.sync += [
+            self.address.eq(address + Mux(dense, 0, block)),
+            select.where.eq(where),
+            select.dense.eq(dense),
+            select.chosen.eq(chosen),
+        ]
         rotation = Signal(range(max(2, engine.segments)))
-        m.d.comb += rotation.eq(Mux(single, 0, where[: (engine.segments - 1).bit_length()]))
+        m.d.comb += rotation.eq(Mux(dense, 0, where[: (engine.segments - 1).bit_length()]))
         m.d.sync += self.behind.eq(Cat(rotation > segment for segment in range(engine.segments)))
         # Where the bit agrees (it is 1, or 0 where `negative`), and where it does not
         agrees, differs = Signal(len(GROUPS)), Signal(len(GROUPS))
         minus = -1  # all groups
         with m.Switch(mode):
             with m.Case(Mode.CONSTANT):
-                m.d.comb += [agrees.eq(rest[3:]), differs.eq(rest[3:])]
+                m.d.comb += [agrees.eq(rest[4:]), differs.eq(Mux(chosen, 0, rest[4:]))]
             with m.Case(Mode.ADD):
                 m.d.comb += [agrees.eq(1), differs.eq(0)]
             with m.Case(Mode.FLIP):

@@ -40,7 +40,7 @@ class RowWriter(wiring.Component):
         answers = self.answers ^ self.beat.inverted.replicate(engine.lanes)
         pairs = Cat(answers[place] | answers[place + 1] for place in range(0, engine.lanes, 2))
         pooled = by_layer(m, self.beat.layer, [int(each.pooled) for each in passes], "pooled")
-        kernel = Signal(range(max(len(each.layer.weights) for each in passes) + 1))
+        kernel = Signal(range(max(each.answers for each in passes) + 1))
         origin = Signal(range(engine.depth + 1))
         buffer = self._buffer(m, kernel, held, taken, left)
         with m.Switch(taken.layer):
@@ -50,7 +50,7 @@ class RowWriter(wiring.Component):
         with m.If(left != 0):
             m.d.sync += [left.eq(left - 1), done.eq(done + 1)]
         with m.If(left == 1):
-            last = kernel == by_layer(m, taken.layer, [len(each.layer.weights) - 1 for each in passes], "last_kernel")
+            last = kernel == by_layer(m, taken.layer, [each.answers - 1 for each in passes], "last_answer")
             m.d.sync += kernel.eq(Mux(last, 0, kernel + 1))
             with m.Switch(taken.layer):
                 for number, each in enumerate(passes[:-1]):
@@ -91,8 +91,8 @@ class RowWriter(wiring.Component):
         engine, reads, writes = self._engine, each.reads, each.writes
         assert writes is not None
         inner = writes.rows.bit_length() - 1
-        if each.single:
-            line, row, valid = C(0, 1), held[:1], C(1)
+        if each.dense:
+            line, row, valid = block, held, C(1)
         elif each.pooled and reads.rows == 1:
             line, row, valid = block[1:], held[: writes.width] | buffer[: writes.width], block[0]
         else:
