@@ -13,6 +13,7 @@ from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.netlist.flash_chip import FlashChip
 from logicnn.netlist.netlist import Netlist
 from logicnn.netlist.simulate import Simulation
+from logicnn.verify.activity import Activity, Watch
 from logicnn.verify.check import Check
 from logicnn.verify.vectors import Vectors, Verification, compared
 
@@ -95,14 +96,8 @@ class CycleCheck(Check):
         """What a netlist makes of inputs x (n, ...). Raises `LogicnnError` for those of another size, `CheckFailed`
         where no answer comes.
         """
-        network = self.mapping.network
-        if x.shape[1:] != network.input.shape:
-            raise LogicnnError(f"x must have samples of shape {network.input.shape}, not {x.shape[1:]}")
-        probe, serial = self.probe, self.mapping.input_io is Io.SERIAL
-        driven = [probe.word, probe.arrives] if serial else [probe.bits, probe.offers]
-        simulation = Simulation(netlist, LANES, forced=[*driven, *([LOCK] if self.locks else [])])
-        loaded = self._load(simulation) if self.image else 0
-        given = self._words(x) if serial else network.encode(x)[:, list(network.read_inputs())]
+        simulation, given, loaded = self._begun(netlist, x)
+        probe = self.probe
         classes, cycles = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
         limit = self.mapping.latency.most + SLACK
         for start in range(0, len(x), LANES):
@@ -121,6 +116,27 @@ class CycleCheck(Check):
             simulation.run_until(probe.idle, ANSWERED)
             simulation.step(max(0, begun + self.mapping.interval - simulation.cycle))  # until it takes the next ones
         return CycleRun(classes, cycles, loaded)
+
+    def activity(self, netlist: Path, x: np.ndarray) -> Activity:
+        """How often nets change from the first value of a sample to its class, the mean of at most so many inputs x (n,
+        ...) as are simulated side by side.
+        """
+        simulation, given, _ = self._begun(netlist, x)
+        with Watch(simulation) as watch:
+            self._offer(simulation, np.resize(given, (LANES, given.shape[1])))
+            simulation.run_until(self.probe.answers, self.mapping.latency.most + SLACK)
+        return watch.activity
+
+    def _begun(self, netlist: Path, x: np.ndarray) -> tuple[Simulation, np.ndarray, int]:
+        """A simulation whose memories are loaded, what it is given for inputs x, and the cycles that loading took."""
+        network = self.mapping.network
+        if x.shape[1:] != network.input.shape:
+            raise LogicnnError(f"x must have samples of shape {network.input.shape}, not {x.shape[1:]}")
+        probe, serial = self.probe, self.mapping.input_io is Io.SERIAL
+        driven = [probe.word, probe.arrives] if serial else [probe.bits, probe.offers]
+        simulation = Simulation(netlist, LANES, forced=[*driven, *([LOCK] if self.locks else [])])
+        loaded = self._load(simulation) if self.image else 0
+        return simulation, self._words(x) if serial else network.encode(x)[:, list(network.read_inputs())], loaded
 
     def _words(self, x: np.ndarray) -> np.ndarray:  # (n, ...) -> (n, values), unsigned
         network = self.mapping.network

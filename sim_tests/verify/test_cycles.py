@@ -71,6 +71,17 @@ def test_netlist(synthesised):
         check.judged(replace(run, cycles=late), random(x))
 
 
+def test_activity(synthesised):
+    """From the first pixel to the class; the same pixels change less than others."""
+    design, netlist = synthesised
+    check = design.check
+    assert isinstance(check, CycleCheck)
+    random_, still = (check.activity(netlist.path, each) for each in (images(64), np.zeros((2, 1, 6, 6), int)))
+    assert random_.cycles == still.cycles == 35 + PLAN.latency
+    assert random_.total > 1.2 * still.total > 0
+    assert "engine0" in random_.by_part(1, "classifier.accelerator")
+
+
 def test_netlist_of_corrupt_flash(synthesised):
     design, netlist = synthesised
     image = bytearray(design.image)
