@@ -11,7 +11,8 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,21 +29,64 @@ from logicnn.nn.binary.alike import changed, make_alike, settle
 from logicnn.resources import DEVICES
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on
-CHANNELS = (32, 64, 64)
 VALIDATION = 10  # one of so many distinct training samples validates
 BATCH = 128
 
 
-def net_of(data: Dataset, channels: tuple[int, ...], seed: int) -> BinaryNet:
-    """Convolutions with padding, each pooled, while there is something to pool; scores of what is left."""
-    torch.manual_seed(seed)
+@dataclass(frozen=True)
+class Plan:
+    """Kernels of each convolution; epochs for the class alone, and then with kernels drawn to each other by `alike`."""
+
+    channels: tuple[int, ...] = (32, 64, 64)
+    epochs: int = 30
+    alike_epochs: int = 15
+    alike: float = 0.1
+    learning_rate: float = 0.005
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks before and after kernels were made alike, and the fractions of synapses that change from kernel to
+    kernel.
+    """
+
+    before: Network
+    after: Network
+    changed_before: Sequence[float]
+    changed_after: Sequence[float]
+
+
+def net_of(data: Dataset, plan: Plan) -> BinaryNet:
+    """Convolutions with padding, each pooled, and scores of what is left."""
+    torch.manual_seed(plan.seed)
     given = Activations(data.train.x.shape[1:], Interval(data.lowest, data.highest))
     blocks: list[nn.Module] = []
     before, side = given.shape[0], given.shape[1]
-    for each in channels:
+    for each in plan.channels:
         blocks += [ConvNeurons(before, each, 3, padding=1), Pool(2)]
         before, side = each, side // 2
     return BinaryNet(given, [THRESHOLD], [*blocks, DenseScores(before * side * side, len(data.classes))])
+
+
+def trained(plan: Plan, data: Dataset, train: Split, name: str, device: str = "cpu") -> Trained:
+    """From the training samples that are given alone."""
+
+    def exported(net: BinaryNet) -> Network:
+        made = replace(export(net.cpu(), name, data.name, data.classes), preparation=data.preparation)
+        net.to(device)
+        return made
+
+    net = net_of(data, plan).to(device)
+    recipe = Recipe(plan.epochs, plan.learning_rate, plan.seed, batch=BATCH)
+    fit(net, train, recipe, name)
+    settle(net, train)
+    before, changed_before = exported(net), changed(net)
+    if plan.alike_epochs:
+        recipe = replace(recipe, epochs=plan.alike_epochs, learning_rate=plan.learning_rate / 2)
+        make_alike(net, train, recipe, plan.alike, f"{name}, alike")
+        settle(net, train)
+    return Trained(before, exported(net), changed_before, changed(net))
 
 
 def right(network: Network, split: Split) -> float:
@@ -52,11 +96,14 @@ def right(network: Network, split: Split) -> float:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder of data sets (default: LOGICNN_DATA)")
-    parser.add_argument("--channels", type=int, nargs="+", default=CHANNELS, help="kernels of each convolution")
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--alike-epochs", type=int, default=15, help="in which kernels are drawn to each other")
-    parser.add_argument("--alike", type=float, default=0.1, help="what a difference costs (default: %(default)s)")
-    parser.add_argument("--learning-rate", type=float, default=0.005)
+    plan = Plan()
+    parser.add_argument("--channels", type=int, nargs="+", default=plan.channels, help="kernels of each convolution")
+    parser.add_argument("--epochs", type=int, default=plan.epochs)
+    parser.add_argument("--alike-epochs", type=int, default=plan.alike_epochs, help="with kernels drawn to each other")
+    parser.add_argument(
+        "--alike", type=float, default=plan.alike, help="what a difference costs (default: %(default)s)"
+    )
+    parser.add_argument("--learning-rate", type=float, default=plan.learning_rate)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("mnist-bcnn.lnn"))
@@ -69,43 +116,31 @@ def main() -> None:
     data = datasets.load("mnist", given.data_dir)
     train, held = data.train.without_one_of(VALIDATION)
     start = time.monotonic()
-    net = net_of(data, tuple(given.channels), given.seed).to(given.device)
-    recipe = Recipe(given.epochs, given.learning_rate, given.seed, batch=BATCH)
-    fit(net, train, recipe, "mnist")
-    settle(net, train)
-    whole = exported(net, data, given.output.stem)
-    before = changed(net)
-    if given.alike_epochs:
-        recipe = replace(recipe, epochs=given.alike_epochs, learning_rate=given.learning_rate / 2)
-        make_alike(net, train, recipe, given.alike, "alike")
-        settle(net, train)
-    network = exported(net, data, given.output.stem)
-    files.save(network, given.output)
-    device = DEVICES["iCE40UP5K"]
-    engine = Differences.of(network, network.core_start, len(network.layers) - network.core_start, device)
+    plan = Plan(tuple(given.channels), given.epochs, given.alike_epochs, given.alike, given.learning_rate, given.seed)
+    made = trained(plan, data, train, given.output.stem, given.device)
+    files.save(made.after, given.output)
+    network = made.after
+    count = len(network.layers) - network.core_start
+    engine = Differences.of(network, network.core_start, count, DEVICES["iCE40UP5K"])
     figures = {
         "file": str(given.output),
         "digest": network.digest(),
         "dataset": data.name,
         "seed": given.seed,
-        "validation_accuracy_before": right(whole, held),
+        "validation_accuracy_before": right(made.before, held),
         "validation_accuracy": right(network, held),
-        "accuracy_before": right(whole, data.test),
+        "accuracy_before": right(made.before, data.test),
         "accuracy": right(network, data.test),
-        "changed_before": [round(each, 4) for each in before],
-        "changed": [round(each, 4) for each in changed(net)],
+        "changed_before": [round(each, 4) for each in made.changed_before],
+        "changed": [round(each, 4) for each in made.changed_after],
         "lanes": engine.lanes,
         "segments": engine.segments,
         "cycles": engine.latency.most,
-        "cycles_before": replace(engine, network=whole).latency.most,
+        "cycles_before": replace(engine, network=made.before).latency.most,
         "cycles_plain": replace(engine, reuse=False).latency.most,
         "seconds": round(time.monotonic() - start, 1),
     }
     print(json.dumps(figures))
-
-
-def exported(net: BinaryNet, data: Dataset, name: str) -> Network:
-    return replace(export(net.cpu(), name, data.name, data.classes), preparation=data.preparation)
 
 
 if __name__ == "__main__":
