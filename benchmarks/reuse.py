@@ -1,0 +1,204 @@
+"""Binarized convolution networks on lanes, each kernel made of the one before (`logicnn.engines.differences`), beside
+the same lanes with every kernel from its beginning: ``python -m benchmarks.reuse``.
+
+The networks of `benchmarks.reuse_train`, seed 1. Of each convolution the operations at all positions of a sample: every
+synapse of every kernel and its threshold, and what is left with kernel reuse, constants included; and for comparison
+the synapses that are left by early decisions as Gao et al. 2021 take them: one after the other until the answer is
+certain, pooled positions until one answers 1. Whole designs are placed on the icebreaker and compared with the network
+on all test samples. Toggles are those of the ulx3s' netlists, where both programs are in block RAM, over test samples.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
+from benchmarks.reuse_train import NAME, WHOLE
+from logicnn.board import boards
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.engines import Mapping
+from logicnn.engines.differences import Differences
+from logicnn.flow import tools
+from logicnn.flow.build import Options, build
+from logicnn.flow.design import designed
+from logicnn.flow.progress import Steps
+from logicnn.flow.sources import elaborated
+from logicnn.network import BinaryConv2d, MaxPool2d, Network, load
+from logicnn.verify.cycles import CycleCheck
+
+__all__ = ["early", "engine_of", "operations"]
+
+BOARD, LARGER = "icebreaker", "ulx3s"
+JUDGED = 200  # test samples whose early decisions are counted
+WATCHED = 256  # test samples whose toggles are counted
+
+
+def engine_of(network: Network, reuse: bool = True) -> Differences:
+    """With as many lanes as suit the icebreaker with reuse, for both."""
+    count = len(network.layers) - network.core_start
+    return replace(
+        Differences.of(network, network.core_start, count, boards.find(BOARD).device),
+        reuse=reuse,
+    )
+
+
+def early(layer: BinaryConv2d, x: np.ndarray, pooled: bool) -> float:  # x (n, channels, rows, columns) bool
+    """Synapses that are looked at, of a sample, until every answer is certain."""
+    padded = np.pad(x, [(0, 0), (0, 0), *[(layer.padding, layer.padding)] * 2])
+    seen = np.lib.stride_tricks.sliding_window_view(padded, layer.weights.shape[2:], (2, 3))
+    seen = seen.transpose(0, 2, 3, 1, 4, 5).reshape(len(x), *seen.shape[2:4], -1)  # ... synapses of a position
+    total = 0
+    for kernel, level in zip(layer.weights.reshape(len(layer.weights), -1), layer.activation.level, strict=True):
+        synapses = np.flatnonzero(kernel)
+        count = (seen[..., synapses] == (kernel[synapses] > 0)).cumsum(-1, dtype=np.int16)
+        left = len(synapses) - 1 - np.arange(len(synapses))
+        certain = (count >= level) | (count + left < level)
+        needed = certain.argmax(-1) + 1  # at the last one each is
+        if pooled:
+            fires, needed = (_blocks(each) for each in (count[..., -1] >= level, needed))
+            earlier = np.cumsum(fires, -1) - fires
+            needed = np.where(earlier > 0, 0, needed)
+        total += int(needed.sum())
+    return total / len(x)
+
+
+def _blocks(values: np.ndarray) -> np.ndarray:  # (n, rows, columns) -> (blocks, 4)
+    """Of 2 x 2 positions, without those that fill none."""
+    count, rows, columns = values.shape
+    even = values[:, : rows // 2 * 2, : columns // 2 * 2].reshape(count, rows // 2, 2, columns // 2, 2)
+    return even.swapaxes(2, 3).reshape(-1, 4)
+
+
+def convolutions(network: Network) -> Iterator[tuple[int, BinaryConv2d, bool]]:
+    """Their index, and whether they are pooled."""
+    for index, layer in enumerate(network.layers):
+        if isinstance(layer, BinaryConv2d):
+            yield index, layer, isinstance(network.layers[index + 1], MaxPool2d)
+
+
+def operations(network: Network, samples: np.ndarray) -> list[dict[str, Any]]:
+    """Of each convolution, at all its positions that count."""
+    engines = engine_of(network), engine_of(network, reuse=False)
+    found = []
+    for number, (index, layer, pooled) in enumerate(convolutions(network)):
+        given = network.activations[index]
+        before = replace(network, layers=network.layers[:index], labels=()).evaluate(samples) if index else samples
+        _, rows, columns = network.activations[index + 1].shape
+        positions = (rows // 2 * 2) * (columns // 2 * 2) if pooled else rows * columns
+        reuse, plain = (len(each.passes[number].ops) * positions for each in engines)
+        found.append(
+            {
+                "kernels": len(layer.weights),
+                "synapses": int(layer.weights[0].size),
+                "positions": positions,
+                "operations_plain": plain,
+                "operations_reuse": reuse,
+                "synapses_early": round(early(layer, before.reshape(-1, *given.shape).astype(bool), pooled)),
+            }
+        )
+    return found
+
+
+def placed(network: Network, folder: Path, data_dir: str | None) -> dict[str, Any]:
+    """A whole design on the icebreaker."""
+    report = build(
+        Mapping([engine_of(network)]), boards.find(BOARD), Options(folder, 1, data_dir=data_dir), Steps(quiet=False)
+    )
+    checked, resources = report.verification, report.resources
+    assert checked is not None
+    return {
+        "placed": BOARD,
+        "lut": resources.lut4,
+        "logic_cells": resources.logic_cells,
+        "ff": resources.ff,
+        "bram": resources.bram,
+        "spram": resources.spram,
+        "fmax_mhz": round(report.timing.fmax_mhz, 2),
+        "clock_mhz": round(report.timing.clock_mhz, 3),
+        "images": checked.vectors,
+        "outputs_changed": checked.mismatches,
+        "accuracy": checked.accuracy,
+    }
+
+
+def watched(network: Network, samples: np.ndarray, reuse: bool, folder: Path) -> dict[str, float]:
+    """Changes of the accelerator's nets by its parts, of a sample, after synthesis for the ulx3s."""
+    made = designed(Mapping([engine_of(network, reuse)]), boards.find(LARGER), Options().baud)
+    sources, check = elaborated(made), made.check
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in sources.files.items():
+        (folder / file).write_bytes(content)
+    tools.run(sources.synthesis, folder, "synthesis.log")
+    assert isinstance(check, CycleCheck)
+    parts = check.activity(folder / "top.json", samples).by_part(2, "classifier.accelerator")
+    return {name: round(count) for name, count in parts.items() if count >= 1}
+
+
+def measured(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
+    """A network's row, but for what training says."""
+    network = load(name if name == NAME else NETWORKS / f"{name}.lnn")
+    data = datasets.load(network.dataset, data_dir)
+    engine, plain = engine_of(network), engine_of(network, reuse=False)
+    layers = operations(network, data.test.x[:JUDGED])
+    whole, left = (sum(each[f"operations_{what}"] for each in layers) for what in ("plain", "reuse"))
+    parts, parts_plain = (
+        watched(network, data.test.x[:WATCHED], reuse, folder / ("reuse" if reuse else "plain"))
+        for reuse in (True, False)
+    )
+    toggles, toggles_plain = sum(parts.values()), sum(parts_plain.values())
+    return {
+        "network": name,
+        "dataset": data.name,
+        "lanes": engine.lanes,
+        "segments": engine.segments,
+        "layers": layers,
+        "operations_plain": whole,
+        "operations_pruned": round(1 - left / whole, 4),
+        "cycles_min": engine.latency.least,
+        "cycles_mean": engine.latency.most,
+        "cycles_max": engine.latency.most,
+        "cycles_plain": plain.latency.most,
+        "speedup": round(plain.latency.most / engine.latency.most, 3),
+        "toggles": toggles,
+        "toggles_plain": toggles_plain,
+        "toggle_ratio": round(toggles_plain / toggles, 3),
+        "toggles_by_part": parts,
+        "toggles_plain_by_part": parts_plain,
+        **placed(network, folder / "placed", data_dir),
+    }
+
+
+def required(figures: dict[str, Any]) -> dict[str, bool]:
+    """Of the network whose kernels are alike."""
+    row = next(each for each in figures["rows"] if each["network"] == NAME)
+    return {
+        "75 % of the operations of convolutions are pruned": row["operations_pruned"] >= 0.75,
+        "2.5 times as many samples a second as without reuse": row["speedup"] >= 2.5,
+        "half of the toggles of a sample": row["toggle_ratio"] >= 2,
+        "no output changes": all(each["outputs_changed"] == 0 for each in figures["rows"]),
+    }
+
+
+def main() -> None:
+    given = parser_for(__doc__, output="reuse", data=True).parse_args()
+    trained = json.loads((RESULTS / "reuse_train.json").read_text())["networks"]
+    rows = []
+    for name, when in ((WHOLE, "before"), (NAME, "after")):
+        row = finished(given.output / name, measured, name, given.output / name, given.data_dir)
+        seeds = [
+            {"seed": each["seed"], "accuracy": each[f"accuracy_{when}"], "changed": each[f"changed_{when}"]}
+            for each in trained
+        ]
+        rows.append(row | {"seeds": seeds})
+        print(json.dumps(rows[-1]), flush=True)
+    write_result("reuse", 1, {"rows": rows}, required({"rows": rows}), given=given)
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
