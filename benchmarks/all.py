@@ -22,7 +22,6 @@ READS = {
     "payra": ("payra_train", "popcount"),
     "logic_design": ("logic_design_train",),
     "knapsack": ("knapsack_train",),
-    "reuse": ("reuse_train",),
     "lenet5_icebreaker": ("ikr",),
     "spe": ("ikr",),
     "boards": ("payra_train", "logic_design_train", "ikr"),

@@ -55,8 +55,8 @@ def test_divider_leaves_the_margin(frequency):
 def test_too_big(tmp_path, capsys):
     rng = np.random.default_rng(1)
     layers = [
-        BinaryDense(rng.choice([-1, 1], (80, 200)), Threshold(np.full(80, 100))),
-        BinaryDense(rng.choice([-1, 1], (10, 80)), Offset(np.zeros(10, int))),
+        BinaryDense(rng.choice([-1, 1], (700, 200)), Threshold(np.full(700, 100))),
+        BinaryDense(rng.choice([-1, 1], (10, 700)), Offset(np.zeros(10, int))),
         Argmax(),
     ]
     files.save(Network(Activations((200,), Interval(0, 1)), layers, "big"), tmp_path / "big.lnn")
