@@ -14,7 +14,7 @@ position; a dense layer is one whose kernel is as large as its image.
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -105,10 +105,10 @@ class Reused(Engine):
     def span(self) -> int:
         return self.count
 
-    @cached_property
+    @property
     def effective(self) -> Network:
         """The layers, without weights that have no effect."""
-        return without_idle(Network(self.given, self.layers))
+        return _effective(self.network, self.start, self.count)
 
     @cached_property
     def computing(self) -> tuple[IntDense | IntConv2d, ...]:
@@ -468,6 +468,11 @@ class Reused(Engine):
                 count, goes_on = index, layer.activation is not None
             before = layer
         return cls.of(network, start, count, device) if count else None
+
+
+@lru_cache(8)  # tiles for the same layers are made one after the other
+def _effective(network: Network, start: int, count: int) -> Network:
+    return without_idle(Network(network.activations[start], network.layers[start : start + count]))
 
 
 def _check(layer: Layer, index: int, before: Layer | None, last: bool) -> None:
