@@ -22,6 +22,7 @@ from torch import nn
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.data.dataset import Dataset, Split
+from logicnn.engines import MappingError
 from logicnn.engines.differences import Differences
 from logicnn.network import Activations, Interval, Network, files
 from logicnn.nn.binary import BinaryNet, ConvNeurons, DenseScores, Pool, Recipe, export, fit
@@ -89,6 +90,16 @@ def trained(plan: Plan, data: Dataset, train: Split, name: str, device: str = "c
     return Trained(before, exported(net), changed_before, changed(net))
 
 
+def smallest(network: Network) -> tuple[str, Differences]:
+    """The first of two devices that has memory for its operations, and the engine there."""
+    small, large = "iCE40UP5K", "LFE5U-85F"
+    count = len(network.layers) - network.core_start
+    try:
+        return small, Differences.of(network, network.core_start, count, DEVICES[small])
+    except MappingError:
+        return large, Differences.of(network, network.core_start, count, DEVICES[large])
+
+
 def right(network: Network, split: Split) -> float:
     return float(np.mean(network.evaluate(split.x) == split.y))
 
@@ -120,8 +131,7 @@ def main() -> None:
     made = trained(plan, data, train, given.output.stem, given.device)
     files.save(made.after, given.output)
     network = made.after
-    count = len(network.layers) - network.core_start
-    engine = Differences.of(network, network.core_start, count, DEVICES["iCE40UP5K"])
+    device, engine = smallest(network)
     figures = {
         "file": str(given.output),
         "digest": network.digest(),
@@ -133,6 +143,7 @@ def main() -> None:
         "accuracy": right(network, data.test),
         "changed_before": [round(each, 4) for each in made.changed_before],
         "changed": [round(each, 4) for each in made.changed_after],
+        "device": device,
         "lanes": engine.lanes,
         "segments": engine.segments,
         "cycles": engine.latency.most,
