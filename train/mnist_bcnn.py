@@ -24,6 +24,7 @@ from logicnn.data import datasets
 from logicnn.data.dataset import Dataset, Split
 from logicnn.engines import MappingError
 from logicnn.engines.differences import Differences
+from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Interval, Network, files
 from logicnn.nn.binary import BinaryNet, ConvNeurons, DenseScores, Pool, Recipe, export, fit
 from logicnn.nn.binary.alike import changed, make_alike, settle
@@ -45,6 +46,15 @@ class Plan:
     learning_rate: float = 0.005
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        if not self.channels or min(self.channels) < 1:
+            raise LogicnnError(f"channels must be at least 1 of each convolution, not {self.channels}")
+        for name, least in (("epochs", 1), ("alike_epochs", 0), ("alike", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise LogicnnError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise LogicnnError(f"learning_rate must be above 0, not {self.learning_rate}")
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -62,6 +72,10 @@ def net_of(data: Dataset, plan: Plan) -> BinaryNet:
     """Convolutions with padding, each pooled, and scores of what is left."""
     torch.manual_seed(plan.seed)
     given = Activations(data.train.x.shape[1:], Interval(data.lowest, data.highest))
+    if min(given.shape[1:]) >> len(plan.channels) < 1:
+        raise LogicnnError(
+            f"channels must be of fewer convolutions than {len(plan.channels)}: each halves pictures of {given.shape}"
+        )
     blocks: list[nn.Module] = []
     before, side = given.shape[0], given.shape[1]
     for each in plan.channels:
@@ -126,6 +140,10 @@ def main() -> None:
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
     data = datasets.load("mnist", given.data_dir)
     train, held = data.train.without_one_of(VALIDATION)
+    if not given.output.resolve().parent.is_dir():
+        raise LogicnnError(f"--output must be in a folder that is there, not {given.output}")
+    if given.device.startswith("cuda") and not torch.cuda.is_available():
+        raise LogicnnError(f"--device must be one that is there, not {given.device}")
     start = time.monotonic()
     plan = Plan(tuple(given.channels), given.epochs, given.alike_epochs, given.alike, given.learning_rate, given.seed)
     made = trained(plan, data, train, given.output.stem, given.device)

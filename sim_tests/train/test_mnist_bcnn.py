@@ -54,3 +54,22 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
     assert figures["accuracy"] == np.mean(network.evaluate(test.x) == test.y) > 0.9
     assert figures["cycles"] < figures["cycles_plain"] and figures["device"] == "iCE40UP5K"
     assert sum(figures["changed"]) < sum(figures["changed_before"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    (
+        (["--channels", "2", "2", "2", "2"], "channels must be of fewer convolutions than 4: each halves pictures"),
+        (["--channels", "0"], "channels must be at least 1 of each convolution, not (0,)"),
+        (["--epochs", "0"], "epochs must be at least 1, not 0"),
+        (["--alike", "-1"], "alike must be at least 0, not -1.0"),
+        (["--learning-rate", "0"], "learning_rate must be above 0, not 0.0"),
+        (["--output", "nowhere/small.lnn"], "--output must be in a folder that is there, not nowhere/small.lnn"),
+    ),
+)
+def test_refuses_before_it_trains(monkeypatch, capsys, arguments, message):
+    monkeypatch.setattr(datasets, "load", small)
+    monkeypatch.setattr(sys, "argv", ["mnist_bcnn", *arguments])
+    assert guarded(mnist_bcnn.main) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"error: {message}")
