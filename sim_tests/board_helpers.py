@@ -23,6 +23,7 @@ class Board:
         self.decoder, self.coming = Decoder(), b""
         self.requests: list[Frame] = []
         self.images = 0
+        self.cycles: int | None = None  # of each sample, where they are counted
         self.timeout: float | None = None
         self.closed = False
 
@@ -51,7 +52,7 @@ class Board:
             case Kind.IDENTIFY:
                 return self.identity.to_bytes()
             case Kind.COUNTERS:
-                return Counters(self.images, 0).to_bytes()
+                return Counters(self.images, 0, self.cycles and self.cycles + self.images).to_bytes()
         self.images += 1
         bits = np.unpackbits(np.frombuffer(asked.payload, np.uint8), bitorder="little")[: self.network.core_bits]
         return bytes([int(self.network.evaluate_bits(bits[None].astype(bool))[0])])

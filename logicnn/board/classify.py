@@ -18,13 +18,14 @@ __all__ = ["Classified", "classify", "network_of", "packed"]
 @dataclass(frozen=True)
 class Classified:
     """Classes (n,) that a board gave to n samples, the seconds that it took, and what its counters and the line counted
-    meanwhile.
+    meanwhile. `cycles` (n,) of each sample, where they were asked for.
     """
 
     classes: np.ndarray
     seconds: float
     counters: Counters
     damaged: int
+    cycles: np.ndarray | None = None
 
 
 def packed(network: Network, identity: Identity, x: np.ndarray) -> list[bytes]:
@@ -32,21 +33,30 @@ def packed(network: Network, identity: Identity, x: np.ndarray) -> list[bytes]:
     return [pack_sample(values, identity.word) for values in network.encoded_words(x)]
 
 
-def classify(connection: Connection, network: Network, x: np.ndarray) -> Classified:
-    """Sends all samples and compares every class with `Network.evaluate`, with a progress bar on a terminal.
+def classify(connection: Connection, network: Network, x: np.ndarray, *, timed: bool = False) -> Classified:
+    """Sends all samples and compares every class with `Network.evaluate`, with a progress bar on a terminal. `timed`
+    asks for the cycles of each, one after the other.
 
-    Raises `CheckFailed` with the first sample that differs, its class and the board's.
+    Raises `CheckFailed` with the first sample that differs, its class and the board's, `HostError` for a board that
+    counts no cycles.
     """
     identity = connection.check(network.digest(), network.name)
     expected = network.evaluate(x)
-    classes = np.zeros(len(x), np.int64)
-    before, start = connection.counters(), time.perf_counter()
+    classes, cycles = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
+    before = connection.counters()
+    if timed and before.cycles is None:
+        raise HostError(f"{network.name} takes the same few cycles for all samples on this board, which counts none")
+    start = time.perf_counter()
     columns = TextColumn("classify"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=len(x))
-        for index, found in connection.classify(packed(network, identity, x)):
-            classes[index] = found
-            progress.advance(task)
+        samples = packed(network, identity, x)
+        for first, group in enumerate([each] for each in samples) if timed else [(0, samples)]:
+            for index, found in connection.classify(group):
+                classes[first + index] = found
+                progress.advance(task)
+            if timed:
+                cycles[first] = connection.counters().cycles
     seconds, after = time.perf_counter() - start, connection.counters()
     differs = np.flatnonzero(classes != expected)
     if len(differs):
@@ -55,7 +65,7 @@ def classify(connection: Connection, network: Network, x: np.ndarray) -> Classif
             f"the board differs from the network on {len(differs)} of {len(x)} samples: sample {first} should give "
             f"{expected[first]} but gives {classes[first]}"
         )
-    return Classified(classes, seconds, after.since(before), connection.damaged)
+    return Classified(classes, seconds, after.since(before), connection.damaged, cycles if timed else None)
 
 
 def network_of(model: str | None, identity: Identity) -> Network:

@@ -13,6 +13,7 @@ that: a sample that it accepted is answered in any case. A frame ends with the n
 """
 
 import binascii
+import itertools
 import json
 from dataclasses import asdict, dataclass
 from enum import IntEnum
@@ -30,7 +31,7 @@ SILENCE = 256  # byte times without a byte after which a frame counts as cut
 TAGS = 16
 HEADER_BYTES, CRC_BYTES = 3, 2
 CRC_START = 0xFFFF
-IMAGES_BYTES, ERRORS_BYTES = 4, 2
+IMAGES_BYTES, ERRORS_BYTES, CYCLES_BYTES = 4, 2, 3
 VERSION = 1
 LARGEST_PAYLOAD = (1 << 16) - 1
 LONGEST_NAME = 32  # characters of a network's name that a board keeps
@@ -200,23 +201,29 @@ class Identity:
 @dataclass(frozen=True)
 class Counters:
     """Since the board was configured: images that were classified, modulo 2^32, and frames with a fault, modulo
-    2^16.
+    2^16. `cycles` from the last value of the latest image to its class, modulo 2^24, or so far; None of a board whose
+    images all take the few cycles of its pipeline, which it does not count.
     """
 
     images: int
     errors: int
+    cycles: int | None = None
 
     def to_bytes(self) -> bytes:
-        return self.images.to_bytes(IMAGES_BYTES, "little") + self.errors.to_bytes(ERRORS_BYTES, "little")
+        counted = self.images.to_bytes(IMAGES_BYTES, "little") + self.errors.to_bytes(ERRORS_BYTES, "little")
+        return counted if self.cycles is None else counted + self.cycles.to_bytes(CYCLES_BYTES, "little")
 
     def since(self, before: "Counters") -> "Counters":
         """What was counted after `before`, where neither counter came round more than once."""
-        return Counters(
-            (self.images - before.images) % 256**IMAGES_BYTES, (self.errors - before.errors) % 256**ERRORS_BYTES
-        )
+        images, errors = self.images - before.images, self.errors - before.errors
+        return Counters(images % 256**IMAGES_BYTES, errors % 256**ERRORS_BYTES, self.cycles)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Counters":
-        if len(data) != IMAGES_BYTES + ERRORS_BYTES:
-            raise ProtocolError(f"the board's counters must be {IMAGES_BYTES + ERRORS_BYTES} bytes, not {data.hex()}")
-        return cls(int.from_bytes(data[:IMAGES_BYTES], "little"), int.from_bytes(data[IMAGES_BYTES:], "little"))
+        sizes = IMAGES_BYTES, ERRORS_BYTES, CYCLES_BYTES
+        if len(data) not in (sum(sizes[:2]), sum(sizes)):
+            raise ProtocolError(
+                f"the board's counters must be {sum(sizes[:2])} or {sum(sizes)} bytes, not {data.hex()}"
+            )
+        parts = itertools.pairwise(itertools.accumulate(sizes, initial=0))
+        return cls(*(int.from_bytes(data[start:stop], "little") for start, stop in parts if stop <= len(data)))

@@ -9,7 +9,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +86,9 @@ def _report(network: Network, found: Classified, names: list[str], labels: np.nd
         "digest": network.digest(),
         "samples": len(found.classes),
         "images_per_second": round(rate, 3),
-        "counters": asdict(found.counters),
+        "counters": {"images": found.counters.images, "errors": found.counters.errors},
         "damaged_frames": found.damaged,
+        **({} if found.cycles is None else {"cycles": found.cycles.tolist()}),
     }
     if labels is None:
         pairs = zip(names, found.classes.tolist(), strict=True)
@@ -114,6 +114,8 @@ def _show(network: Network, report: dict[str, Any]) -> None:
             f"accuracy {report['accuracy']:.2%} of {report['samples']} {report['dataset']} test samples; all as the "
             f"network computes"
         )
+    if cycles := report.get("cycles"):
+        print(f"cycles of a sample, as the board counts: {min(cycles)} to {max(cycles)}, mean {np.mean(cycles):.1f}")
     counters = report["counters"]
     print(
         f"{report['images_per_second']:.1f} samples a second; board: {counters['images']} classified, "
@@ -140,6 +142,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", help=f"whose design {SIMULATED} runs (default: {DEFAULT_BOARD})")
     parser.add_argument("--resize", action="store_true", help="average pictures of another size to the network's")
     parser.add_argument("--invert", action="store_true", help="black is white: for dark ink on paper")
+    parser.add_argument(
+        "--counters", action="store_true", help="ask the board for the cycles of each sample, sent one by one"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
@@ -160,7 +165,7 @@ def run(arguments: argparse.Namespace) -> None:
             x, labels = _test_set(network, arguments.test_set, arguments.data_dir)
         else:
             names, x = read_samples(network, arguments.samples, resize=arguments.resize, invert=arguments.invert)
-        report = _report(network, classify(connection, network, x), names, labels)
+        report = _report(network, classify(connection, network, x, timed=arguments.counters), names, labels)
     if arguments.json:
         print(json.dumps(report, indent=2))
     else:

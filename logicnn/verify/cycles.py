@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from logicnn.board.flash import OFFSET, RESOURCE
+from logicnn.board.protocol import CYCLES_BYTES
 from logicnn.engines import Io, Mapping
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.netlist.flash_chip import FlashChip
@@ -22,6 +23,7 @@ __all__ = ["CycleCheck", "CycleProbe", "CycleRun"]
 LANES = 256  # inputs that are simulated side by side
 WAKES_NS = 3_000  # tRES1 of the flash chip
 LOCK = "pll_locks"
+CYCLES_BITS = 8 * CYCLES_BYTES  # of the board's counter
 SLACK = 1000  # cycles beyond a prediction until the simulation gives up
 ANSWERED = 1 << 20  # cycles in which an answer has gone over the slowest line
 
@@ -39,6 +41,7 @@ class CycleProbe:
     idle: str = "classifier.idle"
     result: str = "classifier.result"
     answers: str = "classifier.answers"
+    cycles: str = "classifier.cycles"
     done: str = "classifier.loaded"
     corrupt: str = "classifier.corrupt"
     flash: str = "_".join(map(str, RESOURCE))
@@ -111,6 +114,9 @@ class CycleCheck(Check):
                     f"the netlist gives no class in {limit} cycles; {self.mapping.latency} were predicted"
                 )
             simulation.step(1)
+            counted = simulation.get(probe.cycles)
+            if (counted != (taken + 1) % (1 << CYCLES_BITS)).any():
+                raise CheckFailed(f"the netlist counts {counted[0]} cycles where {taken[0] + 1} went by")
             classes[start : start + LANES] = simulation.get(probe.result)[: len(batch)]
             cycles[start : start + LANES] = taken[: len(batch)] + 1  # edges after that of the last value
             simulation.run_until(probe.idle, ANSWERED)

@@ -28,6 +28,17 @@ def test_classes():
     assert (found.counters, found.damaged) == (Counters(10, 0), 0)
 
 
+def test_cycles():
+    """Of each sample, from a board that counts them."""
+    board = Board()
+    board.cycles = 100
+    found = classify(connection(board), NETWORK, X, timed=True)
+    assert np.array_equal(found.classes, NETWORK.evaluate(X)) and found.counters.images == 10
+    assert found.cycles is not None and found.cycles.tolist() == list(range(101, 111))
+    with pytest.raises(HostError, match="digits-bnn takes the same few cycles for all samples on this board, "):
+        classify(connection(Board()), NETWORK, X, timed=True)
+
+
 def test_class_that_differs():
     expected, counted = NETWORK.evaluate(X), iter(range(100))
 

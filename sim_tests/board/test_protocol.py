@@ -147,5 +147,8 @@ def test_sample_too_long():
 
 def test_counters():
     assert Counters.from_bytes(Counters(70_000, 300).to_bytes()) == Counters(70_000, 300)
-    with pytest.raises(ProtocolError, match=r"^the board's counters must be 6 bytes, not 00$"):
+    timed = Counters(70_000, 300, 0x1234_56)
+    assert Counters.from_bytes(timed.to_bytes()) == timed and len(timed.to_bytes()) == 9
+    assert timed.since(Counters(69_990, 65_530, 5)) == Counters(10, 306, 0x1234_56)
+    with pytest.raises(ProtocolError, match=r"^the board's counters must be 6 or 9 bytes, not 00$"):
         Counters.from_bytes(b"\0")

@@ -20,7 +20,7 @@ from logicnn.board.protocol import BAUD, Decoder, Fault, Frame, Kind, encode
 from logicnn.commands import cli
 from logicnn.data import datasets
 from logicnn.engines.mapping import Mapping
-from logicnn.flow.design import designed
+from logicnn.flow.design import designed, mapped
 from logicnn.flow.simulated_board import SimulatedBoard
 from logicnn.network import Standardised, save
 from sim_tests.board_helpers import Board
@@ -78,11 +78,15 @@ def test_simulated_engine(tmp_path, monkeypatch, capsys):
     save(network, tmp_path / "small.lnn")
     x = np.random.default_rng(5).integers(0, 256, (6, 36))
     np.savetxt(tmp_path / "x.csv", x, delimiter=",", fmt="%d")
-    code, out, _ = run(
-        ["--port", "sim", "--board", "ulx3s", "--model", tmp_path / "small.lnn", "--json", tmp_path / "x.csv"], capsys
-    )
+    x_csv, model = tmp_path / "x.csv", tmp_path / "small.lnn"
+    given = ["--port", "sim", "--board", "ulx3s", "--model", model, x_csv]
+    code, out, _ = run([*given, "--json"], capsys)
     classes = [each["class"] for each in json.loads(out)["classes"]]
     assert code == 0 and classes == network.evaluate(x.reshape(6, 1, 6, 6)).tolist() and len(set(classes)) > 1
+    code, out, _ = run([*given, "--counters"], capsys)
+    mapping = mapped(network, find("ulx3s"))
+    (cycles,) = set(mapping.cycles(network.encoded_words(x.reshape(6, 1, 6, 6))).tolist())
+    assert code == 0 and f"cycles of a sample, as the board counts: {cycles} to {cycles}, mean {cycles}.0" in out
 
 
 def test_simulated_cut_frame():

@@ -11,6 +11,7 @@ from logicnn.board.protocol import Fault, Identity
 from logicnn.engines import Io, Mapping
 from logicnn.gateware.board.feed import WordFeed, bytes_of
 from logicnn.gateware.board.flash import FlashLoader, loader_cycles
+from logicnn.gateware.board.frames import CYCLES_BITS
 from logicnn.gateware.board.link import Link
 from logicnn.gateware.board.store import InputStore
 from logicnn.gateware.core import Accelerator, pieces_of
@@ -53,6 +54,8 @@ class Classifier(wiring.Component):
     With `loads_for` a device whose memories must be loaded, they are read from the flash chip on `flash` and `cipo`
     first, from `locked` on (`loading_cycles`); samples that come before are answered LOADING. If they are not this
     network's, samples are answered WEIGHTS, and all LEDs light up.
+
+    `cycles` counts from the last value that the accelerator took to its class, where that is no fixed pipeline.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Classifier(wiring.Component):
         if not mapping.feed_forward:
             self.answers = Signal(attrs=KEEP)  # in the cycle before `result` is the next class
             self.idle = Signal(attrs=KEEP)  # a class would be sent at once
+            self.cycles = Signal(CYCLES_BITS, attrs=KEEP)
         if self.loads:
             self.loaded = Signal(attrs=KEEP)
             self.corrupt = Signal(attrs=KEEP)
@@ -80,7 +84,8 @@ class Classifier(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.link = link = Link(self.identity, self._divisor)
+        timed = not self._mapping.feed_forward
+        m.submodules.link = link = Link(self.identity, self._divisor, timed=timed)
         source = self._source(m)
         m.submodules.accelerator = accelerator = Accelerator(self._mapping, self._loads_for if self.loads else None)
         done = Signal()  # a result is on its way
@@ -98,15 +103,17 @@ class Classifier(wiring.Component):
         self._offer(m, source.o, accelerator)
         if self._mapping.input_io is Io.SERIAL:
             m.d.comb += accelerator.clear.eq(link.dropped)
-        if not self._mapping.feed_forward:
+        if timed:
             self._refusals(m, link, source, accelerator)
+            self._time(m, accelerator)
+            m.d.comb += link.cycles.eq(self.cycles)
         if self.loads:
             self._load(m, accelerator)
         with m.If(accelerator.o.valid & accelerator.o.ready):
             m.d.sync += [self.result.eq(accelerator.o.payload), done.eq(1)]
         with m.Elif(done & link.classes.ready):
             m.d.sync += done.eq(0)
-        if not self._mapping.feed_forward:
+        if timed:
             m.d.comb += [
                 self.answers.eq(accelerator.o.valid & accelerator.o.ready),
                 self.idle.eq(~done & link.classes.ready),
@@ -149,6 +156,13 @@ class Classifier(wiring.Component):
             m.d.comb += link.refuse.eq(Fault.LOADING)
         with m.Elif(lost):
             m.d.comb += link.refuse.eq(Fault.BUSY)
+
+    def _time(self, m: Module, accelerator: Accelerator) -> None:
+        running = Signal()
+        with m.If(accelerator.i.valid & accelerator.i.ready):
+            m.d.sync += [self.cycles.eq(0), running.eq(1)]
+        with m.Elif(running):
+            m.d.sync += [self.cycles.eq(self.cycles + 1), running.eq(~self.answers)]
 
     def _load(self, m: Module, accelerator: Accelerator) -> None:
         loader = FlashLoader(self._pieces, PIECE_BITS, crc_state(self._mapping.network.digest()), self._waking)

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from logicnn.board.protocol import (
     CRC_BYTES,
+    CYCLES_BYTES,
+    ERRORS_BYTES,
     ESCAPE,
     FLAG,
     HEADER_BYTES,
@@ -22,7 +24,7 @@ from logicnn.board.protocol import (
     Kind,
 )
 
-__all__ = ["FAULT", "Answer", "Deframer", "Framer", "Program"]
+__all__ = ["CYCLES_BITS", "FAULT", "TIMED", "ZERO", "Answer", "Deframer", "Framer", "Program"]
 
 CRC, CRC_BIT = (catalog.CRC16_IBM_3740(data_width=width) for width in (8, 1))  # a byte, or a bit a cycle
 TAG_BITS = (TAGS - 1).bit_length()
@@ -152,6 +154,7 @@ class Source(enum.Enum):
     CONSTANT = 0
     VALUE = 1
     CHECK = 2
+    CYCLES = 3  # the lowest byte that is left of them
 
 
 # `raw`: a flag; `last` of its answer; `top`: a counter's highest byte; `torn`: a lower one of the errors, behind which
@@ -160,7 +163,8 @@ Step = data.StructLayout({"byte": 8, "source": Source, "tagged": 1, "raw": 1, "l
 PROGRAM_STEPS = 16  # room for an answer but the last
 IMAGES = PROGRAM_STEPS * Program.COUNTERS.value + 1 + HEADER_BYTES  # the counters' lowest bytes
 ERRORS = IMAGES + IMAGES_BYTES
-ZERO = Counters(0, 0)
+ZERO, TIMED = Counters(0, 0), Counters(0, 0, 0)
+CYCLES_BITS = 8 * CYCLES_BYTES
 
 
 def steps(identity: Identity, counters: Counters) -> list[dict]:
@@ -169,8 +173,11 @@ def steps(identity: Identity, counters: Counters) -> list[dict]:
     value = {"source": Source.VALUE}
     counts = [{"byte": byte} for byte in counters.to_bytes()]
     counts[IMAGES_BYTES - 1] |= {"top": 1}
-    for place in range(IMAGES_BYTES, len(counts)):
-        counts[place] |= {"torn": 1} if place < len(counts) - 1 else {"top": 1}
+    for place in range(IMAGES_BYTES, IMAGES_BYTES + ERRORS_BYTES - 1):
+        counts[place] |= {"torn": 1}
+    counts[IMAGES_BYTES + ERRORS_BYTES - 1] |= {"top": 1}
+    for place in range(IMAGES_BYTES + ERRORS_BYTES, len(counts)):
+        counts[place] |= {"source": Source.CYCLES}
     payloads = {
         Program.CLASSIFY: (Kind.CLASSIFY, [value]),
         Program.ERROR: (Kind.ERROR, [value]),
@@ -193,12 +200,14 @@ class Framer(wiring.Component):
     The bytes are read from a block RAM that says, too, which of them are a tag, a value, or the CRC. The counters are
     bytes of it: answers of `Program.CLASSIFY`, and cycles with `error`, of which there may be three in the time of four
     bytes. They go up between bytes. Behind each byte the CRC takes 8 cycles, and the counters 17 at most. They begin
-    with `counters`.
+    with `counters`; where those have cycles, they are what `cycles` is when their answer begins.
     """
 
     def __init__(self, identity: Identity, counters: Counters = ZERO):
         self._steps = steps(identity, counters)
-        super().__init__({"i": In(stream.Signature(Answer)), "error": In(1), "o": Out(stream.Signature(8))})
+        self._timed = counters.cycles is not None
+        ports = {"i": In(stream.Signature(Answer)), "error": In(1), "o": Out(stream.Signature(8))}
+        super().__init__(ports | ({"cycles": In(CYCLES_BITS)} if self._timed else {}))
 
     def elaborate(self, platform):
         m = Module()
@@ -237,6 +246,14 @@ class Framer(wiring.Component):
             begins.eq(self.i.valid & self.i.ready),
             goes.eq(self.o.valid & self.o.ready),
         ]
+        if self._timed:
+            cycles = Signal(CYCLES_BITS)
+            with m.If(step.source == Source.CYCLES):
+                m.d.comb += plain.eq(cycles)
+            with m.If(begins):
+                m.d.sync += cycles.eq(self.cycles)
+            with m.Elif(sums & (left == 0) & (step.source == Source.CYCLES)):
+                m.d.sync += cycles.eq(cycles >> 8)
         m.d.sync += fresh.eq(begins | tally.active)
         with m.If(begins):
             m.d.sync += [busy.eq(1), place.eq(self.i.payload.program * PROGRAM_STEPS)]

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from logicnn.board.protocol import Fault, Identity, Kind
-from logicnn.gateware.board.frames import FAULT, Deframer, Framer, Program
+from logicnn.gateware.board.frames import CYCLES_BITS, FAULT, TIMED, ZERO, Deframer, Framer, Program
 from logicnn.gateware.board.uart import Receiver, Silence, Transmitter
 
 __all__ = ["Link"]
@@ -18,14 +18,17 @@ class Link(wiring.Component):
     which they count for nothing. The class of an accepted sample is taken on `classes`; until then other samples are
     answered BUSY. `refuse` is the `Fault` for which no sample is accepted, or 0.
 
+    With `timed` the counters' answer has `cycles` in it.
+
     A waiting answer is never lost to a later request. An error gives way to the answer of a request, and is made up
     for.
     """
 
-    def __init__(self, identity: Identity, divisor: int):
-        self._identity, self._divisor = identity, divisor
+    def __init__(self, identity: Identity, divisor: int, *, timed: bool = False):
+        self._identity, self._divisor, self._timed = identity, divisor, timed
         super().__init__(
-            {
+            ({"cycles": In(CYCLES_BITS)} if timed else {})
+            | {
                 "rx": In(1, init=1),
                 "tx": Out(1, init=1),
                 "samples": Out(stream.Signature(8, always_ready=True)),
@@ -41,7 +44,7 @@ class Link(wiring.Component):
         m.submodules.receiver = receiver = Receiver(self._divisor)
         m.submodules.silence = silence = Silence(self._divisor)
         m.submodules.deframer = deframer = Deframer(self._identity.sample_bytes)
-        m.submodules.framer = framer = Framer(self._identity)
+        m.submodules.framer = framer = Framer(self._identity, TIMED if self._timed else ZERO)
         m.submodules.transmitter = transmitter = Transmitter(self._divisor)
         wiring.connect(m, receiver.o, deframer.i)
         wiring.connect(m, framer.o, transmitter.i)
@@ -52,6 +55,8 @@ class Link(wiring.Component):
             silence.heard.eq(receiver.o.valid),
             deframer.quiet.eq(silence.quiet),
         ]
+        if self._timed:
+            m.d.comb += framer.cycles.eq(self.cycles)
         self._connect(m, deframer, framer)
         return m
 

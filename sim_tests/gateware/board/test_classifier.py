@@ -11,7 +11,7 @@ import pytest
 
 from logicnn.arithmetic.sharing import optimise
 from logicnn.board import flash
-from logicnn.board.protocol import TAGS, Fault, Kind, pack_sample
+from logicnn.board.protocol import TAGS, Counters, Fault, Frame, Kind, pack_sample
 from logicnn.engines import Mapping, Sparse
 from logicnn.engines.sparse.contents import contents_of
 from logicnn.engines.sparse.plan import Tile
@@ -131,8 +131,13 @@ def answers_over_the_line(
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_classes_of_an_engine(loaded):
+    """And the cycles that it counts for the last one."""
     x = images(4)
-    answers, leds = answers_over_the_line(requests(x), contents=IMAGE if loaded else None)
+    waits = ENGINE.latency.most + 12 * BYTE
+    asked = [*requests(x), waits, request(Kind.COUNTERS, 5)]
+    (*answers, counted), leds = answers_over_the_line(asked, contents=IMAGE if loaded else None)
+    (cycles,) = ENGINE.cycles(WHOLE.encoded_words(x[-1:])).tolist()
+    assert counted == Frame(Kind.COUNTERS, 5, Counters(4, 0, cycles).to_bytes())
     assert classes_of(answers) == WHOLE.evaluate(x).tolist()
     assert len(set(classes_of(answers))) > 1
     assert leds == answers[-1].payload[0]

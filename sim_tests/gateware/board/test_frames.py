@@ -92,6 +92,8 @@ def sent(identity: Identity, answers: list[tuple[Program, int, int]], counters: 
     rng = np.random.default_rng(5)
 
     async def source(ctx):
+        if counters.cycles is not None:
+            ctx.set(dut.cycles, counters.cycles)
         for program, tag, value in answers:
             ctx.set(dut.i.payload, {"program": program, "tag": tag, "value": value})
             ctx.set(dut.i.valid, 1)
@@ -119,17 +121,18 @@ def sent(identity: Identity, answers: list[tuple[Program, int, int]], counters: 
     return bytes(found)
 
 
-def test_answers_simulated():
+@pytest.mark.parametrize("cycles", [None, 0, 0x7D_12_7E, 0xFF_7E_01])
+def test_answers_simulated(cycles):
     """All kinds, with values whose bytes, and whose CRC, are flags and escapes."""
     answers = [(Program.CLASSIFY, tag, value) for tag in (0, 7, 15) for value in (0, FLAG, ESCAPE, 255)]
     answers += [(Program.ERROR, 3, Fault.CRC), (Program.COUNTERS, 8, 0), (Program.IDENTIFY, 7, 0)]
     kinds = {Program.CLASSIFY: Kind.CLASSIFY, Program.ERROR: Kind.ERROR}
     expected = [Frame(kinds[program], tag, bytes([value])) for program, tag, value in answers[:-2]]
     expected += [
-        Frame(Kind.COUNTERS, 8, Counters(0x1234, 0x7E7D).to_bytes()),
+        Frame(Kind.COUNTERS, 8, Counters(0x1234, 0x7E7D, cycles).to_bytes()),
         Frame(Kind.IDENTIFY, 7, IDENTITY.to_bytes()),
     ]
-    assert sent(IDENTITY, answers, Counters(0x1234 - 12, 0x7E7D)) == b"".join(map(encode, expected))
+    assert sent(IDENTITY, answers, Counters(0x1234 - 12, 0x7E7D, cycles)) == b"".join(map(encode, expected))
 
 
 DIVISOR = 4
