@@ -312,6 +312,7 @@ def knapsack() -> str:
     """Groups of weights pruned as wholes."""
     rows = [
         (
+            "network",
             "reuse",
             "pruned",
             "accuracy before",
@@ -330,7 +331,22 @@ def knapsack() -> str:
             f"{row[f'{what}_before']:,} to {row[f'{what}_after']:,}" for what in ("dsp", "bram", "lut", "cycles")
         ]
         clock = f"{row['fmax_mhz_after']:.0f} MHz" if row["placed_after"] else "not placed"
-        rows.append((str(row["reuse"]), row["method"], *spread, *changes, clock, _equal(row, row["vectors"])))
+        names = f"`{row['network']}`", str(row["reuse"]), row["method"]
+        rows.append((*names, *spread, *changes, clock, _equal(row, row["vectors"])))
+    return _markdown(rows)
+
+
+def budgets() -> str:
+    """Scopes and measures of pruned multipliers: those left at the same bound on accuracy, and accuracy at the same
+    budget.
+    """
+    rows = [("network", "reuse", "pruned", "multipliers before", "left, each seed", "budget", "accuracy at it")]
+    for row in record_of("knapsack")["rows"]:
+        if "common_share" in row:
+            left = ", ".join(f"{each['used'].get('dsp', row['dsp_before']):,}" for each in row["seeds"])
+            budget, accuracy = row["common_share"], row["validation_accuracy_at_share"]
+            names = f"`{row['network']}`", str(row["reuse"]), row["method"].removeprefix("multipliers, ")
+            rows.append((*names, f"{row['dsp_before']:,}", left, f"{budget:.1%}", f"{accuracy:.2%}"))
     return _markdown(rows)
 
 
@@ -345,6 +361,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "patterns": patterns,
         "engine": engine,
         "knapsack": knapsack,
+        "budgets": budgets,
         "verilog": verilog,
         "arithmetic": arithmetic,
         "retiming": retiming,

@@ -56,7 +56,7 @@ def classify(connection: Connection, network: Network, x: np.ndarray, *, timed: 
                 classes[first + index] = found
                 progress.advance(task)
             if timed:
-                cycles[first] = connection.counters().cycles
+                cycles[first] = connection.counters().cycles or 0
     seconds, after = time.perf_counter() - start, connection.counters()
     differs = np.flatnonzero(classes != expected)
     if len(differs):

@@ -171,7 +171,7 @@ def steps(identity: Identity, counters: Counters) -> list[dict]:
     """All answers one after another, a `Step` a byte, each `PROGRAM_STEPS` after the one before."""
     flag = {"byte": FLAG, "raw": 1}
     value = {"source": Source.VALUE}
-    counts = [{"byte": byte} for byte in counters.to_bytes()]
+    counts: list[dict] = [{"byte": byte} for byte in counters.to_bytes()]
     counts[IMAGES_BYTES - 1] |= {"top": 1}
     for place in range(IMAGES_BYTES, IMAGES_BYTES + ERRORS_BYTES - 1):
         counts[place] |= {"torn": 1}
