@@ -113,7 +113,7 @@ def checked(
 def toggles(netlist: Netlist, given: np.ndarray) -> float:  # (samples, bits) bool, of `i`
     """Changes of cell outputs from one sample to the next, without glitches."""
     packed = dict(zip(netlist.nets("held"), pack(given), strict=True))
-    return netlist.activity(packed, netlist.next_of_registers("taken"), len(given)) / (len(given) - 1)
+    return sum(netlist.activity(packed, netlist.next_of_registers("taken"), len(given)).values()) / (len(given) - 1)
 
 
 def place(device: Device, folder: Path, seed: int, megahertz: float) -> Placed:

@@ -29,6 +29,7 @@ from logicnn.flow.build import Options, build
 from logicnn.flow.design import designed
 from logicnn.flow.progress import Steps
 from logicnn.flow.sources import elaborated
+from logicnn.netlist.netlist import Netlist
 from logicnn.network import BinaryConv2d, MaxPool2d, Network, load
 from logicnn.verify.cycles import CycleCheck
 
@@ -136,7 +137,7 @@ def watched(network: Network, samples: np.ndarray, reuse: bool, folder: Path) ->
         (folder / file).write_bytes(content)
     tools.run(sources.synthesis, folder, "synthesis.log")
     assert isinstance(check, CycleCheck)
-    parts = check.activity(folder / "top.json", samples).by_part(2, "classifier.accelerator")
+    parts = check.activity(Netlist(folder / "top.json"), samples).by_part(2, "classifier.accelerator")
     return {name: round(count) for name, count in parts.items() if count >= 1}
 
 

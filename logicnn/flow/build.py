@@ -29,6 +29,7 @@ from logicnn.flow.timing import Placed
 from logicnn.netlist.netlist import Netlist
 from logicnn.resources import Family, Resources
 from logicnn.storage import replace_file
+from logicnn.verify.energy import energy_of
 from logicnn.verify.vectors import Vectors, vectors_for
 
 __all__ = ["Options", "build", "build_folder", "netlist_path"]
@@ -80,6 +81,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             netlist = _synthesised(sources, stages, folder, remark)
         with steps.step("verify", "verify the netlist") as remark:
             verification = design.check.verified(netlist, vectors) if vectors else None
+            activity = design.check.activity(netlist, vectors.x) if vectors else None
             remark(f"{verification.vectors} vectors equal" if verification else "not asked for")
         with steps.step("place_route", "place and route", FIRST_RUN) as remark:
             placement, placed = _placed(design, sources, stages, folder, options.seed, remark)
@@ -97,6 +99,8 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             timing=timing,
             placement=placement,
             verification=verification,
+            activity=activity,
+            energy=energy_of(activity, design.device, timing.clock_mhz * 1e6) if activity else None,
             bitstream=_bitstream(design, folder),
             flash=_flash_image(design, folder),
             estimate=design.estimate,

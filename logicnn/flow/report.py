@@ -6,9 +6,14 @@ from typing import Any
 from logicnn.engines import Latency
 from logicnn.flow.placement import Placement
 from logicnn.resources import Resources
+from logicnn.verify.activity import Activity
+from logicnn.verify.energy import Energy
 from logicnn.verify.vectors import Verification
 
 __all__ = ["Bitstream", "FlashImage", "Report", "Timing"]
+
+ACCELERATOR, PARTS, MOST = "classifier.accelerator", 2, 4  # whose parts are told, how deep, and how many to people
+UNITS = ("mJ", 1e-3), ("uJ", 1), ("nJ", 1e3), ("pJ", 1e6)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,9 @@ class FlashImage:
 
 @dataclass(frozen=True)
 class Report:
-    """One build. `verification` is None where it was not asked for."""
+    """One build. `verification` and `activity` are None where no vectors were asked for, `energy` also for devices of
+    which no measurements are known.
+    """
 
     name: str
     digest: str
@@ -64,6 +71,8 @@ class Report:
     timing: Timing
     placement: Placement
     verification: Verification | None
+    activity: Activity | None
+    energy: Energy | None
     bitstream: Bitstream
     flash: FlashImage | None
     estimate: Resources
@@ -83,6 +92,7 @@ class Report:
             "verification": asdict(self.verification)
             if self.verification
             else {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None},
+            **self._switching(),
             "bitstream": asdict(self.bitstream),
             **({"flash": asdict(self.flash)} if self.flash else {}),
             "estimate": asdict(self.estimate),
@@ -90,6 +100,28 @@ class Report:
             "tools": self.tools,
             "seconds": {key: round(value, 3) for key, value in self.seconds.items()},
         }
+
+    def _switching(self) -> dict[str, Any]:
+        activity, energy = self.activity, self.energy
+        if activity is None:
+            return {}
+        parts = {name: round(count, 1) for name, count in activity.by_part(PARTS, ACCELERATOR).items()}
+        counted = {"cycles": activity.cycles, "net_changes": round(activity.total, 1), "by_part": parts}
+        estimate = energy and {key: float(f"{value:.3g}") for key, value in asdict(energy).items()}
+        return {"activity": counted, "energy_estimate": estimate}
+
+    def _switching_rows(self) -> list[tuple[str, str]]:
+        activity, energy = self.activity, self.energy
+        if activity is None:
+            return []
+        parts = activity.by_part(PARTS, ACCELERATOR)
+        most = ", ".join(f"{name} {count / activity.total:.0%}" for name, count in list(parts.items())[:MOST] if count)
+        rows = [("net changes", f"{activity.total:,.0f} a sample{f': {most}' if most else ''}")]
+        if energy:
+            unit, scale = next(((unit, scale) for unit, scale in UNITS if energy.most_uj * scale >= 1), UNITS[-1])
+            span = f"{energy.least_uj * scale:.2g} to {energy.most_uj * scale:.2g} {unit} a sample"
+            rows.append(("energy", f"by estimate {span}, without what memories and DSP blocks take"))
+        return rows
 
     def as_text(self) -> str:
         """A page for people."""
@@ -127,6 +159,7 @@ class Report:
             ("latency, interval", f"{latency} and {timing.interval_cycles} cycles"),
             ("netlist check", verdict),
             ("accuracy", accuracy),
+            *self._switching_rows(),
             *(("warning", warning) for warning in self.warnings),
             ("bitstream", f"{self.bitstream.path} ({self.bitstream.bytes} bytes)"),
             *(

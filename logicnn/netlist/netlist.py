@@ -61,6 +61,15 @@ class Module:
             raise NetlistError(f"the netlist has no signal {name!r}")
         return self.names[name]
 
+    def owners(self) -> dict[Net, str]:
+        """One name of each net: in the innermost module where it has one."""
+        found: dict[Net, str] = {}
+        for name, nets in sorted(self.names.items(), key=lambda each: -each[0].count(".")):
+            for net in nets:
+                if not isinstance(net, str):
+                    found.setdefault(net, name)
+        return found
+
 
 # A reading of a netlist's bits: anything with & | ^ ~, such as words of 64 samples.
 Bits = Any
@@ -243,6 +252,7 @@ class Netlist:
         self.cells = Counter(cell["type"] for cell in cells.values())
         self._carry_cells = _carry_cells(cells.values()) + _feed_ins(cells.values())
         self._names = module.names
+        self._owners = module.owners
         self.nets = module.nets
         self._gates: dict[Net, Gate] = {}
         self._registers: dict[Net, Net] = {}
@@ -277,6 +287,14 @@ class Netlist:
         On iCE40 a carry shares a cell with a LUT that reads the same, on ECP5 a CCU2C takes two.
         """
         return self.cells["SB_LUT4"] + self.cells["LUT4"] + 2 * self.cells["CCU2C"] + self._carry_cells
+
+    def named(self, counts: Mapping[Net, int]) -> dict[str, int]:
+        """Counts of nets added up by name; a net of several names has that of the innermost module."""
+        owners, found = self._owners(), Counter[str]()
+        for net, count in counts.items():
+            if net in owners:
+                found[owners[net]] += count
+        return found
 
     def constant(self, name: str) -> int | None:
         """The value of a signal of which synthesis has made a constant, or that takes one when it is first written;
@@ -322,15 +340,14 @@ class Netlist:
         values = self._values(given, self._order(wanted, {*given, *CONSTANTS}))
         return np.stack([values[net] for net in wanted])
 
-    def activity(self, given: Mapping[Net, np.ndarray], wanted: Sequence[Net], samples: int) -> int:
-        """How often the nets of the cone of `wanted` change from one of `samples` to the next, all together; without
-        glitches.
+    def activity(self, given: Mapping[Net, np.ndarray], wanted: Sequence[Net], samples: int) -> dict[Net, int]:
+        """How often each net of the cone of `wanted` changes from one of `samples` to the next, without glitches.
 
         Every output of a cell counts, registers too; the given nets do not.
         """
         order = self._order(wanted, {*given, *CONSTANTS})
         values = self._values(given, order)
-        total = 0
+        found = {}
         for net in order:
             if isinstance(net, tuple) and net[0] == "next":  # no net of the circuit
                 continue
@@ -338,10 +355,10 @@ class Netlist:
             after = (word >> np.uint64(1)) | (np.append(word[1:], np.uint64(0)) << np.uint64(63))
             changes = word ^ after
             last = samples - 1  # pairs of samples
-            total += int(np.bitwise_count(changes[: last // 64]).sum())
+            found[net] = int(np.bitwise_count(changes[: last // 64]).sum())
             if last % 64:
-                total += int(np.bitwise_count(changes[last // 64] & np.uint64((1 << last % 64) - 1)))
-        return total
+                found[net] += int(np.bitwise_count(changes[last // 64] & np.uint64((1 << last % 64) - 1)))
+        return found
 
     def _values(self, given: Mapping[Net, np.ndarray], order: Sequence[Net]) -> dict[Net, np.ndarray]:
         words = len(next(iter(given.values())))

@@ -87,7 +87,7 @@ class Simulation:
         self._rows = layout.rows
         self._machine = Machine(self._circuit, layout, lanes, seed)
         self._pins = self._machine.values.data.cast("B").cast("Q")
-        self._callbacks: list[tuple[Callback, int]] = []
+        self._callbacks: list[tuple[Callback, int, int]] = []
 
     @property
     def memories(self) -> Mapping[str, Memory]:
@@ -183,14 +183,14 @@ class Simulation:
             first[(first < 0) & self.bits(name)[:, 0]] = limit
         return first
 
-    def attach(self, callback: Callback, every: int = 1) -> Callable[[], None]:
-        """Calls ``callback(cycle)`` after every `every` edges, the logic settled: a peripheral that reads and sets pins
-        (`pin`).
+    def attach(self, callback: Callback, every: int = 1, behind: int = 0) -> Callable[[], None]:
+        """Calls ``callback(cycle)`` after every `every` edges, and `behind` more, the logic settled: a peripheral that
+        reads and sets pins (`pin`).
 
         It costs some microseconds a call; without callbacks nothing but machine code runs between edges. Returns what
         takes it away.
         """
-        entry = (callback, every)
+        entry = (callback, every, behind)
         self._callbacks.append(entry)
         return lambda: self._callbacks.remove(entry)
 
@@ -210,12 +210,10 @@ class Simulation:
         are that of the innermost module's.
         """
         found: dict[str, list[int]] = {}
-        taken: set[int] = set()
-        for name, nets in sorted(self._module.names.items(), key=lambda each: -each[0].count(".")):
-            here = [self._rows[net] for net in nets if not isinstance(net, str) and net in self._rows]
-            found[name] = [row for row in dict.fromkeys(here) if row not in taken]
-            taken.update(here)
-        return {name: rows for name, rows in found.items() if rows}
+        names = {self._rows[net]: name for net, name in reversed(self._module.owners().items()) if net in self._rows}
+        for row, name in names.items():
+            found.setdefault(name, []).append(row)
+        return found
 
     def pin(self, name: str, place: int = 0) -> Pin:
         """Bit `place` of a signal, for callbacks; to be set it must be an input or forced."""
@@ -263,15 +261,15 @@ class Simulation:
         done = 0
         while done < cycles:
             count = min(cycles - done, most or cycles)
-            for _, every in self._callbacks:
-                count = min(count, every - self.cycle % every)
+            for _, every, behind in self._callbacks:
+                count = min(count, every - (self.cycle - behind) % every)
             taken = go(done, count)
             done += taken
             self.cycle += taken
             if taken and self._callbacks:
                 self._machine.settle()
-                for callback, every in self._callbacks:
-                    if self.cycle % every == 0:
+                for callback, every, behind in self._callbacks:
+                    if (self.cycle - behind) % every == 0:
                         callback(self.cycle)
             if taken < count:
                 return

@@ -43,10 +43,13 @@ class Watch:
     with Watch(simulation) as watch:
         simulation.step(100)
     watch.activity.total
+
+    Of `every` cycles it looks at one, and takes the others for alike; a prime keeps clear of a program's loops.
     """
 
-    def __init__(self, simulation: Simulation):
+    def __init__(self, simulation: Simulation, every: int = 1):
         self._simulation = simulation
+        self._every = every
         self._rows = simulation.rows()
         self._begun = 0
 
@@ -55,30 +58,41 @@ class Watch:
         self._begun = simulation.cycle
         simulation.settle()
         places = np.unique(np.concatenate([np.zeros(0, int), *(np.array(each) for each in self._rows.values())]))
-        self._places, self._changes = places, np.zeros(len(places), np.int64)
+        self._places, self._changes, self._seen = places, np.zeros(len(places), np.int64), 0
         before = simulation.values[places]
+
+        def look(cycle: int) -> None:
+            nonlocal before
+            before = simulation.values[places]
 
         def count(cycle: int) -> None:
             nonlocal before
             now = simulation.values[places]
             self._changes += np.bitwise_count(now ^ before).sum(1, dtype=np.int64)
+            self._seen += 1
             before = now
 
-        self._stop = simulation.attach(count)
+        each, now = self._every, simulation.cycle
+        found = [simulation.attach(count, each, (now + 1) % each)]
+        if each > 1:
+            found.append(simulation.attach(look, each, now % each))
+        self._stop = found
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        for stop in self._stop:
+            stop()
         self._ended = self._simulation.cycle
 
     @property
     def activity(self) -> Activity:
         """What has been counted, when it has been left."""
         place = {int(row): index for index, row in enumerate(self._places)}
-        lanes = self._simulation.lanes
+        cycles = self._ended - self._begun
+        share = cycles / max(1, self._seen) / self._simulation.lanes
         changes = {
-            name: float(sum(self._changes[place[row]] for row in rows) / lanes) for name, rows in self._rows.items()
+            name: float(sum(self._changes[place[row]] for row in rows) * share) for name, rows in self._rows.items()
         }
-        return Activity(self._ended - self._begun, changes)
+        return Activity(cycles, changes)

@@ -2,7 +2,10 @@
 
 from abc import ABC, abstractmethod
 
+import numpy as np
+
 from logicnn.netlist.netlist import Netlist
+from logicnn.verify.activity import Activity
 from logicnn.verify.vectors import Vectors, Verification
 
 __all__ = ["Check"]
@@ -16,3 +19,7 @@ class Check(ABC):
         """The comparison on all vectors; raises `CheckFailed` with the first differing one, the expected and the actual
         value.
         """
+
+    @abstractmethod
+    def activity(self, netlist: Netlist, x: np.ndarray) -> Activity:
+        """How often nets change for a sample, the mean of some of the inputs x (n, ...)."""

@@ -25,6 +25,8 @@ WAKES_NS = 3_000  # tRES1 of the flash chip
 LOCK = "pll_locks"
 CYCLES_BITS = 8 * CYCLES_BYTES  # of the board's counter
 SLACK = 1000  # cycles beyond a prediction until the simulation gives up
+WATCHED = 2048  # cycles whose changes are counted, at most
+STRIDES = 1, 2, 3, 5, 7, 13, 31, 61, 127, 251, 509, 1021  # 1 and primes, each about twice the one before
 ANSWERED = 1 << 20  # cycles in which an answer has gone over the slowest line
 
 
@@ -123,12 +125,13 @@ class CycleCheck(Check):
             simulation.step(max(0, begun + self.mapping.interval - simulation.cycle))  # until it takes the next ones
         return CycleRun(classes, cycles, loaded)
 
-    def activity(self, netlist: Path, x: np.ndarray) -> Activity:
-        """How often nets change from the first value of a sample to its class, the mean of at most so many inputs x (n,
-        ...) as are simulated side by side.
+    def activity(self, netlist: Netlist, x: np.ndarray) -> Activity:
+        """From the first value of a sample to its class, of as many inputs as are simulated side by side; where that
+        takes long, of cycles here and there.
         """
-        simulation, given, _ = self._begun(netlist, x)
-        with Watch(simulation) as watch:
+        simulation, given, _ = self._begun(netlist.path, x[:LANES])
+        every = next((each for each in STRIDES if self.mapping.interval <= each * WATCHED), STRIDES[-1])
+        with Watch(simulation, every) as watch:
             self._offer(simulation, np.resize(given, (LANES, given.shape[1])))
             simulation.run_until(self.probe.answers, self.mapping.latency.most + SLACK)
         return watch.activity

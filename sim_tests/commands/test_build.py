@@ -174,6 +174,8 @@ def report(flash: FlashImage | None) -> Report:
         timing=None,
         placement=Placement(1, ""),
         verification=None,
+        activity=None,
+        energy=None,
         bitstream=Bitstream("n.bin", "", 1),
         flash=flash,
         estimate=Resources(),

@@ -7,6 +7,8 @@ import pytest
 from logicnn.flow.placement import Placement
 from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
 from logicnn.resources import Resources
+from logicnn.verify.activity import Activity
+from logicnn.verify.energy import Energy
 from logicnn.verify.vectors import Verification
 
 PLAIN = Report(
@@ -19,6 +21,10 @@ PLAIN = Report(
     timing=Timing(14.2, 12.0, 70.44444, 3, 3, 1),
     placement=Placement(4, "router2"),
     verification=Verification(5000, 0, "digits test (359), 4641 random", 0.9554),
+    activity=Activity(
+        900, {"link": 100.0, "classifier.accelerator.first.a": 600.0, "classifier.accelerator.first.b.c": 300.25}
+    ),
+    energy=Energy(0.123456, 1.23456),
     bitstream=Bitstream("build/seven.bin", "ab" * 32, 104_090),
     flash=None,
     estimate=Resources(logic_cells=140),
@@ -48,6 +54,8 @@ def test_page():
         ("latency, interval", "3 and 1 cycles"),
         ("netlist check", "5000 of 5000 vectors equal: digits test (359), 4641 random"),
         ("accuracy", "95.54% of the labelled vectors, by the netlist"),
+        ("net changes", "1,000 a sample: first.a 60%, first.b 30%"),
+        ("energy", "by estimate 0.12 to 1.2 uJ a sample, without what memories and DSP blocks take"),
         ("bitstream", "build/seven.bin (104090 bytes)"),
         ("time", "synthesis 1.2 s, place route 2.5 s"),
         ("tools", "yosys 0.60, nextpnr 0.8"),
@@ -57,6 +65,11 @@ def test_page():
 @pytest.mark.parametrize(
     ("changed", "name", "value"),
     [
+        (
+            {"energy": Energy(0.0000123, 0.0456)},
+            "energy",
+            "by estimate 0.012 to 46 nJ a sample, without what memories and DSP blocks take",
+        ),
         ({"verification": None}, "netlist check", "NOT VERIFIED (--verify none)"),
         ({"verification": None}, "accuracy", "not measured"),
         ({"timing": Timing(14.2, 12.0, None, 0, 0, 1)}, "core delay", "none"),
@@ -82,7 +95,13 @@ def test_json():
         "dataset": "digits test (359), 4641 random",
         "accuracy": 0.9554,
     }
-    assert "flash" not in made
+    assert made["activity"] == {
+        "cycles": 900,
+        "net_changes": 1000.2,
+        "by_part": {"first.a": 600.0, "first.b": 300.2},
+    }
+    assert made["energy_estimate"] == {"least_uj": 0.123, "most_uj": 1.23}
+    assert "flash" not in made and "activity" not in replace(PLAIN, activity=None, energy=None).as_json()
     bare = replace(PLAIN, verification=None, timing=Timing(14.2, 12.0, None, 0, 0, 1)).as_json()
     assert bare["verification"] == {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None}
     assert bare["timing"]["core_delay_ns"] is None

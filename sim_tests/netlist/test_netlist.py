@@ -221,5 +221,5 @@ def test_activity_counts_changes_of_cell_outputs(tmp_path):
         out = given[:, 0] ^ given[:, 1]
         changes = int(np.count_nonzero(out[1:] != out[:-1]))
         packed = dict(zip([2, 3], bits.pack(given), strict=True))
-        assert netlist.activity(packed, [4], samples) == changes
-        assert netlist.activity(packed, [5], samples) == 2 * changes  # the LUT and the register
+        assert netlist.activity(packed, [4], samples) == {4: changes}
+        assert netlist.activity(packed, [5], samples) == {4: changes, 5: changes}  # the LUT and the register

@@ -52,6 +52,17 @@ def test_changes_of_counters(netlist):
     assert watch.activity.changes["always.count"] == 30  # what comes later is not counted
 
 
+def test_cycles_here_and_there(netlist):
+    """One of three from any cycle on: what they have in common with all is bit 0, which changes in each."""
+    simulation = Simulation(netlist, 64)
+    simulation.set("runs", 1)
+    simulation.step(5)
+    with Watch(simulation, 3) as watch:
+        simulation.step(48)
+    activity = watch.activity
+    assert activity.cycles == 48 and activity.changes["always.count"] == 90 == activity.changes["sometimes.count"]
+
+
 def test_input_that_changes_is_counted_with_the_edge_after(netlist):
     simulation = Simulation(netlist, 64)
     with Watch(simulation) as watch:

@@ -76,7 +76,7 @@ def test_activity(synthesised):
     design, netlist = synthesised
     check = design.check
     assert isinstance(check, CycleCheck)
-    random_, still = (check.activity(netlist.path, each) for each in (images(64), np.zeros((2, 1, 6, 6), int)))
+    random_, still = (check.activity(netlist, each) for each in (images(64), np.zeros((2, 1, 6, 6), int)))
     assert random_.cycles == still.cycles == 35 + PLAN.latency
     assert random_.total > 1.2 * still.total > 0
     assert "engine0" in random_.by_part(1, "classifier.accelerator")
