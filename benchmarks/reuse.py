@@ -5,7 +5,8 @@ The networks of `benchmarks.reuse_train`, seed 1. Of each convolution the operat
 synapse of every kernel and its threshold, and what is left with kernel reuse, constants included; and for comparison
 the synapses that are left by early decisions as Gao et al. 2021 take them: one after the other until the answer is
 certain, pooled positions until one answers 1. Whole designs are placed on the icebreaker and compared with the network
-on all test samples. Toggles are those of the ulx3s' netlists, where both programs are in block RAM, over test samples.
+on all test samples; their energy is `logicnn.verify.energy`'s, without what memories take. Toggles are those of the
+ulx3s' netlists, where both programs are in block RAM, over test samples.
 """
 
 import json
@@ -111,8 +112,8 @@ def placed(network: Network, folder: Path, data_dir: str | None) -> dict[str, An
     report = build(
         Mapping([engine_of(network)]), boards.find(BOARD), Options(folder, 1, data_dir=data_dir), Steps(quiet=False)
     )
-    checked, resources = report.verification, report.resources
-    assert checked is not None
+    checked, resources, energy = report.verification, report.resources, report.energy
+    assert checked is not None and energy is not None
     return {
         "placed": BOARD,
         "lut": resources.lut4,
@@ -125,6 +126,9 @@ def placed(network: Network, folder: Path, data_dir: str | None) -> dict[str, An
         "images": checked.vectors,
         "outputs_changed": checked.mismatches,
         "accuracy": checked.accuracy,
+        "energy_least_uj": float(f"{energy.least_uj:.3g}"),
+        "energy_estimate_uj": float(f"{energy.most_uj:.3g}"),
+        "images_per_kj": float(f"{1e9 / energy.most_uj:.3g}"),
     }
 
 

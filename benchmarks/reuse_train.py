@@ -16,13 +16,13 @@ from benchmarks.common import NETWORKS, finished, parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.network import files
-from train.mnist_bcnn import VALIDATION, Plan, right, trained
+from train.bcnn import PLANS, VALIDATION, right, trained
 
 __all__ = ["NAME", "SEEDS", "WHOLE"]
 
 SEEDS = (1, 2, 3)
 NAME, WHOLE = "mnist-bcnn", "mnist-bcnn-whole"
-PLAN = Plan()
+PLAN = replace(PLANS["mnist"], fused=True)
 MODELS = Path(__file__).parents[1] / "logicnn" / "models"
 
 

@@ -9,7 +9,7 @@ from logicnn.data.dataset import Split
 from logicnn.engines.differences import Differences
 from logicnn.network import Activations, Interval
 from logicnn.nn.binary import BinaryNet, ConvNeurons, DenseNeurons, DenseScores, Pool, Recipe, accuracy, export, fit
-from logicnn.nn.binary.alike import changed, make_alike, settle
+from logicnn.nn.binary.alike import Variety, changed, fit_alike, settle
 
 GIVEN = Activations((1, 8, 8), Interval(0, 15))
 
@@ -30,11 +30,12 @@ def small_net() -> BinaryNet:
 
 
 def test_kernels_become_alike_at_the_accuracy_that_was():
+    torch.set_num_threads(1)
     net, train, test = small_net(), samples(2000, 1), samples(400, 2)
     fit(net, train, Recipe(4, 0.01, 1, batch=100), "small")
     settle(net, train)
     before, right = changed(net), accuracy(net, test)
-    make_alike(net, train, Recipe(6, 0.01, 1, batch=100), 0.3, "alike")
+    fit_alike(net, train, Recipe(6, 0.01, 1, batch=100), 0.3, "alike")
     settle(net, train)
     assert (
         all(after < each for after, each in zip(changed(net), before, strict=True))
@@ -45,6 +46,31 @@ def test_kernels_become_alike_at_the_accuracy_that_was():
     engine = Differences(network, 1, len(network.layers) - 1, 32, 4)
     looks = [sum(op.mode != 0 for op in each.ops) / each.layer.weights.size for each in engine.passes[:2]]
     assert looks == pytest.approx(changed(net), rel=0.15)  # the engine's order counts constants, too
+
+
+def test_variety():
+    """Pixels that only move: mirrored ones, or all of a batch by the same way, with -1 from outside."""
+    torch.manual_seed(3)
+    x = torch.where(torch.rand(64, 2, 5, 6) < 0.5, -1.0, 1.0)
+    assert torch.equal(Variety().varied(x), x)
+    turned = Variety(mirrored=True).varied(x)
+    same, mirrored = (turned == x).flatten(1).all(1), (turned == x.flip(-1)).flatten(1).all(1)
+    assert (same | mirrored).all() and 16 < int(mirrored.sum()) < 48
+    ways = set()
+    for _ in range(60):
+        moved = Variety(moved=1).varied(x)
+        found = []
+        for down in (-1, 0, 1):
+            for right in (-1, 0, 1):
+                rows, columns = (slice(max(0, -way), size - max(0, way)) for way, size in ((down, 5), (right, 6)))
+                shifted = torch.full_like(x, -1.0)
+                shifted[..., rows, columns] = x[..., slice(max(0, down), 5 + min(0, down)), :][
+                    ..., slice(max(0, right), 6 + min(0, right))
+                ]
+                found += [(down, right)] if torch.equal(moved, shifted) else []
+        (way,) = found
+        ways.add(way)
+    assert len(ways) == 9
 
 
 def test_statistics_are_those_of_the_samples():

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from logicnn.data.dataset import Split
 from logicnn.engines.differences.orders import Order, ordered
@@ -15,10 +16,30 @@ from logicnn.nn.binary.layers import BinaryNet, ConvNeurons, _Neurons
 from logicnn.nn.binary.training import Recipe, _Classes, _groups
 from logicnn.nn.loop import train
 
-__all__ = ["changed", "make_alike", "settle"]
+__all__ = ["Variety", "changed", "fit_alike", "settle"]
 
 EVERY = 100  # steps with the same orders
 SETTLING = 4096  # samples of the statistics
+
+
+@dataclass(frozen=True)
+class Variety:
+    """What pictures might also look like: each other one `mirrored`, a batch `moved` by up to so many pixels each
+    way.
+    """
+
+    mirrored: bool = False
+    moved: int = 0
+
+    def varied(self, x: Tensor) -> Tensor:  # (n, channels, rows, columns) of -1 and +1; what comes in is -1
+        if self.mirrored:
+            turned = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
+            x = torch.where(turned, x.flip(-1), x)
+        if self.moved:
+            down, right = torch.randint(2 * self.moved + 1, (2,)).tolist()
+            rows, columns = x.shape[-2:]
+            x = functional.pad(x, [self.moved] * 4, value=-1.0)[..., down : down + rows, right : right + columns]
+        return x
 
 
 @dataclass(frozen=True)
@@ -63,13 +84,14 @@ class _Alike(_Classes):
     of its sign: both are drawn to zero, so that the weaker one turns.
     """
 
-    def __init__(self, net: BinaryNet, data: Split, recipe: Recipe, weight: float):
+    def __init__(self, net: BinaryNet, data: Split, recipe: Recipe, weight: float, variety: Variety):
         super().__init__(net, data, recipe)
-        self._binary, self._weight, self._found = net, weight, _ways(net)
+        self._binary, self._weight, self._variety = net, weight, variety
+        self._found: list[_Way] = []
 
     def before_step(self, step: int) -> None:
         super().before_step(step)
-        if step % EVERY == 0:
+        if self._weight and step % EVERY == 0:
             self._found = _ways(self._binary)
 
     def loss(self, chosen: Tensor) -> Tensor:
@@ -78,13 +100,16 @@ class _Alike(_Classes):
             rows = way.rows
             differ = (rows[:-1].detach() >= 0) != (rows[1:].detach() >= 0)
             lacking = lacking + (differ * (rows[:-1].abs() + rows[1:].abs())).sum() / way.layer.latent.numel()
-        return super().loss(chosen) + self._weight * lacking
+        scores = self._forward(self._variety.varied(self._samples[chosen].float()))
+        return functional.cross_entropy(scores, self._labels[chosen]) + self._weight * lacking
 
 
-def make_alike(net: BinaryNet, data: Split, recipe: Recipe, weight: float, title: str) -> None:
-    """Trains on, as `fit` does, with kernels drawn to each other by `weight`."""
+def fit_alike(
+    net: BinaryNet, data: Split, recipe: Recipe, weight: float, title: str, variety: Variety = Variety()
+) -> None:
+    """Trains as `fit` does, on pictures in their `variety`, with kernels drawn to each other by `weight`."""
     torch.manual_seed(recipe.seed)
-    objective = _Alike(net, data, recipe, weight)
+    objective = _Alike(net, data, recipe, weight, variety)
     optimizer = torch.optim.Adam(_groups(net, recipe.learning_rate), lr=recipe.learning_rate)
     train(net, objective, optimizer, objective.schedule, title)
 

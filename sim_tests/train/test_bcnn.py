@@ -12,7 +12,7 @@ from logicnn import load
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.data.dataset import Dataset, Split
-from train import mnist_bcnn
+from train import bcnn
 
 
 def small(name: str, folder: str | None = None) -> Dataset:
@@ -33,8 +33,8 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(datasets, "load", small)
     file = tmp_path / "small.lnn"
     arguments = [
-        "mnist_bcnn",
-        "--channels",
+        "bcnn",
+        "--stages",
         "8",
         "12",
         "--epochs",
@@ -47,7 +47,7 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
         str(file),
     ]
     monkeypatch.setattr(sys, "argv", arguments)
-    assert guarded(mnist_bcnn.main) == 0
+    assert guarded(bcnn.main) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     network, test = load(file), small("mnist").test
     assert figures["digest"] == network.digest()
@@ -59,8 +59,8 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     (
-        (["--channels", "2", "2", "2", "2"], "channels must be of fewer convolutions than 4: each halves pictures"),
-        (["--channels", "0"], "channels must be at least 1 of each convolution, not (0,)"),
+        (["--stages", "2", "2", "2", "2"], "stages must be fewer than 4: each halves pictures of 8 x 8"),
+        (["--stages", "4,0"], "stages must be of convolutions with at least 1 kernel each, not ((4, 0),)"),
         (["--epochs", "0"], "epochs must be at least 1, not 0"),
         (["--alike", "-1"], "alike must be at least 0, not -1.0"),
         (["--learning-rate", "0"], "learning_rate must be above 0, not 0.0"),
@@ -69,7 +69,7 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
 )
 def test_refuses_before_it_trains(monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(datasets, "load", small)
-    monkeypatch.setattr(sys, "argv", ["mnist_bcnn", *arguments])
-    assert guarded(mnist_bcnn.main) == 2
+    monkeypatch.setattr(sys, "argv", ["bcnn", *arguments])
+    assert guarded(bcnn.main) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith(f"error: {message}")
