@@ -1,0 +1,198 @@
+"""A network of another tool, as the integers that compute the same: ``logicnn import TFC.onnx -o tfc.lnn``.
+
+Says what each part of the file became, compares the classes with the answers of the file's own runtime where there are
+any, and which board has room.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from logicnn.board import boards
+from logicnn.commands.command import Command
+from logicnn.data import datasets
+from logicnn.engines import TooBig
+from logicnn.errors import CheckFailed, LogicnnError
+from logicnn.flow.design import mapped
+from logicnn.flow.progress import Steps
+from logicnn.importers import Given, Imported, importers
+from logicnn.network import Interval, Network, Picture, save
+
+__all__ = ["COMMAND", "Answers"]
+
+RANGE, SCALE = (0, 255), "1/255"  # pixels of eight bits as numbers from 0 to 1
+
+
+class Answers:
+    """What a file's own runtime has answered: `inputs` (n, ...) as the network is given them, the numbers `outputs` (n,
+    classes), and `labels` (n,) or None, of an .npz file.
+    """
+
+    def __init__(self, path: Path, network: Network):
+        try:
+            with path.open("rb") as file, np.load(file) as found:
+                arrays = {name: found[name] for name in ("inputs", "outputs", "labels") if name in found}
+        except (OSError, ValueError, EOFError) as error:
+            raise LogicnnError(f"{path} cannot be read as .npz: {error}") from None
+        except Exception as error:  # a damaged archive fails in as many ways as zlib and zipfile have
+            raise LogicnnError(f"{path} is damaged: {error}") from None
+        for name in ("inputs", "outputs"):
+            if name not in arrays:
+                raise LogicnnError(f"{path} must have inputs and outputs; {name} is missing")
+        self.inputs, self.outputs, self.labels = arrays["inputs"], arrays["outputs"], arrays.get("labels")
+        count, size = len(self.outputs), network.input.size
+        low, high = network.input.interval.low, network.input.interval.high
+        if self.inputs.size != count * size or self.inputs.dtype.kind not in "iub":
+            raise LogicnnError(
+                f"{path}: inputs must be {count} times {size} integers, not {self.inputs.shape} of {self.inputs.dtype}"
+            )
+        if count == 0 or self.inputs.min() < low or self.inputs.max() > high:
+            raise LogicnnError(f"{path}: inputs must lie in {low} ... {high}")
+        classes = network.output.interval.high + 1
+        if self.outputs.shape != (count, classes) or not np.isfinite(self.outputs).all():
+            raise LogicnnError(f"{path}: outputs must be {count} times {classes} numbers, not {self.outputs.shape}")
+        if self.labels is not None and self.labels.shape != (count,):
+            raise LogicnnError(f"{path}: labels must be {count}, not {self.labels.shape}")
+        self.inputs = self.inputs.reshape(count, *network.input.shape)
+
+    def compared(self, network: Network) -> dict[str, Any]:
+        """Where the two best outputs tie, either class is right. Raises `CheckFailed` with the first that differs."""
+        classes = network.evaluate(self.inputs)
+        best = self.outputs.max(1)
+        wrong = np.flatnonzero(self.outputs[np.arange(len(classes)), classes] != best)
+        if len(wrong):
+            first = int(wrong[0])
+            raise CheckFailed(
+                f"the network differs from the file's own answers on {len(wrong)} of {len(classes)} vectors: vector "
+                f"{first} should give {int(self.outputs[first].argmax())} but gives {classes[first]}; are range and "
+                f"scale right?"
+            )
+        found: dict[str, Any] = {"vectors": len(classes), "vectors_equal": len(classes)}
+        if self.labels is not None:
+            found["accuracy"] = float(np.mean(classes == self.labels))
+        return found
+
+
+def scale(text: str) -> float:
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise argparse.ArgumentTypeError(f"must be a number or a fraction, as 1/255, not {text!r}") from None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help=f"a file of {', '.join(importers())}")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.lnn", help="where the network goes")
+    parser.add_argument(
+        "--range",
+        type=int,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        default=RANGE,
+        help="of the integers that are given (default: 0 255)",
+    )
+    parser.add_argument(
+        "--scale", type=scale, default=SCALE, help="what the file's input is for one of them (default: %(default)s)"
+    )
+    parser.add_argument("--dataset", help="whose test samples builds compare and runs can send")
+    parser.add_argument("--labels", nargs="+", default=(), help="names of the classes")
+    parser.add_argument("--vectors", type=Path, metavar="FILE.npz", help="inputs and outputs of its own runtime")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def _found(arguments: argparse.Namespace) -> Imported:
+    known = importers()
+    if arguments.file.suffix not in known:
+        raise LogicnnError(f"file must end in {' or '.join(known)}, not {arguments.file}")
+    if arguments.output.suffix != ".lnn":
+        raise LogicnnError(f"--output must end in .lnn, not {arguments.output}")
+    if arguments.output.exists() and not arguments.force:
+        raise LogicnnError(f"{arguments.output} exists; --force replaces it")
+    low, high = arguments.range
+    if not low < high or high - low > 1 << 16:
+        raise LogicnnError(f"--range must go from low to high, over at most 65536 integers, not {low} {high}")
+    if arguments.dataset and arguments.dataset not in datasets.LOADERS:
+        raise LogicnnError(f"--dataset must be one of {', '.join(datasets.LOADERS)}, not {arguments.dataset!r}")
+    found = known[arguments.file.suffix].read(arguments.file, Given(Interval(low, high), arguments.scale))
+    network = found.network
+    classes = network.output.interval.high + 1
+    if arguments.labels and len(arguments.labels) != classes:
+        raise LogicnnError(f"--labels must be {classes}, not {len(arguments.labels)}")
+    shape = network.input.shape
+    mode = {1: "L", 3: "RGB"}.get(shape[0]) if len(shape) == 3 and low == 0 and high <= 255 else None
+    return replace(
+        found,
+        network=replace(
+            network,
+            name=arguments.output.stem,
+            dataset=arguments.dataset or "",
+            labels=tuple(arguments.labels),
+            preparation=Picture(mode, shape[1], shape[2], high) if mode else None,
+        ),
+    )
+
+
+def _room(network: Network) -> list[dict[str, Any]]:
+    """What the smallest board that has room takes it with, and why smaller ones have none."""
+    rows: list[dict[str, Any]] = []
+    for board in sorted(map(boards.find, boards.names()), key=lambda each: each.device.capacity.logic_cells):
+        name = board.name
+        try:
+            mapping = mapped(network, board)
+        except TooBig as error:
+            rows.append({"board": name, "fits": False, "why": str(error)})
+            continue
+        cost = mapping.cost(board.device)
+        kinds = list(dict.fromkeys(type(each).__name__ for each in mapping.engines))
+        rows.append(
+            {
+                "board": name,
+                "fits": True,
+                "engines": kinds,
+                "logic_cells_estimate": cost.logic_cells,
+                "cycles": mapping.latency.most,
+            }
+        )
+        break
+    return rows
+
+
+def _show(report: dict[str, Any]) -> None:
+    for part in report["parts"]:
+        print(part)
+    if "vectors" in report:
+        more = f", {report['accuracy']:.2%} of the labels" if "accuracy" in report else ""
+        print(
+            f"{report['vectors_equal']} of {report['vectors']} vectors have the class of the file's own runtime{more}"
+        )
+    for row in report["boards"]:
+        what = (
+            f"{', '.join(row['engines'])}, about {row['logic_cells_estimate']} logic cells, {row['cycles']} cycles"
+            if row["fits"]
+            else row["why"]
+        )
+        print(f"{row['board']}: {what}")
+    print(f"{report['file']}: {report['digest'][:12]}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    found = _found(arguments)
+    network = found.network
+    report: dict[str, Any] = {"file": str(arguments.output), "digest": network.digest(), "parts": list(found.parts)}
+    if arguments.vectors:
+        report |= Answers(arguments.vectors, network).compared(network)
+    steps = Steps(quiet=False)
+    with steps.step("boards", "ask which board has room", silent_s=1):
+        report["boards"] = _room(network)
+    save(network, arguments.output)
+    sys.stdout.write(json.dumps(report, indent=2) + "\n") if arguments.json else _show(report)
+
+
+COMMAND = Command("import", "a network of another tool", __doc__, add_arguments, run, writes_to="--output")

@@ -1,0 +1,47 @@
+"""What an importer makes of a file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from logicnn.errors import LogicnnError
+from logicnn.network import Interval, Network
+
+__all__ = ["Given", "ImportRefused", "Imported", "Importer"]
+
+
+class ImportRefused(LogicnnError):
+    """A file that is damaged, or that holds what no `Network` computes; the message names the node."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the network is given: integers in `interval`, each of which stands for itself times `scale` in the file."""
+
+    interval: Interval
+    scale: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < float("inf"):
+            raise ImportRefused(f"scale must be above 0 and finite, not {self.scale}")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network, what the parts of the file became, and `scores`, the file's own output (levels,) for each integer
+    score of a class, from the lowest on.
+    """
+
+    network: Network
+    parts: tuple[str, ...]
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Importer:
+    """For files with `suffix`: ``read(path, given)``."""
+
+    suffix: str
+    read: Callable[[Path, Given], Imported]

@@ -1,0 +1,297 @@
+"""QONNX files of binarized networks: each class as the file's own arithmetic gives it, and what is refused."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+onnx = pytest.importorskip("onnx")
+
+from onnx import TensorProto, helper, numpy_helper
+
+from logicnn.importers import Given, ImportRefused, importers
+from logicnn.importers.qonnx import imported
+from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Flatten, Interval, MaxPool2d, Thermometer
+
+WORDS = Given(Interval(0, 15), 1 / 15)
+QUANT = "qonnx.custom_op.general"
+
+
+class Graph:
+    """A model that is written node by node, and what it makes of samples: by numpy, in 32 bits, sample by sample."""
+
+    def __init__(self, shape: Sequence[int], seed: int = 1):
+        self.rng = np.random.default_rng(seed)
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.shape = [1, *shape]
+        self.last = "x"
+        self.steps: list[Any] = []
+
+    def constant(self, value: Any) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, getattr(value, "dtype", np.float32)), name))
+        return name
+
+    def node(self, kind: str, *more: Any, first: bool = True, domain: str = "", **options: Any) -> str:
+        """Of what flows and constants."""
+        out = f"t{len(self.nodes)}"
+        names = [each if isinstance(each, str) else self.constant(each) for each in more]
+        names = [self.last, *names] if first else names
+        self.nodes.append(
+            helper.make_node(kind, names, [out], name=f"{kind}_{len(self.nodes)}", domain=domain, **options)
+        )
+        return out
+
+    def then(self, kind: str, *more: Any, **options: Any) -> "Graph":
+        self.last = self.node(kind, *more, **options)
+        return self
+
+    def does(self, step: Any) -> "Graph":
+        """What numpy makes of the same (n, ...)."""
+        self.steps.append(step)
+        return self
+
+    def affine(self, scale: float, offset: float) -> "Graph":
+        self.then("Mul", np.float32(scale)).then("Sub", np.float32(offset))
+        return self.does(lambda x: x * np.float32(scale) - np.float32(offset))
+
+    def sign(self, scale: float = 1.0) -> "Graph":
+        self.then("BipolarQuant", np.float32(scale), domain=QUANT)
+        return self.does(lambda x: np.where(x >= 0, np.float32(scale), np.float32(-scale)))
+
+    def weights(self, shape: Sequence[int], scale: float) -> tuple[str, np.ndarray]:
+        latent = self.rng.normal(size=shape).astype(np.float32)
+        name = self.node("BipolarQuant", latent, np.float32(scale), first=False, domain=QUANT)
+        return name, np.where(latent >= 0, np.float32(scale), np.float32(-scale))
+
+    def dense(self, inputs: int, outputs: int, scale: float = 1.0) -> "Graph":
+        name, weights = self.weights((outputs, inputs), scale)
+        self.then("MatMul", self.node("Transpose", name, first=False, perm=[1, 0]))
+        return self.does(lambda x: x @ weights.T)
+
+    def normalised(self, channels: int) -> "Graph":
+        """Batch norm with gains of both signs."""
+        rng = self.rng
+        gain, bias, mean = (rng.normal(size=channels).astype(np.float32) for _ in range(3))
+        variance = rng.uniform(0.5, 3, channels).astype(np.float32)
+        self.then("BatchNormalization", gain, bias, mean, variance, epsilon=1e-5)
+
+        def step(x):
+            across = (1, -1, *[1] * (x.ndim - 2))
+            values = (x - mean.reshape(across)) / np.sqrt(variance + np.float32(1e-5)).reshape(across)
+            return values * gain.reshape(across) + bias.reshape(across)
+
+        return self.does(step)
+
+    def convolved(self, channels: int, kernels: int, size: int, stride: int = 1) -> "Graph":
+        name, weights = self.weights((kernels, channels, size, size), 0.5)
+        self.then("Conv", name, kernel_shape=[size, size], strides=[stride, stride])
+
+        def step(x):
+            windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (2, 3))[:, :, ::stride, ::stride]
+            return np.einsum("ncyxab,kcab->nkyx", windows, weights).astype(np.float32)
+
+        return self.does(step)
+
+    def pooled(self, size: int) -> "Graph":
+        self.then("MaxPool", kernel_shape=[size, size], strides=[size, size])
+
+        def step(x):
+            rows, columns = (each // size * size for each in x.shape[2:])
+            x = x[:, :, :rows, :columns].reshape(*x.shape[:2], rows // size, size, columns // size, size)
+            return x.max((3, 5))
+
+        return self.does(step)
+
+    def flat(self) -> "Graph":
+        self.then("Flatten", axis=1)
+        return self.does(lambda x: x.reshape(len(x), -1))
+
+    def saved(self, folder: Path, opset: int = 13) -> Path:
+        x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shape) for name in ("x", self.last))
+        graph = helper.make_graph(self.nodes, "small", [x], [y], self.constants)
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid(QUANT, 1)]
+        path = folder / "small.onnx"
+        path.write_bytes(helper.make_model(graph, opset_imports=opsets).SerializeToString())
+        return path
+
+    def ref_scores(self, x: np.ndarray) -> np.ndarray:
+        for step in self.steps:
+            x = step(x)
+        return x
+
+
+def check(graph: Graph, folder: Path, samples: np.ndarray) -> Any:
+    """The network has the classes of the file's own scores, and gives those scores themselves."""
+    made = imported(graph.saved(folder), WORDS)
+    scores = graph.ref_scores((samples * WORDS.scale).astype(np.float32))
+    classes = made.network.evaluate(samples)
+    best = scores.max(1, keepdims=True)
+    assert (np.take_along_axis(scores, classes[:, None], 1) >= best - 1e-4).all()
+    assert len(set(classes.tolist())) > 1
+    return made
+
+
+def samples(count: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 16, (count, *shape))
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_dense(tmp_path, seed):
+    """Batch norms of both signs; scales that are no power of two."""
+    graph = Graph([12], seed).affine(2, 1).sign(0.7).dense(12, 20, 0.3).normalised(20).sign(1.3).dense(20, 5)
+    made = check(graph.affine(0.25, 3), tmp_path, samples(500, 12))
+    assert [type(each) for each in made.network.layers] == [Thermometer, BinaryDense, BinaryDense, Argmax]
+    assert made.network.layers[0].thresholds.tolist() == [8]
+    assert any("20 neurons of 12 synapses" in part for part in made.parts)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_convolutions(tmp_path, seed):
+    graph = Graph([1, 9, 9], seed).affine(2, 1).sign().convolved(1, 6, 2).normalised(6).sign().pooled(2)
+    graph = graph.convolved(6, 8, 2, 2).normalised(8).sign().flat().dense(32, 4)
+    made = check(graph, tmp_path, samples(300, 1, 9, 9))
+    kinds = [type(each) for each in made.network.layers]
+    assert kinds == [Thermometer, BinaryConv2d, MaxPool2d, BinaryConv2d, Flatten, BinaryDense, Argmax]
+
+
+def test_classes_that_follow_scores(tmp_path):
+    """Softmax, and the greatest of them."""
+    graph = Graph([10]).affine(2, 1).sign().dense(10, 4)
+    plain = check(graph, tmp_path, samples(200, 10)).network.digest()
+    assert imported(graph.then("Softmax", axis=1).saved(tmp_path), WORDS).network.digest() == plain
+    assert imported(graph.then("ArgMax", axis=1).saved(tmp_path), WORDS).network.digest() == plain
+
+
+def test_biases_of_classes(tmp_path):
+    """Whole synapses that a class is ahead, by the bias of a Gemm."""
+    graph = Graph([12]).affine(2, 1).sign()
+    name, weights = graph.weights((3, 12), 1.0)
+    bias = np.array([2, -4, 0], np.float32)
+    graph.then("Gemm", name, bias, transB=1).does(lambda x: x @ weights.T + bias)
+    check(graph, tmp_path, samples(300, 12))
+
+
+def test_scores_of_the_file(tmp_path):
+    graph = Graph([14]).affine(2, 1).sign().dense(14, 3, 0.25).affine(1.5, 0.125)
+    made, x = imported(graph.saved(tmp_path), WORDS), samples(100, 14)
+    counts = replace(made.network, layers=made.network.layers[:-1]).evaluate(x)
+    expected = graph.ref_scores((x * WORDS.scale).astype(np.float32))
+    np.testing.assert_allclose(made.scores[counts], expected, rtol=1e-5)
+
+
+def small() -> Graph:
+    return Graph([1, 8, 8]).affine(2, 1).sign()
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (small().then("Relu"), r"^Relu Relu_3 of shape \[1, 8, 8\] is not supported; a sign instead"),
+        (small().then("Resize", np.ones(4, np.float32)), r"^Resize Resize_3 of shape .* is not supported$"),
+        (small().then("Conv", np.ones((2, 1, 3, 3), np.float32), pads=[1] * 4), r"^Conv Conv_3 pads with zeros"),
+        (
+            small().flat().then("MatMul", np.arange(128.0, dtype=np.float32).reshape(64, 2)),
+            r"weights must be -s, 0 and s",
+        ),
+        (small().flat().then("MatMul", np.ones((63, 2), np.float32)), r"^MatMul MatMul_4: weights of 63 inputs on 64$"),
+        (Graph([4]).then("MatMul", np.ones((4, 2), np.float32)), r"^MatMul MatMul_0 reads what is not quantized"),
+        (Graph([4]).affine(1, 5).sign().dense(4, 3), r"always the same: are range and scale right\?$"),
+        (small().then("MaxPool", kernel_shape=[2, 2], strides=[1, 1]), r"must pool bits, in squares side by side"),
+        (small(), r"^output 't2' must be scores of classes"),
+        (small().then("Add", "nowhere"), r"^Add Add_3 reads nowhere, which nothing gives$"),
+        (small().then("Add", "x"), r"^Add Add_3 joins two branches"),
+        (small().then("Add", np.ones((1, 1, 8, 8), np.float32)), r"one constant a channel, not one a position$"),
+        (small().then("Mul", np.float32(np.inf)), r"^Mul Mul_3 gives what is no finite number$"),
+        (small().then("Reshape", np.array([64, 1], np.int64)), r"^Reshape Reshape_3 mixes samples"),
+        (small().then("Quant", *map(np.float32, (1, 0, 2)), domain=QUANT), r"activations must be of two levels"),
+    ],
+)
+def test_refused(tmp_path, graph, message):
+    with pytest.raises(ImportRefused, match=message):
+        imported(graph.saved(tmp_path), WORDS)
+
+
+def test_classes_of_different_scales(tmp_path):
+    """Scores that no integers compare as."""
+    graph = Graph([12]).affine(2, 1).sign().dense(12, 3)
+    ahead = graph.then("Add", np.array([0, 0.5, 0], np.float32))
+    with pytest.raises(ImportRefused, match=r"^output '\w+': class 1 is ahead by 0\.2500 synapses; integers would be"):
+        imported(ahead.saved(tmp_path), WORDS)
+    steeper = graph.then("Mul", np.array([1, 2, 1], np.float32))
+    with pytest.raises(ImportRefused, match=r"must grow by the same for a synapse that agrees, not by 2 to 4$"):
+        imported(steeper.saved(tmp_path), WORDS)
+
+
+def test_inputs(tmp_path):
+    for shape, seen in (([], [1]), ([0, 3], [1, 0, 3])):
+        graph = Graph(shape).affine(2, 1)
+        with pytest.raises(ImportRefused, match="must have one sample and a fixed shape") as error:
+            imported(graph.saved(tmp_path), WORDS)
+        assert str(error.value).endswith(f"not {seen}")
+    with pytest.raises(ImportRefused, match=r"^scale must be above 0 and finite, not 0$"):
+        Given(Interval(0, 1), 0)
+
+
+def test_files(tmp_path):
+    """Damaged ones, and constants in other files."""
+    with pytest.raises(ImportRefused, match=r"nowhere\.onnx cannot be read: No such file"):
+        imported(tmp_path / "nowhere.onnx", WORDS)
+    for data in (b"", b"text", b"\xff" * 100):
+        (tmp_path / "bad.onnx").write_bytes(data)
+        with pytest.raises(ImportRefused, match=r"bad\.onnx is no ONNX file"):
+            imported(tmp_path / "bad.onnx", WORDS)
+    path = small().flat().dense(64, 2).saved(tmp_path)
+    model = onnx.load(path)
+    tensor = model.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ImportRefused, match=r"lies in another file; save the model as one file$"):
+        imported(path, WORDS)
+
+
+BYTES = Graph([6]).affine(2, 1).sign().dense(6, 3).normalised(3).sign().dense(3, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4), st.booleans()
+)
+def test_any_bytes(tmp_path_factory, changes, cut):
+    """A file with changed bytes is a network, or refused in one line."""
+    path = BYTES.saved(tmp_path_factory.mktemp("any"))
+    data = bytearray(path.read_bytes())
+    for place, byte in changes:
+        data[int(place * len(data))] = byte
+    path.write_bytes(bytes(data[: int(changes[0][0] * len(data))] if cut else data))
+    try:
+        imported(path, WORDS)
+    except ImportRefused as error:
+        assert "\n" not in str(error)
+
+
+def test_importers():
+    assert importers()[".onnx"].read is imported
+
+
+MODELS = Path(os.environ.get("LOGICNN_MODELS", "../shared/models"))
+
+
+def test_network_that_brevitas_wrote():
+    """TFC_1W1A of the QONNX model zoo: its own runtime's answers on 400 digits, scores too."""
+    if not (MODELS / "TFC_1W1A.onnx").exists():
+        pytest.skip("TFC_1W1A.onnx is not on this machine")
+    vectors = np.load(MODELS / "TFC_1W1A.vectors.npz")
+    made = imported(MODELS / "TFC_1W1A.onnx", Given(Interval(0, 255), 1 / 255))
+    x = vectors["inputs"].reshape(-1, 1, 28, 28)
+    assert np.array_equal(made.network.evaluate(x), vectors["outputs"].argmax(1))
+    counts = replace(made.network, layers=made.network.layers[:-1]).evaluate(x)
+    np.testing.assert_allclose(made.scores[counts], vectors["outputs"], rtol=1e-6)
