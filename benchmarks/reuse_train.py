@@ -2,7 +2,7 @@
 benchmarks.reuse_train``.
 
 Three seeds; test samples are read once, in the end. Those of the first seed go to ``benchmarks/networks`` and
-``logicnn/models``. An hour and a half on one core; what is finished is kept in the output folder.
+``logicnn/models``. An hour on one core; what is finished is kept in the output folder.
 """
 
 import sys
