@@ -147,6 +147,13 @@ class Engine(ABC):
         return np.full(len(x), self.latency.most)
 
     @property
+    def phases(self) -> tuple[tuple[str, int], ...]:
+        """Where it works at one layer after the other: which, and for how many cycles, from the last value's transfer
+        on.
+        """
+        return ()
+
+    @property
     def feed_forward(self) -> bool:
         """Whether it is logic and registers alone, whose sample goes in and comes out whole, each cycle one.
 

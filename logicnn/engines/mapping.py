@@ -134,6 +134,16 @@ class Mapping:
             x = _evaluated(engine, x)
         return total
 
+    @property
+    def phases(self) -> tuple[tuple[str, int], ...]:
+        """What it works at one after the other, from a sample's first value on, and for how many cycles; () where
+        engines do not say, or several work at the same time.
+        """
+        working = [engine for engine in self.engines if not engine.feed_forward]
+        if len(working) != 1 or not working[0].phases or self.input_io is not Io.SERIAL:
+            return ()
+        return ("input", self.given.size), *working[0].phases
+
     # -- on a device
 
     def images(self, device: Device) -> list[np.ndarray]:

@@ -100,6 +100,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             placement=placement,
             verification=verification,
             activity=activity,
+            phases=design.mapping.phases,
             energy=energy_of(activity, design.device, timing.clock_mhz * 1e6) if activity else None,
             bitstream=_bitstream(design, folder),
             flash=_flash_image(design, folder),

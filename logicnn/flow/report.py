@@ -72,6 +72,7 @@ class Report:
     placement: Placement
     verification: Verification | None
     activity: Activity | None
+    phases: tuple[tuple[str, int], ...]
     energy: Energy | None
     bitstream: Bitstream
     flash: FlashImage | None
@@ -108,6 +109,8 @@ class Report:
         parts = {name: round(count, 1) for name, count in activity.by_part(PARTS, ACCELERATOR).items()}
         counted = {"cycles": activity.cycles, "net_changes": round(activity.total, 1), "by_part": parts}
         estimate = energy and {key: float(f"{value:.3g}") for key, value in asdict(energy).items()}
+        if self.phases:
+            counted["by_layer"] = {name: round(count, 1) for name, count in activity.by_phase(self.phases).items()}
         return {"activity": counted, "energy_estimate": estimate}
 
     def _switching_rows(self) -> list[tuple[str, str]]:
@@ -117,6 +120,9 @@ class Report:
         parts = activity.by_part(PARTS, ACCELERATOR)
         most = ", ".join(f"{name} {count / activity.total:.0%}" for name, count in list(parts.items())[:MOST] if count)
         rows = [("net changes", f"{activity.total:,.0f} a sample{f': {most}' if most else ''}")]
+        if self.phases:
+            layers = activity.by_phase(self.phases).items()
+            rows.append(("by layer", ", ".join(f"{name}: {count / activity.total:.0%}" for name, count in layers)))
         if energy:
             unit, scale = next(((unit, scale) for unit, scale in UNITS if energy.most_uj * scale >= 1), UNITS[-1])
             span = f"{energy.least_uj * scale:.2g} to {energy.most_uj * scale:.2g} {unit} a sample"

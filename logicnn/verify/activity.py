@@ -4,9 +4,11 @@ Dynamic energy is spent where a net changes. Changes are counted once a cycle, w
 without what happens inside memories and multipliers, and without the clock's own.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from types import TracebackType
 
 import numpy as np
@@ -18,14 +20,26 @@ __all__ = ["Activity", "Watch"]
 
 @dataclass(frozen=True)
 class Activity:
-    """Changes of nets in `cycles` cycles, the mean of all lanes, by the nets' names."""
+    """Changes of nets in `cycles` cycles, the mean of all lanes, by the nets' names; and of all nets in the cycles that
+    were looked at, by their number from 0 on.
+    """
 
     cycles: int
     changes: Mapping[str, float]
+    course: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
         return sum(self.changes.values())
+
+    def by_phase(self, phases: Sequence[tuple[str, int]]) -> dict[str, float]:
+        """Changes in times one after the other, each with a name and its cycles."""
+        ends = list(accumulate(cycles for _, cycles in phases))
+        found = dict.fromkeys((name for name, _ in phases), 0.0)
+        share = self.cycles / max(1, len(self.course))
+        for cycle, count in self.course.items():
+            found[phases[min(bisect_right(ends, cycle), len(phases) - 1)][0]] += count * share
+        return found
 
     def by_part(self, depth: int, within: str = "") -> dict[str, float]:
         """Changes by the first `depth` parts of the names below `within`, a path of modules; the greatest first."""
@@ -58,7 +72,8 @@ class Watch:
         self._begun = simulation.cycle
         simulation.settle()
         places = np.unique(np.concatenate([np.zeros(0, int), *(np.array(each) for each in self._rows.values())]))
-        self._places, self._changes, self._seen = places, np.zeros(len(places), np.int64), 0
+        self._places, self._changes = places, np.zeros(len(places), np.int64)
+        self._course: dict[int, float] = {}
         before = simulation.values[places]
 
         def look(cycle: int) -> None:
@@ -68,8 +83,9 @@ class Watch:
         def count(cycle: int) -> None:
             nonlocal before
             now = simulation.values[places]
-            self._changes += np.bitwise_count(now ^ before).sum(1, dtype=np.int64)
-            self._seen += 1
+            changes = np.bitwise_count(now ^ before).sum(1, dtype=np.int64)
+            self._changes += changes
+            self._course[cycle - self._begun - 1] = float(changes.sum() / simulation.lanes)
             before = now
 
         each, now = self._every, simulation.cycle
@@ -91,8 +107,8 @@ class Watch:
         """What has been counted, when it has been left."""
         place = {int(row): index for index, row in enumerate(self._places)}
         cycles = self._ended - self._begun
-        share = cycles / max(1, self._seen) / self._simulation.lanes
+        share = cycles / max(1, len(self._course)) / self._simulation.lanes
         changes = {
             name: float(sum(self._changes[place[row]] for row in rows) * share) for name, rows in self._rows.items()
         }
-        return Activity(cycles, changes)
+        return Activity(cycles, changes, dict(self._course))

@@ -175,6 +175,7 @@ def report(flash: FlashImage | None) -> Report:
         placement=Placement(1, ""),
         verification=None,
         activity=None,
+        phases=(),
         energy=None,
         bitstream=Bitstream("n.bin", "", 1),
         flash=flash,

@@ -207,6 +207,21 @@ def test_layers():
         Differences(Network(scores.input, [bits, scores.layers[1]]), 0, 2, 8, 1)
 
 
+def test_phases():
+    """Each layer's operations, and with the last one the comparison of scores."""
+    network = binary_network((1, 6, 6), [(4, 3, 1, True), (6, 3, 1, False)], [12, 5])
+    engine = Differences(network, 0, len(network.layers), 8, 2)
+    phases = dict(engine.phases)
+    assert list(phases) == [
+        f"layer {index}, {type(layer).__name__}"
+        for index, layer in enumerate(network.layers)
+        if type(layer).__name__.startswith("Binary")
+    ]
+    assert sum(phases.values()) == engine.latency.most
+    assert min(phases.values()) > 0 and phases["layer 0, BinaryConv2d"] >= engine.passes[0].cycles
+    assert Mapping([engine]).phases == (("input", 36), *engine.phases)
+
+
 def test_mapping():
     engine = Differences(SMALL, 0, len(SMALL.layers), 8, 1)
     assert Mapping([engine]).interval == 36 + engine.latency.most

@@ -22,8 +22,11 @@ PLAIN = Report(
     placement=Placement(4, "router2"),
     verification=Verification(5000, 0, "digits test (359), 4641 random", 0.9554),
     activity=Activity(
-        900, {"link": 100.0, "classifier.accelerator.first.a": 600.0, "classifier.accelerator.first.b.c": 300.25}
+        900,
+        {"link": 100.0, "classifier.accelerator.first.a": 600.0, "classifier.accelerator.first.b.c": 300.25},
+        course={0: 4.0, 300: 1.0, 600: 3.0},
     ),
+    phases=(("input", 100), ("layer 1, BinaryConv2d", 300), ("layer 2, BinaryDense", 500)),
     energy=Energy(0.123456, 1.23456),
     bitstream=Bitstream("build/seven.bin", "ab" * 32, 104_090),
     flash=None,
@@ -55,6 +58,7 @@ def test_page():
         ("netlist check", "5000 of 5000 vectors equal: digits test (359), 4641 random"),
         ("accuracy", "95.54% of the labelled vectors, by the netlist"),
         ("net changes", "1,000 a sample: first.a 60%, first.b 30%"),
+        ("by layer", "input: 120%, layer 1, BinaryConv2d: 30%, layer 2, BinaryDense: 90%"),
         ("energy", "by estimate 0.12 to 1.2 uJ a sample, without what memories and DSP blocks take"),
         ("bitstream", "build/seven.bin (104090 bytes)"),
         ("time", "synthesis 1.2 s, place route 2.5 s"),
@@ -99,6 +103,7 @@ def test_json():
         "cycles": 900,
         "net_changes": 1000.2,
         "by_part": {"first.a": 600.0, "first.b": 300.2},
+        "by_layer": {"input": 1200.0, "layer 1, BinaryConv2d": 300.0, "layer 2, BinaryDense": 900.0},
     }
     assert made["energy_estimate"] == {"least_uj": 0.123, "most_uj": 1.23}
     assert "flash" not in made and "activity" not in replace(PLAIN, activity=None, energy=None).as_json()

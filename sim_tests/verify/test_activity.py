@@ -44,6 +44,10 @@ def test_changes_of_counters(netlist):
         simulation.step(16)
     activity = watch.activity
     assert activity.cycles == 16
+    assert sum(activity.course.values()) == pytest.approx(activity.total) and set(activity.course) == set(range(16))
+    phases = activity.by_phase([("first", 3), ("then", 13)])
+    assert phases["first"] == pytest.approx(sum(activity.course[cycle] for cycle in range(3)))
+    assert sum(phases.values()) == pytest.approx(activity.total)
     assert activity.changes["always.count"] == 30 and activity.changes["sometimes.count"] == 15
     parts = activity.by_part(1)
     assert parts["always"] >= 30 and parts["sometimes"] >= 15 and activity.total == pytest.approx(sum(parts.values()))

@@ -136,6 +136,18 @@ class Differences(Engine):
         return Latency(cycles, cycles)
 
     @property
+    def phases(self) -> tuple[tuple[str, int], ...]:
+        found = [
+            (
+                f"layer {self.layers.index(each.layer) + self.start}, {type(each.layer).__name__}",
+                each.cycles + each.wait,
+            )
+            for each in self.passes
+        ]
+        (name, _), rest = found[-1], sum(cycles for _, cycles in found[:-1])
+        return *found[:-1], (name, self.latency.most - rest)
+
+    @property
     def interval(self) -> int:
         return self.given.size + self.latency.most
 
