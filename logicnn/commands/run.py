@@ -90,14 +90,15 @@ def _report(network: Network, found: Classified, names: list[str], labels: np.nd
         "damaged_frames": found.damaged,
         **({} if found.cycles is None else {"cycles": found.cycles.tolist()}),
     }
-    if labels is None:
+    if names:
         pairs = zip(names, found.classes.tolist(), strict=True)
-        return common | {
-            "classes": [{"sample": name, "class": each, "label": _label(network, each)} for name, each in pairs]
-        }
-    confusion = _confusion(network, labels, found.classes)
-    accuracy = float(np.trace(confusion) / max(1, len(labels)))
-    return common | {"dataset": network.dataset, "accuracy": accuracy, "confusion": confusion.tolist()}
+        common["classes"] = [{"sample": name, "class": each, "label": _label(network, each)} for name, each in pairs]
+    if labels is not None:
+        confusion = _confusion(network, labels, found.classes)
+        accuracy = float(np.trace(confusion) / max(1, len(labels)))
+        source = {} if names else {"dataset": network.dataset}
+        common |= source | {"accuracy": accuracy, "confusion": confusion.tolist()}
+    return common
 
 
 def _show(network: Network, report: dict[str, Any]) -> None:
@@ -110,10 +111,8 @@ def _show(network: Network, report: dict[str, Any]) -> None:
             right = f"{row[index] / sum(row):.1%}" if sum(row) else "-"
             table.add_row(_label(network, index), *(str(each) if each else "." for each in row), right)
         Console(width=None if sys.stdout.isatty() else 200).print(table)
-        print(
-            f"accuracy {report['accuracy']:.2%} of {report['samples']} {report['dataset']} test samples; all as the "
-            f"network computes"
-        )
+        which = f"{report['dataset']} test samples" if "dataset" in report else "labelled samples"
+        print(f"accuracy {report['accuracy']:.2%} of {report['samples']} {which}; all as the network computes")
     if cycles := report.get("cycles"):
         print(f"cycles of a sample, as the board counts: {min(cycles)} to {max(cycles)}, mean {np.mean(cycles):.1f}")
     counters = report["counters"]
@@ -126,7 +125,11 @@ def _show(network: Network, report: dict[str, Any]) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "samples", nargs="*", type=Path, metavar="FILE", help="pictures, or .csv files with a sample a row"
+        "samples",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="pictures, or .csv files with a sample a row, perhaps with a column `label`",
     )
     parser.add_argument("--port", required=True, help=f"the board's serial port, or {SIMULATED} for a simulated board")
     parser.add_argument(
@@ -164,7 +167,8 @@ def run(arguments: argparse.Namespace) -> None:
             names: list[str] = []
             x, labels = _test_set(network, arguments.test_set, arguments.data_dir)
         else:
-            names, x = read_samples(network, arguments.samples, resize=arguments.resize, invert=arguments.invert)
+            given = read_samples(network, arguments.samples, resize=arguments.resize, invert=arguments.invert)
+            names, x, labels = given.names, given.x, given.labels
         report = _report(network, classify(connection, network, x, timed=arguments.counters), names, labels)
     if arguments.json:
         print(json.dumps(report, indent=2))

@@ -1,56 +1,80 @@
 """Samples from files: pictures, and rows of numbers, through the preparation that a network was trained with."""
 
-import csv
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from logicnn.data.tables import Table, number_of
 from logicnn.errors import LogicnnError
 from logicnn.network import Network, Picture, Standardised
 from logicnn.network.preparation import PreparationError
 
-__all__ = ["read_samples"]
+__all__ = ["Samples", "read_samples"]
+
+LABEL = "label"  # a column of this name says of which class a row is
+ORIENTATION, UPRIGHT = 0x0112, 1  # in EXIF: how a picture is to be turned
+SHOWN = 8  # names in a message
 
 
 class InputError(LogicnnError):
     """A file that holds no sample for a network; the message names the file."""
 
 
-def read_samples(
-    network: Network, paths: list[Path], *, resize: bool = False, invert: bool = False
-) -> tuple[list[str], np.ndarray]:  # names, (n, *network.input.shape)
-    """Samples and what to call them: a picture a file where the network reads pictures, else rows of ``.csv`` files.
+@dataclass(frozen=True)
+class Samples:
+    """Samples x (n, *network.input.shape), what to call them, and the classes (n,) that files say they are of, if they
+    do.
+    """
+
+    names: list[str]
+    x: np.ndarray
+    labels: np.ndarray | None
+
+
+def read_samples(network: Network, paths: list[Path], *, resize: bool = False, invert: bool = False) -> Samples:
+    """A picture a file where the network reads pictures, else rows of ``.csv`` files.
 
     Raises `InputError` for a file that cannot be read or does not suit the network.
     """
-    names, found = [], []
+    names, found, labels = [], [np.zeros((0, *network.input.shape), np.int64)], []
     if (resize or invert) and not isinstance(network.preparation, Picture):
         raise InputError(f"--resize and --invert are for pictures, which {network.name or 'the network'} does not read")
     for path in paths:
         try:
             if isinstance(network.preparation, Picture):
-                samples = _picture(path, network.preparation, resize, invert)[None]
+                samples, classes = _picture(path, network.preparation, resize, invert)[None], None
             else:
-                samples = _rows(path, network)
+                samples, classes = _rows(path, network)
         except PreparationError as error:
             raise InputError(f"{path}: {error}") from None
-        except (OSError, csv.Error) as error:
-            raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from None
         name = os.fsencode(path).decode(errors="replace")  # a name may be any bytes
         names += [name] if len(samples) == 1 else [f"{name}:{row}" for row in range(1, len(samples) + 1)]
         found.append(samples)
-    return names, np.concatenate(found) if found else np.zeros((0, *network.input.shape), np.int64)
+        labels.append(classes)
+    known = [each for each in labels if each is not None]
+    return Samples(names, np.concatenate(found), np.concatenate(known) if known and len(known) == len(labels) else None)
 
 
 def _picture(path: Path, preparation: Picture, resize: bool, invert: bool) -> np.ndarray:
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise InputError("Pillow is not installed; pip install logicnn[host]") from None
     try:
         with Image.open(path) as image:
-            return preparation.values(image, resize=resize, invert=invert)
+            frames, orientation = getattr(image, "n_frames", 1), image.getexif().get(ORIENTATION, UPRIGHT)
+        if frames > 1:
+            raise PreparationError(f"{frames} frames; save the one that is meant as a picture of its own")
+        with Image.open(path) as image:  # once more: one whose EXIF was read no longer says how many bits it has
+            if orientation == UPRIGHT:
+                return preparation.values(image, resize=resize, invert=invert)
+            preparation.values(image, resize=True)  # refuses those of more
+            return preparation.values(ImageOps.exif_transpose(image), resize=resize, invert=invert)
     except (OSError, PreparationError) as error:
         if not isinstance(error, UnidentifiedImageError):
             raise
@@ -59,34 +83,66 @@ def _picture(path: Path, preparation: Picture, resize: bool, invert: bool) -> np
         raise InputError(f"{path} cannot be read as a picture: {type(error).__name__}: {error}") from None
 
 
-def _rows(path: Path, network: Network) -> np.ndarray:
-    """Rows of a CSV file of numbers; a first line without any is a header."""
+def _rows(path: Path, network: Network) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows of a table of numbers: by the network's names where there are names, else in the network's order."""
     if path.suffix.lower() != ".csv":
         raise InputError(f"{path}: {network.name or 'the network'} reads no pictures; give a .csv file, a sample a row")
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = [words for words in csv.reader(file) if words]
-    if lines and all(word.strip() and _number(word) is None for word in lines[0]):
-        del lines[0]
-    if not lines:
-        raise InputError(f"{path} holds no sample")
-    size = network.input.size
-    rows = [[_number(word) for word in words] for words in lines]
-    for number, (words, row) in enumerate(zip(lines, rows, strict=True), 1):
+    table, preparation, size = Table.read(path), network.preparation, network.input.size
+    label, width = _label_of(table), size
+    if table.names and isinstance(preparation, Standardised):
+        columns, width = _named(path, table, preparation.columns), len(table.names)
+    elif label is None:
+        columns = list(range(size))
+    else:
+        width = len(table.names)
+        columns = [each for each in range(width) if each != label]
+    rows = [
+        [number_of(row[each], table.separator) for each in columns] if len(row) == width else [] for row in table.rows
+    ]
+    for number, row in enumerate(rows, 1):
         if len(row) != size or None in row or not np.isfinite(np.array(row, float)).all():
-            raise InputError(f"{path}: row {number} must be {size} numbers, not {','.join(words)[:60]!r}")
+            wanted = f"{size} numbers" + (f" in {width} columns" if width != size else "")
+            raise InputError(f"{path}: row {number} must be {wanted}, not {table.shown(number - 1)!r}")
     x = np.array(rows, np.float64).reshape(len(rows), size)
-    if isinstance(network.preparation, Standardised):
-        return network.preparation.values(x)
+    labels = None if label is None else _classes(path, [row[label] for row in table.rows], network)
+    if isinstance(preparation, Standardised):
+        with np.errstate(over="ignore"):  # saturates
+            return preparation.values(x), labels
     low, high = network.input.interval.low, network.input.interval.high
     wrong = np.argwhere((x != np.rint(x)) | (x < low) | (x > high))
     if len(wrong):
         row, column = wrong[0]
         raise InputError(f"{path}: row {row + 1} must hold integers in {low} ... {high}, not {x[row, column]:g}")
-    return x.astype(np.int64).reshape(-1, *network.input.shape)
+    return x.astype(np.int64).reshape(-1, *network.input.shape), labels
 
 
-def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
+def _label_of(table: Table) -> int | None:
+    """The column that says of which class a row is."""
+    found = [place for place, name in enumerate(table.names) if name.lower() == LABEL]
+    return found[0] if found else None
+
+
+def _named(path: Path, table: Table, wanted: Sequence[str]) -> list[int]:
+    """Where the network's columns are; others are passed over."""
+    places = {name: place for place, name in enumerate(table.names)}
+    missing = [name for name in wanted if name not in places]
+    if missing:
+        others = [name for name in table.names if name not in wanted and name.lower() != LABEL]
+        more = f"; it has {', '.join(others[:SHOWN])}" if others else ""
+        raise InputError(
+            f"{path} lacks {len(missing)} of {len(wanted)} columns: {', '.join(missing[:SHOWN])}{more}. Without a line "
+            f"of names, columns are read in the order {', '.join(wanted[:SHOWN])} ..."
+        )
+    return [places[name] for name in wanted]
+
+
+def _classes(path: Path, words: Sequence[str], network: Network) -> np.ndarray:
+    """Of labels: names of the network's classes, or their numbers."""
+    count = network.output.interval.high + 1
+    numbers = {str(place): place for place in range(count)}
+    known = numbers | {name: place for place, name in enumerate(network.labels)}
+    for number, word in enumerate(words, 1):
+        if word.strip() not in known:
+            some = ", ".join((network.labels or [*numbers])[:SHOWN])
+            raise InputError(f"{path}: row {number} has the label {word.strip()!r}; the network's are {some}")
+    return np.array([known[word.strip()] for word in words], np.int64)
