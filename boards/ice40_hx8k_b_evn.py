@@ -12,4 +12,5 @@ board = Board(
     ICE40HX8KBEVNPlatform,
     "iCE40HX8K",
     programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"),
+    usb=((0x0403, 0x6010),),  # FT2232H
 )

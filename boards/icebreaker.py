@@ -21,4 +21,5 @@ board = Board(
     "iCE40UP5K",
     engine_hz=24e6,
     programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"),
+    usb=((0x0403, 0x6010),),  # FT2232H
 )

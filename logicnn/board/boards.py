@@ -51,7 +51,8 @@ class Board:
     `DEVICES`.
 
     `engine_hz` is the clock of engines that take many cycles an input, where it is another than the board's own: a PLL
-    of iCE40 makes it. `programmer` writes its flash.
+    of iCE40 makes it. `programmer` writes its flash. `usb` are the vendor and product numbers of its serial port, by
+    which ``--port auto`` finds it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Board:
     device_name: str
     engine_hz: float | None = None
     programmer: Programmer | None = None
+    usb: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.device_name not in DEVICES:

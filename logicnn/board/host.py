@@ -5,14 +5,14 @@ stride.
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from logicnn.board.protocol import BAUD, TAGS, Counters, Damage, Decoder, Fault, Frame, Identity, Kind, encode
 from logicnn.errors import CheckFailed, LogicnnError
 
-__all__ = ["Connection", "HostError", "Line", "open_port"]
+__all__ = ["Connection", "HostError", "Line", "found_port", "open_port"]
 
 # requests on their way: the next sample is sent while one is answered, until a board is found that cannot take it then
 WINDOW = 2
@@ -21,6 +21,8 @@ WAIT_S = 0.1  # before a request is repeated that came too early
 LATEST_S = 5.0  # ten times what the largest image of weights takes to load
 LONGEST_ANSWER = 300  # bytes on the line
 SHOWN = 16  # bytes of what was sent, in a message
+NO_SERIAL = "pyserial is not installed; pip install logicnn[host]"
+ASKED_S = 0.25  # for an answer, while a port is looked for
 PERMISSION = "you may not use it; on Linux its group, often dialout, must be yours"
 
 
@@ -58,7 +60,7 @@ def open_port(port: str, baud: int = BAUD) -> Line:
         import serial
         from serial.tools import list_ports
     except ImportError:
-        raise HostError("pyserial is not installed; pip install logicnn[host]") from None
+        raise HostError(NO_SERIAL) from None
     try:
         return serial.Serial(port, baud, exclusive=True)
     except serial.SerialException as error:
@@ -70,6 +72,41 @@ def open_port(port: str, baud: int = BAUD) -> Line:
         raise HostError(f"port {port} cannot be opened: {why}") from None
     except (OSError, ValueError) as error:
         raise HostError(f"port {port} cannot be opened: {error}") from None
+
+
+def found_port(usb: Collection[tuple[int, int]], baud: int = BAUD) -> str:
+    """The port of the one board that answers, of those whose USB vendor and product are among `usb`. Raises `HostError`
+    where none does, or more than one.
+    """
+    try:
+        from serial.tools import list_ports
+    except ImportError:
+        raise HostError(NO_SERIAL) from None
+    there = sorted(
+        (each for each in list_ports.comports() if (each.vid, each.pid) in usb), key=lambda each: each.device
+    )
+    if not there:
+        others = ", ".join(sorted(each.device for each in list_ports.comports())) or "none"
+        raise HostError(
+            f"no serial port has the USB identity of a board; ports here: {others}; give --port one of them"
+        )
+    answers, silent = {}, []
+    for each in reversed(there):  # of two channels of one chip the first one programs the board
+        try:
+            line = open_port(each.device, baud)
+            try:
+                answers[each.device] = Connection(line, each.device, ASKED_S, baud).identify()
+            finally:
+                line.close()
+        except LogicnnError as error:
+            silent.append(str(error))
+    if len(answers) > 1:
+        known = ", ".join(f"{port} ({identity.name})" for port, identity in sorted(answers.items()))
+        raise HostError(f"more than one board answers: {known}; give --port one of them")
+    if not answers:
+        raise HostError(f"no board answers: {'; '.join(silent)}")
+    (port,) = answers
+    return port
 
 
 def _shown(data: bytes) -> str:

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from logicnn.board import boards
 from logicnn.board.classify import Classified, classify, network_of
-from logicnn.board.host import Connection, open_port
+from logicnn.board.host import Connection, found_port, open_port
 from logicnn.board.protocol import BAUD
 from logicnn.commands.command import Command
 from logicnn.commands.options import baud_rate, count, only_with, seconds, warn_of_unread_data
@@ -32,7 +32,7 @@ from logicnn.network import Network, load
 
 __all__ = ["COMMAND", "connected"]
 
-SIMULATED = "sim"
+SIMULATED, AUTO = "sim", "auto"
 SIMULATED_TIMEOUT_S = 600.0  # a simulation takes seconds for a sample, of an engine a minute
 TIMEOUT_S = 2.0
 DEFAULT_MODEL, DEFAULT_BOARD = "mnist-bnn", "icebreaker"  # of a simulated board
@@ -44,8 +44,9 @@ def connected(arguments: argparse.Namespace) -> Iterator[tuple[Connection, Netwo
     if arguments.port != SIMULATED:
         only_with(f"--port {SIMULATED}", board=arguments.board)
         baud = arguments.baud or BAUD
-        with contextlib.closing(open_port(arguments.port, baud)) as line:
-            connection = Connection(line, arguments.port, arguments.timeout or TIMEOUT_S, baud)
+        port = found_port(_usb(), baud) if arguments.port == AUTO else arguments.port
+        with contextlib.closing(open_port(port, baud)) as line:
+            connection = Connection(line, port, arguments.timeout or TIMEOUT_S, baud)
             yield connection, network_of(arguments.model, connection.identify())
         return
     only_with("a real port", baud=arguments.baud)
@@ -55,6 +56,11 @@ def connected(arguments: argparse.Namespace) -> Iterator[tuple[Connection, Netwo
     design = designed(mapped(network, board), board, BAUD)
     with SimulatedBoard(design) as simulated, contextlib.closing(open_port(simulated.port)) as line:
         yield Connection(line, SIMULATED, arguments.timeout or SIMULATED_TIMEOUT_S), network
+
+
+def _usb() -> set[tuple[int, int]]:
+    """What serial ports of boards are known by."""
+    return {each for name in boards.names() for each in boards.find(name).usb}
 
 
 def _label(network: Network, index: int) -> str:
@@ -131,7 +137,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="pictures, or .csv files with a sample a row, perhaps with a column `label`",
     )
-    parser.add_argument("--port", required=True, help=f"the board's serial port, or {SIMULATED} for a simulated board")
+    parser.add_argument(
+        "--port",
+        required=True,
+        help=f"the board's serial port, {AUTO} to look for it, or {SIMULATED} for a simulated board",
+    )
     parser.add_argument(
         "--model", help=f"a shipped network or a .lnn file (default: what the board runs; {SIMULATED}: {DEFAULT_MODEL})"
     )

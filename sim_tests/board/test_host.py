@@ -3,12 +3,13 @@
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from logicnn import load
-from logicnn.board.host import TRIES, Connection, HostError, open_port
+from logicnn.board.host import TRIES, Connection, HostError, found_port, open_port
 from logicnn.board.protocol import (
     Counters,
     Fault,
@@ -45,6 +46,62 @@ def test_requests():
     assert connection.check(NETWORK.digest(), "digits-bnn") == IDENTITY
     assert classes(connection, packed) == expected and len(set(expected)) > 3
     assert connection.counters() == Counters(20, 0) and connection.damaged == 0
+
+
+@pytest.fixture
+def ports(monkeypatch):
+    """Ports of this machine: what is behind each, and its USB identity."""
+    list_ports = pytest.importorskip("serial.tools.list_ports")
+
+    def put(**there: tuple[Board | None, tuple[int, int] | None]) -> None:
+        listed = [
+            SimpleNamespace(device=name, vid=usb and usb[0], pid=usb and usb[1]) for name, (_, usb) in there.items()
+        ]
+        monkeypatch.setattr(list_ports, "comports", lambda: listed)
+
+        def opened(port: str, baud: int) -> Board:
+            board, _ = there[port]
+            if board is None:
+                raise HostError(f"port {port} cannot be opened: busy")
+            return board
+
+        monkeypatch.setattr("logicnn.board.host.open_port", opened)
+
+    return put
+
+
+FTDI, OTHER = (0x0403, 0x6010), (0x2341, 0x0043)
+
+
+def silent() -> Board:
+    return Board(hook=lambda number, asked, answer: b"")
+
+
+def test_port_of_the_board(ports):
+    """The channel of it that answers; what is no board is not asked."""
+    board, channel, other = Board(), silent(), Board()
+    ports(usb0=(channel, FTDI), usb1=(board, FTDI), acm0=(other, OTHER), s0=(other, None))
+    assert found_port({FTDI}) == "usb1" and board.closed and channel.closed and not other.requests
+
+
+def test_port_of_no_board(ports):
+    ports(acm0=(Board(), OTHER))
+    with pytest.raises(
+        HostError, match=r"^no serial port has the USB identity of a board; ports here: acm0; give --port"
+    ):
+        found_port({FTDI})
+    ports(usb0=(silent(), FTDI), usb1=(None, FTDI))
+    with pytest.raises(
+        HostError, match=r"^no board answers: port usb1 cannot be opened: busy; the board at usb0 is silent: IDENTIFY"
+    ):
+        found_port({FTDI})
+
+
+def test_ports_of_two_boards(ports):
+    ports(usb1=(Board(), FTDI), usb3=(Board(), FTDI))
+    known = re.escape("usb1 (digits-bnn), usb3 (digits-bnn)")
+    with pytest.raises(HostError, match=f"^more than one board answers: {known}; give --port one of them$"):
+        found_port({FTDI})
 
 
 def error(fault: int, tag: int) -> bytes:

@@ -124,6 +124,18 @@ def test_pictures(tmp_path, board, capsys):
     assert out.splitlines()[-1].endswith(" samples a second; board: 12 classified, 0 errors; line: 0 damaged frames")
 
 
+def test_port_that_is_looked_for(tmp_path, board, monkeypatch, capsys):
+    """By the USB identities of all boards."""
+    paths, expected = pictures(tmp_path, 1)
+    board()
+    asked = []
+    monkeypatch.setattr("logicnn.commands.run.found_port", lambda usb, baud: asked.append(usb) or "PORT")
+    code, out, _ = run(["--port", "auto", *paths], capsys)
+    assert (
+        code == 0 and out.startswith(f"{paths[0]}: {expected[0]}") and asked == [{(0x0403, 0x6010), (0x0403, 0x6015)}]
+    )
+
+
 def test_pictures_of_other_kinds(tmp_path, board, capsys):
     """Colour, larger and inverted pictures, where that is asked for."""
     (path,), (label,) = pictures(tmp_path, 1)
