@@ -13,7 +13,10 @@ __all__ = ["Given", "ImportRefused", "Imported", "Importer"]
 
 
 class ImportRefused(LogicnnError):
-    """A file that is damaged, or that holds what no `Network` computes; the message names the node."""
+    """A file that is damaged, or that holds what no `Network` computes; the message names the node, in one line."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))  # a file's names may hold anything
 
 
 @dataclass(frozen=True)

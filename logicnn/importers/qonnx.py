@@ -34,15 +34,18 @@ from logicnn.network.values import NetworkError
 __all__ = ["IMPORTER", "imported"]
 
 BATCH = 1
+LEVELS = 2  # of a bit
 LARGEST_FILE = 1 << 28
 LARGEST_CONSTANT = 1 << 26  # elements, of what is computed on the way
 DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")  # of quantizers
 TABLED = frozenset({"Add", "Sub", "Mul", "Div", "Neg", "Identity", "BatchNormalization"})  # number by number
 SHAPED = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 LAST = frozenset({"Softmax", "LogSoftmax", "ArgMax", "TopK"})  # change no class
-REFUSED = frozenset({"ConstantOfShape", "Expand", "If", "Loop", "Scan", "Tile"})  # can be of any size, or never end
+BROADCAST = TABLED - {"BatchNormalization"} | {"Pow"}
+COMPUTED = BROADCAST | SHAPED | {"Abs", "Cast", "Concat", "Constant", "Gather", "Shape", "Slice", "Sqrt", "Transpose"}
 ATTRIBUTES = dict.fromkeys(("kernel_shape", "strides", "pads", "dilations"), list) | {
     **dict.fromkeys(("group", "transA", "transB", "ceil_mode", "training_mode", "signed", "narrow"), int),
+    **dict.fromkeys(("axis", "largest", "select_last_index"), int),
     **dict.fromkeys(("alpha", "beta", "epsilon"), float),
     **dict.fromkeys(("auto_pad", "rounding_mode"), bytes),
 }
@@ -64,13 +67,16 @@ class _Sum:
 @dataclass(frozen=True)
 class _Flow:
     """What flows: its shape in the file without the batch, and the numbers (levels, 1 or channels, ...) that its
-    integers stand for, from the lowest on. `of` is what has summed them up, if nothing has quantized that yet.
+    integers stand for, from the lowest on. `of` is what has summed them up, if nothing has quantized that yet; `layers`
+    are behind it; what is `last` are classes.
     """
 
     shape: tuple[int, ...]
     table: np.ndarray
     of: _Sum | None = None
     bits: bool = False
+    layers: int = 0
+    last: bool = False
 
 
 Value = np.ndarray | _Flow
@@ -134,9 +140,9 @@ def _bounded(shape: Sequence[int], what: str) -> None:
 
 
 def _called(node: Any) -> str:
-    """A node in messages, in one line."""
+    """A node in messages."""
     given = node.output[0] if node.output else ""
-    return " ".join(f"{node.op_type} {node.name or f'that gives {given}'}".split())
+    return f"{node.op_type} {node.name or f'that gives {given}'}"
 
 
 def _in_use(node: Any) -> Any:
@@ -203,6 +209,10 @@ class _Walk:
             self.values[node.output[0]] = np.array([BATCH, *flows[0].shape], np.int64)
         elif len(flows) > 1 or not (isinstance(inputs[0], _Flow) or node.op_type in TABLED):
             raise ImportRefused(f"{_called(node)} joins two branches, or reads as a constant what depends on the input")
+        elif flows[0].layers != len(self.layers):
+            raise ImportRefused(f"{_called(node)} is a second branch; networks here have one")
+        elif flows[0].last and node.op_type not in LAST:
+            raise ImportRefused(f"{_called(node)} reads classes, which must be the output")
         else:
             flow = flows[0]
             constants = [each for each in inputs if isinstance(each, np.ndarray)]
@@ -212,6 +222,10 @@ class _Walk:
     def _compute(self, node: Any, inputs: Sequence[Value]) -> None:
         """Of constants alone."""
         arrays = [np.asarray(each) for each in inputs]
+        if node.op_type in BROADCAST:
+            _bounded(_broadcast(node, arrays), _called(node))
+        elif node.op_type == "Gather":
+            _bounded([each.size for each in arrays], _called(node))
         if node.domain in DOMAINS or node.op_type in QUANTIZERS:
             found = [_quantizer(node)(node, *arrays)]
         else:
@@ -225,7 +239,7 @@ class _Walk:
         from onnx import TensorProto, helper
         from onnx.reference import ReferenceEvaluator
 
-        if node.op_type in REFUSED:
+        if node.op_type not in COMPUTED | TABLED:
             raise ImportRefused(
                 f"{_called(node)} is not supported; fold constants first, as onnxsim and qonnx-cleanup do"
             )
@@ -264,7 +278,7 @@ class _Walk:
             return self._pooled(node, flow)
         if kind in LAST:
             self.parts.append(f"{kind}: changes no class")
-            return flow
+            return _last(node, flow)
         if kind == "Quant":
             raise ImportRefused(f"{_called(node)}: activations must be of two levels, as of BipolarQuant")
         hint = "; a sign instead, as of BipolarQuant" if kind in ("Relu", "Sigmoid", "Tanh", "HardTanh") else ""
@@ -280,6 +294,8 @@ class _Walk:
             if name
         }
         channels = flow.shape[0]
+        if any(each.ndim > len(flow.shape) and each.shape[0] != 1 for each in inputs if isinstance(each, np.ndarray)):
+            raise ImportRefused(f"{_called(node)} must have constants for one sample")
         if node.op_type == "BatchNormalization" and flow.table.shape[1] != channels:
             tables = np.repeat(flow.table, channels, 1)
             arrays = {name: tables if each is flow.table else each for name, each in arrays.items()}
@@ -347,7 +363,7 @@ class _Walk:
             more = f", {constant} of them constant" if constant else ""
             self.parts.append(f"{_called(node)}: {len(fan_in)} neurons of {int(fan_in.max(initial=0))} synapses{more}")
         table = np.array([-scale, scale], np.float32).reshape(-1, *[1] * len(flow.shape))
-        return _Flow(flow.shape, table, bits=True)
+        return _Flow(flow.shape, table, bits=True, layers=len(self.layers))
 
     def _dense(self, node: Any, flow: _Flow, constants: Sequence[np.ndarray]) -> _Flow:
         options = _attributes(node)
@@ -393,23 +409,25 @@ class _Walk:
         self, node: Any, flow: _Flow, weights: np.ndarray, bias: np.ndarray, layer: Any, shape: tuple[int, ...]
     ) -> _Flow:
         """Sums of bits: for each count of synapses that agree the number that it stands for."""
-        if not flow.bits:
-            raise ImportRefused(f"{_called(node)} reads what is not quantized to two levels")
+        if not flow.bits or flow.table.size != LEVELS:
+            raise ImportRefused(f"{_called(node)} reads what is not quantized to two levels, the same in all channels")
+        if not weights.size:
+            raise ImportRefused(f"{_called(node)} has no weights")
         flat = weights.reshape(len(weights), -1)
         sizes = np.abs(flat).max(1)
         signs = np.sign(weights).astype(np.int8)
         if not np.all((flat == 0) | (np.abs(flat) == sizes[:, None])) or not np.isfinite(flat).all():
             raise ImportRefused(f"{_called(node)}: weights must be -s, 0 and s, one s a neuron")
-        made = _Sum(signs, layer)
         low, high = flow.table.ravel()
+        made = _Sum(signs if high > 0 else -signs, layer)
         counts = np.arange(made.fan_in.max(initial=0) + 1)[:, None]
         if bias.size not in (1, len(weights)):
             raise ImportRefused(f"{_called(node)}: {bias.size} biases for {len(weights)} neurons")
         if high != -low:
             raise ImportRefused(f"{_called(node)} must read -s and s, not {low} and {high}")
-        sums = (2 * counts - made.fan_in).astype(np.float32) * (sizes * high).astype(np.float32) + bias.ravel()
+        sums = (2 * counts - made.fan_in).astype(np.float32) * (sizes * abs(high)).astype(np.float32) + bias.ravel()
         table = sums.astype(np.float32).reshape(len(counts), -1, *[1] * (len(shape) - 1))
-        return _Flow(shape, table, made)
+        return _Flow(shape, table, made, layers=len(self.layers))
 
     def _pooled(self, node: Any, flow: _Flow) -> _Flow:
         options = _attributes(node)
@@ -417,6 +435,7 @@ class _Walk:
         plain = not any(options.get("pads", [0])) and not options.get("ceil_mode")
         if (
             not flow.bits
+            or not (flow.table[0] < flow.table[1]).all()
             or len(flow.shape) != 3
             or len(set(size)) != 1
             or options.get("strides", [1]) != size
@@ -426,12 +445,12 @@ class _Walk:
         self._add(MaxPool2d(int(size[0])), _called(node))
         assert self.activations is not None
         self.parts.append(f"{_called(node)}: {size[0]} x {size[0]}")
-        return replace(flow, shape=self.activations.shape)
+        return replace(flow, shape=self.activations.shape, layers=len(self.layers))
 
     def ended(self, output: str, name: str) -> Imported:
         """The network up to the class."""
         last = self.values.get(output)
-        if not isinstance(last, _Flow) or last.of is None or len(last.shape) != 1:
+        if not isinstance(last, _Flow) or last.of is None or len(last.shape) != 1 or last.layers != len(self.layers):
             raise ImportRefused(f"output {output!r} must be scores of classes, which nothing quantizes")
         offsets, scores = _offsets(output, last.table.reshape(len(last.table), -1), last.of.fan_in)
         self._add(last.of.layer(last.of.weights, Offset(offsets)), f"output {output!r}")
@@ -443,6 +462,25 @@ class _Walk:
         except NetworkError as error:
             raise ImportRefused(str(error)) from None
         return Imported(network, tuple(self.parts), scores)
+
+
+def _broadcast(node: Any, arrays: Sequence[np.ndarray]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*(each.shape for each in arrays))
+    except ValueError:
+        shapes = " and ".join(str(list(each.shape)) for each in arrays)
+        raise ImportRefused(f"{_called(node)} has shapes that do not go together: {shapes}") from None
+
+
+def _last(node: Any, flow: _Flow) -> _Flow:
+    """Of classes, the first of equal ones."""
+    options = _attributes(node)
+    by_default = {"ArgMax": 0, "Softmax": 1, "LogSoftmax": 1}
+    if len(flow.shape) != 1 or options.get("axis", by_default.get(node.op_type, -1)) not in (1, -1):
+        raise ImportRefused(f"{_called(node)} must be over the classes, axis 1")
+    if not options.get("largest", 1) or options.get("select_last_index", 0):
+        raise ImportRefused(f"{_called(node)} must take the greatest, and the first of equal ones")
+    return replace(flow, last=True)
 
 
 def _single(node: Any, array: np.ndarray) -> float:

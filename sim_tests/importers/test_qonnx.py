@@ -219,6 +219,71 @@ def test_refused(tmp_path, graph, message):
         imported(graph.saved(tmp_path), WORDS)
 
 
+def branched() -> Graph:
+    """Two layers on the same bits, the first of which nobody reads."""
+    graph = small().flat()
+    kept = graph.last
+    graph.dense(64, 8).sign()
+    graph.last = kept
+    return graph.dense(64, 3)
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (branched(), r"^MatMul \w+ is a second branch; networks here have one$"),
+        (
+            small().flat().dense(64, 3).then("Softmax", axis=1).affine(2, 1),
+            r"^Mul \w+ reads classes, which must be the",
+        ),
+        (small().flat().dense(64, 3).then("Softmax", axis=0), r"^Softmax \w+ must be over the classes, axis 1$"),
+        (small().flat().dense(64, 3).then("ArgMax"), r"^ArgMax \w+ must be over the classes, axis 1$"),
+        (
+            small().flat().dense(64, 3).then("ArgMax", axis=1, select_last_index=1),
+            r"^ArgMax \w+ must take the greatest, and the first of equal ones$",
+        ),
+        (
+            small().flat().dense(64, 3).then("TopK", np.array([1], np.int64), largest=0),
+            r"^TopK \w+ must take the greatest",
+        ),
+        (
+            small().then("Mul", np.array([[1], [2]], np.float32).reshape(2, 1, 1, 1)),
+            r"must have constants for one sample",
+        ),
+        (small().affine(-1, 0).pooled(2), r"must pool bits, in squares side by side"),
+        (
+            small().then("Mul", np.ones((1 << 14, 1), np.float32).reshape(1, -1, 1, 1)),
+            r"^Mul Mul_3 must have one constant a channel",
+        ),
+    ],
+)
+def test_what_would_be_another_network(tmp_path, graph, message):
+    """Refused, not misread."""
+    with pytest.raises(ImportRefused, match=message):
+        imported(graph.saved(tmp_path), WORDS)
+
+
+def test_signs_that_are_turned(tmp_path):
+    """Bits whose numbers are -s for 1 and s for 0."""
+    graph = Graph([12], 2).affine(2, 1).sign(0.5).affine(-1, 0).dense(12, 9).normalised(9).sign().affine(-3, 0)
+    check(graph.dense(9, 3), tmp_path, samples(300, 12))
+
+
+def test_constants_of_any_size(tmp_path):
+    """Nothing that would be computed is larger than a bound."""
+    graph = small()
+    wide, tall = graph.constant(np.ones((1, 1 << 14), np.float32)), graph.constant(np.ones((1 << 14, 1), np.float32))
+    graph.node("Add", wide, tall, first=False)
+    with pytest.raises(
+        ImportRefused, match=r"^Add Add_3 has the shape \[16384, 16384\]; at most 67108864 elements are"
+    ):
+        imported(graph.saved(tmp_path), WORDS)
+    graph = small()
+    graph.node("Expand", np.float32(1), np.array([1 << 20, 1 << 20], np.int64), first=False)
+    with pytest.raises(ImportRefused, match=r"^Expand Expand_3 is not supported; fold constants first"):
+        imported(graph.saved(tmp_path), WORDS)
+
+
 def test_classes_of_different_scales(tmp_path):
     """Scores that no integers compare as."""
     graph = Graph([12]).affine(2, 1).sign().dense(12, 3)
