@@ -81,7 +81,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             netlist = _synthesised(sources, stages, folder, remark)
         with steps.step("verify", "verify the netlist") as remark:
             verification = design.check.verified(netlist, vectors) if vectors else None
-            activity = design.check.activity(netlist, vectors.x) if vectors else None
+            activity = design.check.activity(netlist, vectors.typical) if vectors else None
             remark(f"{verification.vectors} vectors equal" if verification else "not asked for")
         with steps.step("place_route", "place and route", FIRST_RUN) as remark:
             placement, placed = _placed(design, sources, stages, folder, options.seed, remark)

@@ -125,7 +125,8 @@ class Report:
             rows.append(("by layer", ", ".join(f"{name}: {count / activity.total:.0%}" for name, count in layers)))
         if energy:
             unit, scale = next(((unit, scale) for unit, scale in UNITS if energy.most_uj * scale >= 1), UNITS[-1])
-            span = f"{energy.least_uj * scale:.2g} to {energy.most_uj * scale:.2g} {unit} a sample"
+            least, most = (float(f"{each * scale:.2g}") for each in (energy.least_uj, energy.most_uj))
+            span = f"{least:g} to {most:g} {unit} a sample"
             rows.append(("energy", f"by estimate {span}, without what memories and DSP blocks take"))
         return rows
 

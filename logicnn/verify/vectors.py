@@ -15,6 +15,7 @@ __all__ = ["QUICK", "Vectors", "Verification", "compared", "random_vectors", "ve
 SEED = 20_231_129  # of the random vectors; fixed, so that a report can be reproduced
 RANDOM = 4096
 QUICK = 1024
+TYPICAL = 256  # the last ones of which are random, whatever the network reads
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Vectors:
     x: np.ndarray  # (n, *network.input.shape)
     labels: np.ndarray  # (at most n,)
     source: str
+
+    @property
+    def typical(self) -> np.ndarray:
+        """Those that are most like what comes: of the data set, else random ones of all values."""
+        return self.x[: len(self.labels)] if len(self.labels) else self.x[-TYPICAL:]
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,9 @@ def test_page():
     ("changed", "name", "value"),
     [
         (
-            {"energy": Energy(0.0000123, 0.0456)},
+            {"energy": Energy(0.0000123, 0.156)},
             "energy",
-            "by estimate 0.012 to 46 nJ a sample, without what memories and DSP blocks take",
+            "by estimate 0.012 to 160 nJ a sample, without what memories and DSP blocks take",
         ),
         ({"verification": None}, "netlist check", "NOT VERIFIED (--verify none)"),
         ({"verification": None}, "accuracy", "not measured"),

@@ -58,6 +58,13 @@ def test_data_of_another_shape():
         vectors_for(network, "quick")
 
 
+def test_typical_ones():
+    """Samples of the data set where there are some, else random ones."""
+    x = np.arange(1000)[:, None]
+    assert np.array_equal(Vectors(x, np.zeros(300, int), "").typical, x[:300])
+    assert np.array_equal(Vectors(x, np.zeros(0, int), "").typical, x[-256:])
+
+
 def test_equal():
     """The accuracy is of the labelled vectors, by what the netlist gave."""
     given = Vectors(X, np.array([1, 2, 2]), "by hand")
