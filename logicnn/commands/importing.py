@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from logicnn.board import boards
+from logicnn.board.protocol import BAUD
 from logicnn.commands.command import Command
 from logicnn.data import datasets
 from logicnn.engines import TooBig
 from logicnn.errors import CheckFailed, LogicnnError
-from logicnn.flow.design import mapped
+from logicnn.flow.design import designed, mapped
 from logicnn.flow.progress import Steps
 from logicnn.importers import Given, Imported, importers
 from logicnn.network import Interval, Network, Picture, save
@@ -149,14 +150,14 @@ def _room(network: Network) -> list[dict[str, Any]]:
         except TooBig as error:
             rows.append({"board": name, "fits": False, "why": str(error)})
             continue
-        cost = mapping.cost(board.device)
+        estimate = designed(mapping, board, BAUD).estimate
         kinds = list(dict.fromkeys(type(each).__name__ for each in mapping.engines))
         rows.append(
             {
                 "board": name,
                 "fits": True,
                 "engines": kinds,
-                "logic_cells_estimate": cost.logic_cells,
+                "logic_cells_estimate": estimate.logic_cells,
                 "cycles": mapping.latency.most,
             }
         )
