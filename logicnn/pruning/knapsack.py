@@ -20,6 +20,7 @@ SECONDS = 60.0  # of the search
 CORE = 100  # groups that are searched first
 TOLERANCE = 1e-12  # of a sum of values, a group
 LARGEST = 1e3  # value in the search, of which the last that has room is about 1
+TRIES = 2e6  # of how many of each kind of costs
 
 
 class Importance(Enum):
@@ -131,6 +132,9 @@ def _settled(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> np.ndarra
     """
     if (cost.sum(1) <= room).all():
         return np.ones(len(value), bool)
+    counted = _counted(value, cost, room)
+    if counted is not None:
+        return counted
     shares = linprog(-value, A_ub=cost, b_ub=room, bounds=(0, 1), method="highs")
     profit = value + shares.ineqlin.marginals @ cost  # beyond the price of what a group uses
     core = np.argsort(np.abs(profit), kind="stable")[:CORE]
@@ -142,6 +146,37 @@ def _settled(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> np.ndarra
         if np.isin(open_, core).all():
             return chosen
         core = np.union1d(open_, core)
+
+
+def _counted(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> np.ndarray | None:
+    """The choice where costs are of few kinds, by trying how many of each: of a kind the most valuable are kept. None
+    where that would take too many tries.
+    """
+    kinds, kind = np.unique(cost, axis=1, return_inverse=True)
+    kind = kind.reshape(-1)
+    sizes = np.bincount(kind)
+    last = int(sizes.argmax())  # as many of it as there is room left
+    others = np.delete(np.arange(len(sizes)), last)
+    if np.prod(sizes[others] + 1.0) > TRIES or not kinds[:, last].any():
+        return None
+    order = np.lexsort((-value, kind))
+    worth = [np.concatenate([[0.0], np.cumsum(value[order][kind[order] == each])]) for each in range(len(sizes))]
+    left = room.reshape(-1, *[1] * len(others))
+    total = np.zeros([1] * len(others))
+    for axis, each in enumerate(others):
+        shape = [1] * len(others)
+        shape[axis] = -1
+        left = left - kinds[:, each].reshape(-1, *[1] * len(others)) * np.arange(sizes[each] + 1).reshape(shape)
+        total = total + worth[each].reshape(shape)
+    used = np.flatnonzero(kinds[:, last])
+    count = (left[used] // kinds[used, last].reshape(-1, *[1] * len(others))).min(0).clip(0, sizes[last])
+    total = np.where((left >= 0).all(0), total + worth[last][count], -np.inf)
+    best = np.unravel_index(int(total.argmax()), total.shape)
+    counts = np.zeros(len(sizes), np.int64)
+    counts[others], counts[last] = best, count[best]
+    chosen = np.empty(len(value), bool)
+    chosen[order] = np.arange(len(value)) - np.searchsorted(kind[order], kind[order]) < counts[kind[order]]
+    return chosen
 
 
 def _searched(value: np.ndarray, cost: np.ndarray, room: np.ndarray) -> np.ndarray:

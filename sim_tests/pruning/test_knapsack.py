@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from logicnn.errors import LogicnnError
+from logicnn.pruning import knapsack
 from logicnn.pruning.knapsack import Importance, importance, kept
 
 
@@ -22,11 +23,14 @@ def problems(draw):
     return np.array(value), dict(zip(("dsp", "bram"), map(np.array, costs), strict=True)), budget
 
 
-@given(problems())
+@pytest.mark.parametrize("tries", [0, 30, knapsack.TRIES])  # by search, by either, by counting
+@given(problem=problems())
 @settings(deadline=None)
-def test_best_of_all_choices(problem):
+def test_best_of_all_choices(tries, problem):
     value, cost, budget = problem
-    found = kept(value, cost, dict(zip(cost, budget, strict=True)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(knapsack, "TRIES", tries)
+        found = kept(value, cost, dict(zip(cost, budget, strict=True)))
     choices = np.array(list(product([0, 1], repeat=len(value))))
     within = np.all([choices @ cost[name] <= most for name, most in zip(cost, budget, strict=True)], axis=0)
     assert all(cost[name][found].sum() <= most for name, most in zip(cost, budget, strict=True))
@@ -46,6 +50,19 @@ def test_many_groups(kinds):
     bound = -linprog(-value, A_ub=uses.T, b_ub=list(budget.values()), bounds=(0, 1)).fun
     assert all(cost[name][found].sum() <= most for name, most in budget.items())
     assert 0 <= bound - value[found].sum() + 1e-9 < 1
+
+
+def test_counting_is_searching(monkeypatch):
+    """Thousands of groups of three costs, as rows of two convolutions and dense layers have."""
+    rng = np.random.default_rng(3)
+    cycles = np.repeat([576, 64, 1], [40, 300, 4000])
+    value = rng.lognormal(0, 2, len(cycles)) * cycles**0.5
+    budget = {"cycle": int(cycles.sum() * 0.3)}
+    counted = kept(value, {"cycle": cycles}, budget)
+    monkeypatch.setattr(knapsack, "TRIES", 0)
+    searched = kept(value, {"cycle": cycles}, budget)
+    assert cycles[counted].sum() <= budget["cycle"]
+    assert value[counted].sum() == pytest.approx(value[searched].sum(), rel=1e-9)
 
 
 def test_one_large_or_two_small():
