@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from logicnn.data.pictures import read_picture
 from logicnn.data.tables import Table, number_of
 from logicnn.errors import LogicnnError
-from logicnn.network import Network, Picture, Standardised
+from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
 
 __all__ = ["Samples", "read_samples"]
 
 LABEL = "label"  # a column of this name says of which class a row is
-ORIENTATION, UPRIGHT = 0x0112, 1  # in EXIF: how a picture is to be turned
 SHOWN = 8  # names in a message
 
 
@@ -45,7 +45,8 @@ def read_samples(network: Network, paths: list[Path], *, resize: bool = False, i
     for path in paths:
         try:
             if isinstance(network.preparation, Picture):
-                samples, classes = _picture(path, network.preparation, resize, invert)[None], None
+                samples = read_picture(path, network.preparation, resize=resize, invert=invert)[None]
+                classes = None
             else:
                 samples, classes = _rows(path, network)
         except PreparationError as error:
@@ -60,36 +61,13 @@ def read_samples(network: Network, paths: list[Path], *, resize: bool = False, i
     return Samples(names, np.concatenate(found), np.concatenate(known) if known and len(known) == len(labels) else None)
 
 
-def _picture(path: Path, preparation: Picture, resize: bool, invert: bool) -> np.ndarray:
-    try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError:
-        raise InputError("Pillow is not installed; pip install logicnn[host]") from None
-    try:
-        with Image.open(path) as image:
-            frames, orientation = getattr(image, "n_frames", 1), image.getexif().get(ORIENTATION, UPRIGHT)
-        if frames > 1:
-            raise PreparationError(f"{frames} frames; save the one that is meant as a picture of its own")
-        with Image.open(path) as image:  # once more: one whose EXIF was read no longer says how many bits it has
-            if orientation == UPRIGHT:
-                return preparation.values(image, resize=resize, invert=invert)
-            preparation.values(image, resize=True)  # refuses those of more
-            return preparation.values(ImageOps.exif_transpose(image), resize=resize, invert=invert)
-    except (OSError, PreparationError) as error:
-        if not isinstance(error, UnidentifiedImageError):
-            raise
-        raise InputError(f"{path} is no picture that Pillow can read") from None
-    except Exception as error:  # readers of damaged pictures fail in any way
-        raise InputError(f"{path} cannot be read as a picture: {type(error).__name__}: {error}") from None
-
-
 def _rows(path: Path, network: Network) -> tuple[np.ndarray, np.ndarray | None]:
     """Rows of a table of numbers: by the network's names where there are names, else in the network's order."""
     if path.suffix.lower() != ".csv":
         raise InputError(f"{path}: {network.name or 'the network'} reads no pictures; give a .csv file, a sample a row")
     table, preparation, size = Table.read(path), network.preparation, network.input.size
     label, width = _label_of(table), size
-    if table.names and isinstance(preparation, Standardised):
+    if table.names and isinstance(preparation, Columns):
         columns, width = _named(path, table, preparation.columns), len(table.names)
     elif label is None:
         columns = list(range(size))
@@ -105,7 +83,7 @@ def _rows(path: Path, network: Network) -> tuple[np.ndarray, np.ndarray | None]:
             raise InputError(f"{path}: row {number} must be {wanted}, not {table.shown(number - 1)!r}")
     x = np.array(rows, np.float64).reshape(len(rows), size)
     labels = None if label is None else _classes(path, [row[label] for row in table.rows], network)
-    if isinstance(preparation, Standardised):
+    if isinstance(preparation, Columns):
         with np.errstate(over="ignore"):  # saturates
             return preparation.values(x), labels
     low, high = network.input.interval.low, network.input.interval.high

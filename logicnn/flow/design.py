@@ -13,7 +13,8 @@ from functools import cached_property
 
 from logicnn.board import boards, flash
 from logicnn.board.boards import Board
-from logicnn.engines import Io, Mapping, TooBig, chosen
+from logicnn.engines import Mapping, TooBig, chosen
+from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.flow.placement import Placement, attempts
 from logicnn.network import Network
@@ -25,7 +26,6 @@ from logicnn.verify.logic import LogicCheck, Probe
 __all__ = [
     "CORE",
     "Design",
-    "board_estimate",
     "check_answers_a_byte",
     "check_fits",
     "designed",
@@ -47,23 +47,6 @@ MAP_AS_IS = "scratchpad -copy abc9.script.default.fast abc9.script"
 # No word of the memories of modules of this name, and of those inside, is read while it is written; where Yosys does
 # not know, it adds a register a bit on iCE40.
 NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *.{0}/t:$memrd_v2 *.{0}.*/t:$memrd_v2 %u r:COLLISION_X_MASK=1'0 %i"
-# What a board's design takes beside its engines: the serial link and the result, and what stores a sample, without mask
-# and stored bits; or what feeds values, and loads memories.
-STORED = Resources(lut4=410, logic_cells=420, ff=190, carry=60, bram=1)
-FED = Resources(lut4=520, logic_cells=640, ff=400, carry=170, bram=1)
-
-
-def board_estimate(mapping: Mapping, device: Device) -> Resources:
-    """A whole board's design. Each stored input bit is a flip-flop that no LUT precedes, and so a logic cell of its
-    own.
-    """
-    if mapping.input_io is Io.SERIAL:
-        return mapping.cost(device) + FED
-    stored = len(mapping.network.read_inputs())
-    mask = -(-mapping.network.core_bits // device.bram_bits)
-    return (
-        mapping.cost(device) + STORED + Resources(logic_cells=0 if device.separate_ff else stored, ff=stored, bram=mask)
-    )
 
 
 def _shortage(mapping: Mapping, board: Board) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from logicnn.network.layers.pool import MaxPool2d
 from logicnn.network.layers.slicer import Slicer
 from logicnn.network.layers.thermometer import Thermometer
 from logicnn.network.network import Network
-from logicnn.network.preparation import Picture, Preparation, Standardised
+from logicnn.network.preparation import Columns, Picture, Preparation, Quantiles, Standardised
 from logicnn.network.values import BIT, Activations, Batch, Integers, Interval, NetworkError, PackedBits
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Batch",
     "BinaryConv2d",
     "BinaryDense",
+    "Columns",
     "Flatten",
     "IntConv2d",
     "IntDense",
@@ -37,6 +38,7 @@ __all__ = [
     "PackedBits",
     "Picture",
     "Preparation",
+    "Quantiles",
     "Requantize",
     "Slicer",
     "Standardised",

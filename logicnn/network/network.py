@@ -104,7 +104,7 @@ class Network:
         if made is None:
             return
         if not isinstance(made, Preparation):
-            raise NetworkError(f"preparation must be a Picture or Standardised, not {made!r}")
+            raise NetworkError(f"preparation must be a Preparation, not {made!r}")
         wanted = self.input.shape, (self.input.interval.low, self.input.interval.high)
         if (made.shape, made.range) != wanted:
             raise NetworkError(

@@ -15,7 +15,7 @@ from logicnn.errors import LogicnnError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Picture", "Preparation", "PreparationError", "Standardised"]
+__all__ = ["Columns", "Picture", "Preparation", "PreparationError", "Quantiles", "Standardised"]
 
 CHANNELS = {"L": 1, "RGB": 3}
 DEEP = "I;16", "I;16B", "I", "F"  # Pillow's modes of more than eight bits
@@ -81,10 +81,10 @@ class Picture(Preparation):
     def values(
         self, image: "Image", *, resize: bool = False, invert: bool = False
     ) -> np.ndarray:  # (channels, height, width) uint8
-        """The values of one picture; with `resize` its pixels are averaged to the size, with `invert` black is
-        white.
+        """The values of one picture, upright as its EXIF says; with `resize` its pixels are averaged to the size, and
+        its edge goes on where it has another shape; with `invert` black is white.
         """
-        from PIL import Image as pillow
+        from PIL import ImageOps
 
         raw = [
             str(each[3]) for each in getattr(image, "tile", ())
@@ -97,19 +97,95 @@ class Picture(Preparation):
                     f"mode {image.mode} with transparent pixels has no one colour there; put it on a background"
                 )
             image = image.convert("RGB")
-        image = image.convert(self.mode)
-        if image.size != (self.width, self.height):
-            if not resize:
-                raise PreparationError(
-                    f"{image.width} x {image.height} pixels; it must be {self.width} x {self.height}, or give --resize"
-                )
-            image = image.resize((self.width, self.height), pillow.Resampling.BOX)
-        pixels = np.asarray(image, np.int64).reshape(self.height, self.width, -1).transpose(2, 0, 1)
+        image = ImageOps.exif_transpose(image).convert(self.mode)
+        if image.size != (self.width, self.height) and not resize:
+            raise PreparationError(
+                f"{image.width} x {image.height} pixels; it must be {self.width} x {self.height}, or give --resize"
+            )
+        pixels = self._fitted(image).transpose(2, 0, 1)
         return ((2 * self.high * (255 - pixels if invert else pixels) + 255) // 510).astype(np.uint8)
+
+    def _fitted(self, image: "Image") -> np.ndarray:  # (height, width, channels) int64
+        """As large as it may be in its own proportions, in the middle."""
+        from PIL import Image as pillow
+
+        scale = min(self.width / image.width, self.height / image.height)
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        if image.size != size:
+            image = image.resize(size, pillow.Resampling.BOX)
+        beside = [(space // 2, space - space // 2) for space in (self.height - size[1], self.width - size[0])]
+        return np.pad(np.asarray(image, np.int64).reshape(*size[::-1], -1), [*beside, (0, 0)], mode="edge")
+
+
+class Columns(Preparation):
+    """Rows of numbers, whose `columns` have names."""
+
+    columns: Sequence[str]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.columns),)
+
+    @abstractmethod
+    def values(self, x: np.ndarray) -> np.ndarray:  # (n, columns) -> (n, columns) int64
+        """The integers of rows of numbers."""
 
 
 @dataclass(frozen=True)
-class Standardised(Preparation):
+class Quantiles(Columns):
+    """Rows of numbers as how many of their column's `edges` each reaches: from 0 to as many as there are, the same of
+    every column; edges do not fall.
+    """
+
+    columns: Sequence[str]
+    edges: Sequence[Sequence[float]]
+
+    def __post_init__(self) -> None:
+        edges = tuple(tuple(float(edge) for edge in each) for each in self.edges)
+        if len(edges) != len(self.columns) or not edges or not edges[0] or len({len(each) for each in edges}) != 1:
+            raise PreparationError(
+                f"Quantiles.edges must be equally many, and one at least, for each of {len(self.columns)} columns"
+            )
+        if not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
+            raise PreparationError("Quantiles.edges must be finite and must not fall")
+        object.__setattr__(self, "columns", _names(self.columns))
+        object.__setattr__(self, "edges", edges)
+
+    @classmethod
+    def of(cls, x: np.ndarray, columns: Sequence[str], levels: int) -> "Quantiles":
+        """Edges between the different values of each column of x (n, columns), so that as many rows as possible lie
+        between two; of columns that have few values, an edge before each but the first, the last one repeated.
+        """
+        found = []
+        for column in np.asarray(x, np.float64).T:
+            values = np.unique(column)
+            if len(values) <= levels + 1:
+                edges = values[1:] if len(values) > 1 else values
+                edges = np.concatenate([edges, np.repeat(edges[-1], levels - len(edges))])
+            else:
+                edges = np.quantile(column, np.arange(1, levels + 1) / (levels + 1), method="higher")
+            found.append(edges.tolist())
+        return cls(columns, found)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        return 0, len(self.edges[0])
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        return np.stack(
+            [np.searchsorted(edges, column, side="right") for edges, column in zip(self.edges, x.T, strict=True)], 1
+        )
+
+
+def _names(columns: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(columns)
+    if not all(isinstance(each, str) for each in names):
+        raise PreparationError(f"columns must be names, not {names!r}")
+    return names
+
+
+@dataclass(frozen=True)
+class Standardised(Columns):
     """Rows of numbers as words: ``clip(rint((x - mean) / deviation * step), low, high)`` by column; a deviation of 0
     counts as 1.
     """
@@ -140,10 +216,6 @@ class Standardised(Preparation):
         return cls(columns, x.mean(0, np.float64).tolist(), x.std(0, dtype=np.float64).tolist(), step, low, high)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (len(self.columns),)
-
-    @property
     def range(self) -> tuple[int, int]:
         return self.low, self.high
 
@@ -152,5 +224,5 @@ class Standardised(Preparation):
         deviation = np.array(self.deviation)
         return (x - np.array(self.mean)) / np.where(deviation > 0, deviation, 1)
 
-    def values(self, x: np.ndarray) -> np.ndarray:  # (n, columns) -> (n, columns) int64
+    def values(self, x: np.ndarray) -> np.ndarray:
         return np.clip(np.rint(self.real(x) * self.step), self.low, self.high).astype(np.int64)

@@ -94,7 +94,7 @@ def test_pictures_are_turned(tmp_path, orientation):
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO((tmp_path / "p.png").read_bytes())))
     found = read_samples(DIGITS, [tmp_path / "p.png"]).x
     assert np.array_equal(found[0], DIGITS.preparation.values(upright))
-    assert np.array_equal(found[0], DIGITS.preparation.values(picture)) == (orientation == 1)
+    assert np.array_equal(found[0], DIGITS.preparation.values(Image.fromarray(pixels))) == (orientation == 1)
 
 
 def test_pictures_of_several_frames(tmp_path):

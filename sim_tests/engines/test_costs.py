@@ -8,7 +8,7 @@ import pytest
 from benchmarks.common import RESULTS
 from logicnn import gateware, load
 from logicnn.engines import Mapping, costs
-from logicnn.flow.design import board_estimate
+from logicnn.engines.room import board_estimate
 from logicnn.network import Activations, Interval
 from logicnn.resources import DEVICES
 from sim_tests.helpers import dense_network, lut4_of, synthesise

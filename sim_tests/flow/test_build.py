@@ -9,8 +9,8 @@ import pytest
 
 from logicnn import load
 from logicnn.commands import cli
+from logicnn.engines.room import STORED
 from logicnn.flow import build, tools
-from logicnn.flow.design import STORED
 from logicnn.network import (
     Activations,
     Argmax,

@@ -1,0 +1,37 @@
+"""Picture files of any format that Pillow reads."""
+
+from pathlib import Path
+
+import numpy as np
+
+from logicnn.errors import LogicnnError
+from logicnn.network import Picture
+from logicnn.network.preparation import PreparationError
+
+__all__ = ["PictureError", "read_picture"]
+
+
+class PictureError(LogicnnError):
+    """A file that holds no picture; the message names it."""
+
+
+def read_picture(path: Path, preparation: Picture, *, resize: bool = False, invert: bool = False) -> np.ndarray:
+    """Its values, (channels, height, width) uint8. Raises `PictureError`, or `PreparationError` for one that does not
+    suit.
+    """
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise PictureError("Pillow is not installed; pip install logicnn[host]") from None
+    try:
+        with Image.open(path) as image:
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1:
+                raise PreparationError(f"{frames} frames; save the one that is meant as a picture of its own")
+            return preparation.values(image, resize=resize, invert=invert)
+    except UnidentifiedImageError:
+        raise PictureError(f"{path} is no picture that Pillow can read") from None
+    except (OSError, PreparationError):
+        raise
+    except Exception as error:  # readers of damaged pictures fail in any way
+        raise PictureError(f"{path} cannot be read as a picture: {type(error).__name__}: {error}") from None
