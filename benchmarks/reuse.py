@@ -4,9 +4,10 @@ the same lanes with every kernel from its beginning: ``python -m benchmarks.reus
 The networks of `benchmarks.reuse_train`, seed 1. Of each convolution the operations at all positions of a sample: every
 synapse of every kernel and its threshold, and what is left with kernel reuse, constants included; and for comparison
 the synapses that are left by early decisions as Gao et al. 2021 take them: one after the other until the answer is
-certain, pooled positions until one answers 1. Whole designs are placed on the icebreaker and compared with the network
-on all test samples; their energy is `logicnn.verify.energy`'s, without what memories take. Toggles are those of the
-ulx3s' netlists, where both programs are in block RAM, over test samples.
+certain, pooled positions until one answers 1. Whole designs are placed on the icebreaker where its memory has room for
+their operations, else on the ulx3s, and compared with the network on all test samples; their energy is
+`logicnn.verify.energy`'s, without what memories take. Toggles are those of the ulx3s' netlists, where both programs are
+in block RAM, over test samples.
 """
 
 import json
@@ -23,7 +24,7 @@ from benchmarks.reuse_train import NAME, WHOLE
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
-from logicnn.engines import Mapping
+from logicnn.engines import Mapping, MappingError
 from logicnn.engines.differences import Differences
 from logicnn.flow import tools
 from logicnn.flow.build import Options, build
@@ -42,12 +43,20 @@ WATCHED = 256  # test samples whose toggles are counted
 
 
 def engine_of(network: Network, reuse: bool = True) -> Differences:
-    """With as many lanes as suit the icebreaker with reuse, for both."""
+    """With as many lanes as suit its board with reuse, for both."""
     count = len(network.layers) - network.core_start
     return replace(
-        Differences.of(network, network.core_start, count, boards.find(BOARD).device),
-        reuse=reuse,
+        Differences.of(network, network.core_start, count, boards.find(board_of(network)).device), reuse=reuse
     )
+
+
+def board_of(network: Network) -> str:
+    """The icebreaker, or where its memory is too small for the operations the larger board."""
+    try:
+        Differences.of(network, network.core_start, len(network.layers) - network.core_start, boards.find(BOARD).device)
+    except MappingError:
+        return LARGER
+    return BOARD
 
 
 def early(layer: BinaryConv2d, x: np.ndarray, pooled: bool) -> float:  # x (n, channels, rows, columns) bool
@@ -108,14 +117,15 @@ def operations(network: Network, samples: np.ndarray) -> list[dict[str, Any]]:
 
 
 def placed(network: Network, folder: Path, data_dir: str | None) -> dict[str, Any]:
-    """A whole design on the icebreaker."""
+    """A whole design; energy is known of the icebreaker's device alone."""
+    board = board_of(network)
     report = build(
-        Mapping([engine_of(network)]), boards.find(BOARD), Options(folder, 1, data_dir=data_dir), Steps(quiet=False)
+        Mapping([engine_of(network)]), boards.find(board), Options(folder, 1, data_dir=data_dir), Steps(quiet=False)
     )
     checked, resources, energy = report.verification, report.resources, report.energy
-    assert checked is not None and energy is not None
+    assert checked is not None
     return {
-        "placed": BOARD,
+        "placed": board,
         "lut": resources.lut4,
         "logic_cells": resources.logic_cells,
         "ff": resources.ff,
@@ -126,9 +136,9 @@ def placed(network: Network, folder: Path, data_dir: str | None) -> dict[str, An
         "images": checked.vectors,
         "outputs_changed": checked.mismatches,
         "accuracy": checked.accuracy,
-        "energy_least_uj": float(f"{energy.least_uj:.3g}"),
-        "energy_estimate_uj": float(f"{energy.most_uj:.3g}"),
-        "images_per_kj": float(f"{1e9 / energy.most_uj:.3g}"),
+        "energy_least_uj": energy and float(f"{energy.least_uj:.3g}"),
+        "energy_estimate_uj": energy and float(f"{energy.most_uj:.3g}"),
+        "images_per_kj": energy and float(f"{1e9 / energy.most_uj:.3g}"),
     }
 
 

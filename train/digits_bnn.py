@@ -11,8 +11,8 @@ import torch
 
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
-from logicnn.nn.binary import FanIn, Recipe, Total, fit
-from train.dense import VALIDATE, dense_net, write
+from logicnn.nn.binary import FanIn, Recipe, Total, dense_net, fit
+from train.dense import VALIDATE, write
 
 THRESHOLDS = (4, 8, 12)  # of the 17 grey levels
 BUDGET = 900

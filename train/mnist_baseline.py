@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
-from logicnn.nn.binary import Recipe, accuracy, fit
-from train.dense import dense_net
+from logicnn.nn.binary import Recipe, accuracy, dense_net, fit
 from train.mnist_bnn import HIDDEN, THRESHOLD
 
 FLOAT = Recipe(epochs=20, learning_rate=0.001, seed=1, batch=200)

@@ -15,8 +15,8 @@ import torch
 
 from logicnn.commands.command import guarded
 from logicnn.data import datasets, digits
-from logicnn.nn.binary import FanIn, Recipe, Strength, Total, fit
-from train.dense import VALIDATE, dense_net, write
+from logicnn.nn.binary import FanIn, Recipe, Strength, Total, dense_net, fit
+from train.dense import VALIDATE, write
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
 HIDDEN = (1000, 500)  # before pruning

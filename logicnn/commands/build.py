@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data-dir", help="folder of data sets for verification (default: the environment's LOGICNN_DATA)"
     )
     parser.add_argument(
+        "--test",
+        type=Path,
+        metavar="PATH",
+        help="samples of your own with their classes, to compare and to state the accuracy on: what `logicnn train` "
+        "leaves, or a folder, .npz or .csv as it reads",
+    )
+    parser.add_argument(
         "--baud", type=baud_rate, default=Options.baud, help="of the serial line (default: %(default)s)"
     )
     parser.add_argument("--program", action="store_true", help="write the board's flash in the end")
@@ -78,10 +85,14 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.program:
         tools.programmer(*_programmer(board))
     if arguments.verify == "none":
-        only_with("--verify full and quick", data_dir=arguments.data_dir)
+        only_with("--verify full and quick", data_dir=arguments.data_dir, test=arguments.test)
+    if arguments.test:
+        only_with("builds without --test", data_dir=arguments.data_dir)
     warn_of_unread_data(network, arguments.data_dir)
     warn_of_old_tools("yosys", f"nextpnr-{board.device.family.value}")
-    options = Options(arguments.output, arguments.seed, arguments.verify, arguments.data_dir, arguments.baud)
+    options = Options(
+        arguments.output, arguments.seed, arguments.verify, arguments.data_dir, arguments.baud, arguments.test
+    )
     steps = Steps(quiet=False)
     with steps.step("map", "map layers to engines", silent_s=1):
         mapping = mapped(network, board)

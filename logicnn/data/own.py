@@ -17,10 +17,10 @@ from logicnn.data.dataset import DatasetError
 from logicnn.data.digits import parse_idx
 from logicnn.data.pictures import PictureError, read_picture
 from logicnn.data.tables import Table, number_of
-from logicnn.network import Picture
+from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
 
-__all__ = ["LABEL", "Labelled", "OwnData", "read_own"]
+__all__ = ["LABEL", "Labelled", "OwnData", "labelled_for", "read_own"]
 
 LABEL = "label"
 PARTS = "train", "test"
@@ -64,28 +64,27 @@ class OwnData:
 
     def split(self, share: float, seed: int) -> tuple[Labelled, Labelled]:
         """To train with, and the test part: as it was given, else `share` of each class."""
-        if self.given is not None:
-            return self.train, self.given
-        held = stratified(self.train, share, seed)
-        return self.train.part(~held), self.train.part(held)
+        return (self.train, self.given) if self.given is not None else self.parted(self.train, share, seed)
 
+    def parted(self, data: Labelled, share: float, seed: int) -> tuple[Labelled, Labelled]:
+        """Without about this share of every class, and that: at least a sample and not all. Equal samples are on one
+        side.
 
-def stratified(data: Labelled, share: float, seed: int) -> np.ndarray:  # (n,) bool
-    """About this share of every class, at least one sample and not all. Equal samples are on one side.
-
-    Raises `DatasetError` for a class whose samples are all equal, which no split has on both sides.
-    """
-    rng = np.random.default_rng(seed)
-    _, same = np.unique(data.x.reshape(len(data.x), -1), axis=0, return_inverse=True)
-    same = same.reshape(-1)
-    held = np.zeros(int(same.max()) + 1, bool)
-    for label in np.unique(data.y):
-        own = rng.permutation(np.unique(same[data.y == label]))
-        own = own[~held[own]]  # a sample of several classes may be there already
-        if len(own) < 2:
-            raise DatasetError(f"class {label} has one sample, or equal ones: it needs some to train and some to test")
-        held[own[: min(max(1, round(share * len(own))), len(own) - 1)]] = True
-    return held[same]
+        Raises `DatasetError` for a class that has too few different samples.
+        """
+        rng = np.random.default_rng(seed)
+        _, same = np.unique(data.x.reshape(len(data.x), -1), axis=0, return_inverse=True)
+        same = same.reshape(-1)
+        held = np.zeros(int(same.max(initial=0)) + 1, bool)
+        taken = held.copy()  # a sample that is of several classes counts once
+        for label in range(len(self.classes)):
+            own = rng.permutation(np.unique(same[data.y == label]))
+            own = own[~taken[own]]
+            if len(own) < 2:
+                raise DatasetError(f"class {self.classes[label]} has too few different samples to train and to test")
+            taken[own] = True
+            held[own[: min(max(1, round(share * len(own))), len(own) - 1)]] = True
+        return data.part(~held[same]), data.part(held[same])
 
 
 def read_own(
@@ -96,6 +95,51 @@ def read_own(
 
     Raises `DatasetError` for what cannot be learned from: the message names file, row or column.
     """
+    return _checked(path, _read(path, label, drop, size))
+
+
+def labelled_for(network: Network, path: Path) -> Labelled:
+    """Samples as a network reads them, (n, *network.input.shape) integers, and its classes: of an .npz with such
+    `inputs` and `labels`, or of any other data; their test part where it is given.
+
+    Raises `DatasetError` for samples and classes that are not the network's.
+    """
+    classes = network.output.interval.high + 1
+    if path.suffix.lower() == ".npz" and path.is_file():
+        arrays = _loaded(path, ("inputs", "labels"))
+        if len(arrays) == 2:
+            return _as_read(path, network, arrays["inputs"], arrays["labels"])
+    own = _read(path, None, (), None)
+    data, preparation = own.given or own.train, network.preparation
+    places = {name: place for place, name in enumerate(network.labels or map(str, range(classes)))}
+    unknown = [name for name in own.classes if name not in places]
+    if unknown:
+        raise DatasetError(f"{path} has class {unknown[0]!r}; the network's are {', '.join([*places][:SHOWN])} ...")
+    y = np.array([places[name] for name in own.classes], np.int64)[data.y]
+    if isinstance(preparation, Columns) and own.columns:
+        missing = [name for name in preparation.columns if name not in own.columns]
+        if missing:
+            raise DatasetError(f"{path} lacks column {missing[0]!r}, which the network reads")
+        return Labelled(preparation.values(data.x[:, [own.columns.index(each) for each in preparation.columns]]), y)
+    if own.picture is None or own.picture != preparation:
+        shape = " x ".join(map(str, data.x.shape[1:]))
+        raise DatasetError(f"{path} holds samples of {shape}, which the network does not read")
+    return Labelled(data.x, y)
+
+
+def _as_read(path: Path, network: Network, x: np.ndarray, y: np.ndarray) -> Labelled:
+    low, high = network.input.interval.low, network.input.interval.high
+    if x.shape[1:] != network.input.shape or x.dtype.kind not in "iub" or not len(x):
+        raise DatasetError(f"{path}: inputs must be integers (n, {network.input.shape}), not {x.shape} of {x.dtype}")
+    if x.min() < low or x.max() > high:
+        raise DatasetError(f"{path}: inputs must lie in {low} ... {high}")
+    classes = network.output.interval.high + 1
+    if y.shape != x.shape[:1] or y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= classes:
+        raise DatasetError(f"{path}: labels must be {len(x)} integers in 0 ... {classes - 1}")
+    return Labelled(x, y.astype(np.int64))
+
+
+def _read(path: Path, label: str | None, drop: Sequence[str], size: tuple[int, int] | None) -> OwnData:
     if not path.exists():
         raise DatasetError(f"there is no {path}; give a folder of pictures or IDX files, an .npz or a .csv")
     kind = path.suffix.lower()
@@ -114,7 +158,7 @@ def read_own(
             raise DatasetError(f"{path} must be a folder, an .npz or a .csv")
     except OSError as error:
         raise DatasetError(f"cannot read {error.filename or path}: {error.strerror or error}") from None
-    return _checked(path, found)
+    return found
 
 
 def _checked(path: Path, found: OwnData) -> OwnData:
@@ -130,13 +174,13 @@ def _checked(path: Path, found: OwnData) -> OwnData:
         unknown = np.setdiff1d(found.given.y, np.flatnonzero(counts))
         if len(unknown):
             raise DatasetError(f"{path}: the test part has class {found.classes[unknown[0]]}, which training lacks")
-    if counts.min() < 2 + (found.given is None):
-        scarce = int(counts.argmin())
+    scarce, least = int(counts.argmin()), 2 if found.given else 3
+    if counts[scarce] < least:
+        what = "1 sample" if counts[scarce] == 1 else f"{counts[scarce]} samples"
         raise DatasetError(
-            f"{path}: class {found.classes[scarce]} has {counts[scarce]} sample{'s' * (counts[scarce] != 1)}; each "
-            f"needs {2 + (found.given is None)}, to train, to choose and to test"
+            f"{path}: class {found.classes[scarce]} has {what}; each needs {least}, to train, to choose and to test"
         )
-    constant = [name for name, column in zip(found.columns, found.train.x.T, strict=True) if np.ptp(column) == 0]
+    constant = [name for place, name in enumerate(found.columns) if np.ptp(found.train.x[:, place]) == 0]
     if found.columns and len(constant) == len(found.columns):
         raise DatasetError(f"{path}: all columns are constant, so that nothing tells the classes apart")
     if constant:
@@ -237,14 +281,19 @@ def _idx_file(path: Path, name: str) -> np.ndarray:
 # -- numbers
 
 
-def _arrays(path: Path) -> OwnData:
+def _loaded(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those of an .npz that are there."""
     try:
         with path.open("rb") as file, np.load(file) as found:
-            arrays = {name: found[name] for name in ("x", "y", "x_test", "y_test") if name in found}
-    except OSError:
-        raise
+            return {name: found[name] for name in names if name in found}
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # a damaged archive fails in as many ways as zlib and zipfile have
         raise DatasetError(f"{path} cannot be read as .npz: {error}") from None
+
+
+def _arrays(path: Path) -> OwnData:
+    arrays = _loaded(path, ("x", "y", "x_test", "y_test"))
     for name in ("x", "y", *(("x_test", "y_test") if "x_test" in arrays or "y_test" in arrays else ())):
         if name not in arrays:
             raise DatasetError(f"{path} must have x and y, and x_test with y_test; {name} is missing")
@@ -276,7 +325,8 @@ def _labelled(path: Path, x: np.ndarray, y: np.ndarray, names: Sequence[str], en
     if x.dtype == np.uint8 and x.ndim == 3:
         return Labelled(x[:, None], classes)
     if x.dtype == np.uint8 and x.ndim == 4 and (x.shape[1] in (1, 3) or x.shape[3] in (1, 3)):
-        return Labelled(x if x.shape[1] in (1, 3) else np.ascontiguousarray(x.transpose(0, 3, 1, 2)), classes)
+        last = x.shape[3] in (1, 3)  # where both could be channels, they are behind, as pictures have them
+        return Labelled(np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if last else x, classes)
     raise DatasetError(
         f"{path}: x{end} must be rows of numbers (n, columns), or pictures (n, rows, columns) of uint8, with one or "
         f"three channels before or after; not {x.shape} of {x.dtype}"

@@ -50,7 +50,7 @@ CELLS = {  # names of the places of each family in nextpnr's report: logic cells
 @dataclass(frozen=True)
 class Options:
     """How to build: the folder that holds all builds, the seed of place and route, how much to verify, where data are,
-    the line's rate.
+    the line's rate, and the user's own test samples.
     """
 
     output: Path = Path("build")
@@ -58,9 +58,10 @@ class Options:
     verify: Literal["full", "quick", "none"] = "full"
     data_dir: str | None = None
     baud: int = BAUD
+    test: Path | None = None
 
     def vectors(self, design: Design) -> Vectors | None:
-        return None if self.verify == "none" else vectors_for(design.network, self.verify, self.data_dir)
+        return None if self.verify == "none" else vectors_for(design.network, self.verify, self.data_dir, self.test)
 
 
 def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Report:

@@ -1,11 +1,13 @@
 """Vectors that two readings of a network are compared on, and the comparison."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from logicnn.data import datasets
+from logicnn.data.own import labelled_for
 from logicnn.data.sources import data_folder
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.network import Network
@@ -60,15 +62,20 @@ def random_vectors(network: Network, count: int) -> np.ndarray:
     return np.concatenate([structured, extreme, uniform]).reshape(count, *network.input.shape)
 
 
-def vectors_for(network: Network, level: Literal["full", "quick"], folder: str | None = None) -> Vectors:
-    """The test part of the network's data set where it is on this machine, and random and structured inputs; `quick`
-    takes fewer.
+def vectors_for(
+    network: Network, level: Literal["full", "quick"], folder: str | None = None, own: Path | None = None
+) -> Vectors:
+    """The test part of the network's data set where it is on this machine, or `own` samples (`logicnn.data.own`), and
+    random and structured inputs; `quick` takes fewer.
     """
     random = random_vectors(network, RANDOM if level == "full" else QUICK)
     words = f"{len(random)} random and structured"
-    test = None
+    test, name = None, network.dataset
     data_folder(folder)  # one that is wrong is told even where nothing is read from it
-    if network.dataset in datasets.known():
+    if own is not None:
+        found = labelled_for(network, own)
+        test, name = datasets.Split(found.x, found.y), str(own)
+    elif network.dataset in datasets.known():
         try:
             test = datasets.load(network.dataset, folder).test
         except datasets.DatasetMissing:
@@ -84,7 +91,7 @@ def vectors_for(network: Network, level: Literal["full", "quick"], folder: str |
     if level == "quick":
         test = datasets.Split(test.x[:QUICK], test.y[:QUICK])
     x = np.concatenate([test.x.astype(random.dtype), random])
-    return Vectors(x, test.y, f"{network.dataset} test ({len(test.x)}), {words}")
+    return Vectors(x, test.y, f"{name} test ({len(test.x)}), {words}")
 
 
 def compared(expected: np.ndarray, actual: np.ndarray, vectors: Vectors) -> Verification:

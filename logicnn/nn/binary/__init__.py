@@ -1,5 +1,6 @@
 """Binarized networks: layers, training with pruning to a LUT budget, export."""
 
+from logicnn.nn.binary.dense import dense_net
 from logicnn.nn.binary.export import export
 from logicnn.nn.binary.layers import BinaryNet, ConvNeurons, DenseNeurons, DenseScores, Pool
 from logicnn.nn.binary.prune import FanIn, Strength, Total, budget_masks, class_dependence, lut4_of, strength
@@ -18,6 +19,7 @@ __all__ = [
     "accuracy",
     "budget_masks",
     "class_dependence",
+    "dense_net",
     "export",
     "fit",
     "lut4_of",

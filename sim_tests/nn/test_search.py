@@ -1,0 +1,142 @@
+"""The search for a network: what it keeps, what it does when time or room is short, and as an estimator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from logicnn.data.dataset import Dataset, Split
+from logicnn.engines import Mapping
+from logicnn.errors import LogicnnError
+from logicnn.nn import LogicClassifier
+from logicnn.nn.search import Way, searched
+from logicnn.nn.ways import WAYS
+from logicnn.resources import DEVICES
+from sim_tests.helpers import dense_network
+
+UP5K = DEVICES["iCE40UP5K"]
+X, Y = np.arange(64).reshape(-1, 1) >> np.arange(6) & 1, np.arange(64) % 4
+DATA = Dataset("", ("a", "b", "c", "d"), 1, Split(X, Y), Split(X[:0], Y[:0]))
+
+
+@dataclass(frozen=True)
+class Fixed(Way):
+    """Networks that are there already, by their number of neurons; `ends` is at which training Ctrl-C comes."""
+
+    sizes: Sequence[int]
+    ends: int = 99
+    seen: tuple = ()
+
+    def preparation(self, own, train):
+        raise NotImplementedError
+
+    def candidates(self, data, device):
+        return self.sizes
+
+    def trained(self, candidate, data, train, epochs, seed):
+        self.log.append((candidate, epochs))
+        if len(self.log) == self.ends:
+            raise KeyboardInterrupt
+        if candidate < 0:
+            raise LogicnnError("budget must be larger")
+        return dense_network(np.random.default_rng(candidate), 6, candidate, 4)
+
+    def mapping(self, network, device):
+        return Mapping.unrolled(network)
+
+    def smaller(self, candidate, cells):
+        return candidate - max(1, cells // 20)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "log", [])
+
+    log = ()
+
+
+def accuracy(network) -> float:
+    return float(np.mean(network.evaluate(X) == Y))
+
+
+def test_best_of_all():
+    """Whatever is trained last, the best on the left-out samples is kept, and every trial is told."""
+    told = []
+    way = Fixed([8, 12, 20])
+    found = searched(way, DATA, Split(X, Y), UP5K, 0.002, 1, told.append)
+    assert tuple(told) == found.trials and len(way.log) == len(told)
+    assert found.best.accuracy == max(each.accuracy for each in told) == accuracy(found.best.network)
+    assert {candidate for candidate, _ in way.log} <= {8, 12, 20} and not found.interrupted
+
+
+def test_too_large():
+    """One that does not fit is never the best; it is tried smaller."""
+    found = searched(Fixed([5000, 8]), DATA, Split(X, Y), UP5K, 0.01, 1)
+    large = [each for each in found.trials if each.candidate > 1000]
+    assert large and not large[0].fits and found.best.fits and found.best.logic_cells <= 5280
+    with pytest.raises(LogicnnError, match=r"^none of \d+ networks fits the iCE40UP5K in 1e-05 minutes$"):
+        searched(Fixed([5000]), DATA, Split(X, Y), UP5K, 0.00001, 1)
+
+
+def test_refused():
+    found = searched(Fixed([-1, 8]), DATA, Split(X, Y), UP5K, 0.01, 1)
+    assert {each.candidate for each in found.trials} == {8}
+    with pytest.raises(LogicnnError, match=r"none of 0 networks fits .*: budget must be larger$"):
+        searched(Fixed([-1]), DATA, Split(X, Y), UP5K, 0.001, 1)
+
+
+def test_interrupted():
+    """What was best so far; nothing where there is nothing."""
+    found = searched(Fixed([8, 12], ends=2), DATA, Split(X, Y), UP5K, 1, 1)
+    assert found.interrupted and len(found.trials) == 1 and found.best is found.trials[0]
+    with pytest.raises(KeyboardInterrupt):
+        searched(Fixed([8, 12], ends=1), DATA, Split(X, Y), UP5K, 1, 1)
+
+
+@pytest.mark.parametrize("engine", WAYS)
+def test_estimator(engine):
+    """Classes by any names, the network's own, on a board."""
+    x, y = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    made = LogicClassifier(engine=engine, minutes=0.05).fit(x[::2], names[::2])
+    network = made.network_
+    assert made.score(x[1::2], names[1::2]) > 0.85 and made.classes_.tolist() == list(network.labels)
+    expected = made.classes_[network.evaluate(network.preparation.values(x))]
+    assert np.array_equal(made.predict(x), expected) and 0 < made.logic_cells_ < 5280
+
+
+def test_in_pipelines():
+    x, y = load_breast_cancer(return_X_y=True)
+    made = LogicClassifier(minutes=0.01, seed=3)
+    assert clone(made).get_params() == made.get_params() and made.get_params()["seed"] == 3
+    scores = cross_val_score(make_pipeline(StandardScaler(), made), x, y, cv=2)
+    assert scores.min() > 0.8
+
+
+def test_estimator_refuses():
+    x, y = load_iris(return_X_y=True)
+    for wrong, message in (
+        ({"engine": "magic"}, r"^engine must be one of logic, reuse, not 'magic'$"),
+        ({"engine": "reuse", "board": "ice40_hx8k_b_evn"}, r"^--engine reuse needs multipliers"),
+        ({"board": "none"}, r"none"),
+    ):
+        with pytest.raises(LogicnnError, match=message):
+            LogicClassifier(minutes=0.001).set_params(**wrong).fit(x, y)
+    with pytest.raises(ValueError, match="y must be of 2 classes at least"):
+        LogicClassifier().fit(x, y * 0)
+
+
+def test_budgets_fit():
+    """The candidates of every device have a budget within it; those of tables read all their levels."""
+    logic = WAYS["logic"]
+    table = replace(DATA, highest=7)
+    for device in DEVICES.values():
+        for candidate in logic.candidates(table, device):
+            assert 0 < candidate.budget < device.capacity.logic_cells and candidate.thresholds == tuple(range(1, 8))
