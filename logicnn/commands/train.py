@@ -31,7 +31,7 @@ from logicnn.storage import replace_file
 if TYPE_CHECKING:
     from logicnn.nn.search import Trial
 
-__all__ = ["COMMAND", "interval", "test_file"]
+__all__ = ["COMMAND", "interval", "own_test"]
 
 ENGINES = "logic", "reuse"
 TEST = 0.2  # of the samples
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
-def test_file(output: Path) -> Path:
+def own_test(output: Path) -> Path:
     """Where the test part of a network's own data goes."""
     return output.with_name(f"{output.stem}-test.npz")
 
@@ -93,7 +93,7 @@ def _checked(arguments: argparse.Namespace) -> Board:
         )
     if not output.resolve().parent.is_dir():
         raise LogicnnError(f"--output must be in a folder that is there, not {output}")
-    for path in (output, test_file(output)):
+    for path in (output, own_test(output)):
         if path.exists() and not arguments.force:
             raise LogicnnError(f"{path} exists; --force replaces it")
     if arguments.seed < 0:
@@ -137,7 +137,7 @@ def _report(
     return {
         "file": str(arguments.output),
         "digest": network.digest(),
-        "test_file": str(test_file(arguments.output)),
+        "test_file": str(own_test(arguments.output)),
         "seed": arguments.seed,
         "engine": arguments.engine,
         "epochs": best.epochs,
@@ -149,7 +149,7 @@ def _report(
         "board": arguments.board,
         "logic_cells_estimate": best.logic_cells,
         "build": f"logicnn build --board {arguments.board} --model {arguments.output} "
-        f"--test {test_file(arguments.output)}",
+        f"--test {own_test(arguments.output)}",
     }
 
 
@@ -192,7 +192,7 @@ def run(arguments: argparse.Namespace) -> None:
     report = _report(network, found.best, parts[2], len(held.x), arguments)
     packed = io.BytesIO()
     np.savez_compressed(packed, inputs=parts[2].x, labels=parts[2].y)
-    replace_file(test_file(arguments.output), packed.getvalue())
+    replace_file(own_test(arguments.output), packed.getvalue())
     save(network, arguments.output)
     sys.stdout.write(json.dumps(report, indent=2) + "\n") if arguments.json else _show(report, found.interrupted)
 

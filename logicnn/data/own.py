@@ -264,7 +264,7 @@ def _idx(path: Path) -> OwnData:
         )
     numbers = np.unique(np.concatenate([each.y for each in parts]))
     parts = [Labelled(each.x, np.searchsorted(numbers, each.y)) for each in parts]
-    return OwnData(tuple(map(str, numbers.tolist())), *parts)
+    return OwnData(tuple(map(str, numbers.tolist())), parts[0], parts[1])
 
 
 def _idx_file(path: Path, name: str) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
@@ -64,7 +65,7 @@ def train(
         TextColumn("{task.fields[loss]}"),
     )
     net.train()
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=schedule.steps, loss="")
         for epoch in range(schedule.epochs):
             order = torch.randperm(schedule.samples)

@@ -107,7 +107,7 @@ def searched(
     seed: int,
     say: Callable[[Trial[C]], None] = lambda trial: None,
 ) -> Found[C]:
-    """Trains on `data.train`; `held` chooses; the test part is not read.
+    """Trains on the training part; `held` chooses; the test part is not read.
 
     Ctrl-C ends the search with what was best so far, once there is something. Raises `LogicnnError` where no candidate
     fits the device.

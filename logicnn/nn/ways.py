@@ -28,6 +28,7 @@ GREYS = (64, 128, 192)  # from where on the bits of a pixel are 1; of large pict
 FEW = 400  # inputs whose every level is read
 CELLS_A_NEURON = 3  # six synapses
 FAN_IN = 6
+WIDEST, NEURONS_A_BIT = 2000, 8  # hidden layers before pruning: wider ones take long to train, and say nothing new
 LINK = 0.12  # of a device, what stays for the line and the stored bits
 
 
@@ -54,7 +55,7 @@ class Logic(Way[Binary]):
         levels = every if size <= FEW or not picture else GREYS[1:2]
         stored = min(size * len(levels), FEW)
         budget = max(100, int(device.capacity.logic_cells * (1 - LINK)) - stored // 2)
-        wide = max(20, budget * 2 // 3 // CELLS_A_NEURON)
+        wide = max(20, min(budget * 2 // 3 // CELLS_A_NEURON, WIDEST, NEURONS_A_BIT * size * len(levels)))
         found = [
             Binary((wide, wide // 2), 0.01, budget, levels),
             Binary((wide // 2, wide // 4), 0.02, budget, levels),
@@ -64,7 +65,7 @@ class Logic(Way[Binary]):
         return [*found, replace(found[1], thresholds=every)] if levels != every else found
 
     def trained(self, candidate: Binary, data: Dataset, train: Split, epochs: int, seed: int) -> Network:
-        rules = [*(FanIn(FAN_IN) for _ in candidate.hidden), Total(power=0.4)]
+        rules = [*(FanIn(FAN_IN, FAN_IN) for _ in candidate.hidden), Total(power=0.4)]
         recipe = Recipe(
             epochs,
             candidate.learning_rate,

@@ -138,6 +138,8 @@ def test_budget_too_small():
 def test_fan_in_keeps_the_strongest():
     mask = FanIn(2).mask(torch.tensor([[3.0, 1.0, 2.0, 0.5], [0.1, 0.2, 0.3, 0.4]]), 0.0)
     assert mask.tolist() == [[1, 0, 1, 0], [0, 0, 1, 1]]
+    assert FanIn(2, 3).mask(torch.ones(2, 8), 0.9).sum(1).tolist() == [3, 3]
+    assert FanIn(2, 3).mask(torch.ones(2, 2), 0.9).sum(1).tolist() == [2, 2]
 
 
 def test_total_keeps_the_strongest():

