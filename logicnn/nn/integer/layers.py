@@ -11,7 +11,7 @@ float32 as long as the integers stay below 2 ** 24, which `QuantNet` checks. Rou
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,13 +188,23 @@ def _tiles(pool: nn.MaxPool2d) -> bool:
     return isinstance(pool.kernel_size, int) and plain == (pool.kernel_size, 0, 1, False, False)
 
 
+def _leaves(net: nn.Sequential, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The modules of a sequence, and of those inside it, by their paths."""
+    for name, module in net.named_children():
+        if isinstance(module, nn.Sequential):
+            yield from _leaves(module, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", module
+
+
 def folded(net: nn.Sequential) -> list[nn.Module]:
-    """The layers of a float network with every batch norm folded into the layer before it.
+    """The layers of a float network, sequences inside it among them, with every batch norm folded into the layer
+    before it.
 
     Raises `LogicnnError`, which names the layer, for one that has no integer form here or stands where it has none.
     """
     blocks: list[nn.Module] = []
-    for name, module in net.named_children():
+    for name, module in _leaves(net):
         match module:
             case nn.Linear() | nn.Conv2d():
                 if isinstance(module, nn.Conv2d) and (
@@ -222,7 +232,7 @@ def folded(net: nn.Sequential) -> list[nn.Module]:
                 )
             case nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | Decision():
                 blocks.append(module)
-            case nn.Dropout():  # of training only
+            case nn.Dropout() | nn.Dropout2d() | nn.Identity():  # of training only
                 pass
             case _:
                 known = "Linear, Conv2d, BatchNorm, ReLU, MaxPool2d, Flatten, Dropout and Decision can be quantised"
