@@ -11,6 +11,7 @@ from amaranth import *
 from amaranth.back import rtlil
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.tinyfpga_bx import TinyFPGABXPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from benchmarks.vectors import check
@@ -23,10 +24,16 @@ from logicnn.resources import Device, Family
 
 __all__ = ["PLATFORMS", "Bench", "checked", "delay_ns", "own_luts", "place", "synthesise", "toggles"]
 
-PLATFORMS = {"iCE40UP5K": ICEBreakerPlatform, "iCE40HX8K": ICE40HX8KBEVNPlatform, "LFE5U-85F": ULX3S_85F_Platform}
+PLATFORMS = {
+    "iCE40UP5K": ICEBreakerPlatform,
+    "iCE40HX8K": ICE40HX8KBEVNPlatform,
+    "iCE40LP8K": TinyFPGABXPlatform,
+    "LFE5U-85F": ULX3S_85F_Platform,
+}
 NEXTPNR = {
     "iCE40UP5K": ["nextpnr-ice40", "--up5k", "--package", "sg48", "--asc", "top.asc"],
     "iCE40HX8K": ["nextpnr-ice40", "--hx8k", "--package", "ct256", "--asc", "top.asc"],
+    "iCE40LP8K": ["nextpnr-ice40", "--lp8k", "--package", "cm81", "--asc", "top.asc"],
     "LFE5U-85F": [
         "nextpnr-ecp5",
         "--85k",

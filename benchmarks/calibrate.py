@@ -1,8 +1,8 @@
 """The delay model of `logicnn.resources`, fitted to what nextpnr places: ``python -m benchmarks.calibrate``.
 
-Ladders of LUTs and of additions between registers are placed on every device with three seeds. The median delays are
-fitted by least squares to ``register_ns + level_ns * LUT levels + chain_ns * additions + carry_ns * carry bits``. Takes
-about ten minutes.
+Ladders of LUTs and of additions between registers are placed on a device of each kind with three seeds. The median
+delays are fitted by least squares to ``register_ns + level_ns * LUT levels + chain_ns * additions + carry_ns * carry
+bits``. Takes about ten minutes.
 """
 
 import sys
@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.vendor import LatticeICE40Platform
 from scipy.optimize import nnls
 
-from benchmarks.bench import delay_ns, synthesise
+from benchmarks.bench import PLATFORMS, delay_ns, synthesise
 from benchmarks.common import parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.gateware.wires import KEEP
@@ -98,7 +98,7 @@ def predicted(row: dict, device: Device) -> float:
 def main() -> None:
     given = parser_for(__doc__, output="calibrate").parse_args()
     devices = {}
-    for device in DEVICES.values():
+    for device in (DEVICES[name] for name in PLATFORMS):
         rows = []
         for ladder in LUTS + SUMS:
             print(f"{device.name} {ladder} ...", file=sys.stderr, flush=True)

@@ -244,7 +244,7 @@ def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture
         except UnidentifiedImageError:
             raise DatasetError(f"{file} is no picture that Pillow can read; class folders hold nothing else") from None
     assert shape is not None
-    return Picture("RGB" if colour else "L", *shape, 255)
+    return Picture("RGB" if colour else "L", shape[0], shape[1], 255)
 
 
 def _is_idx(path: Path) -> bool:

@@ -42,7 +42,7 @@ def elaborated(design: Design) -> Sources:
         script_after_synth=design.script_after,
     )
     files = {name: data if isinstance(data, bytes) else data.encode() for name, data in plan.files.items()}
-    synthesis, place, pack = json.loads(files[f"build_{TOP}.json"])["commands"]
+    synthesis, place, pack, *_ = json.loads(files[f"build_{TOP}.json"])["commands"]  # what else marks a file for DFU
     at = place.index("--json")
     return Sources(
         {name: data for name, data in files.items() if not name.startswith("build_")},

@@ -97,7 +97,8 @@ def convert(
         raise LogicnnError(f"scale must be above 0, not {scale}")
     words = np.clip(np.rint(x / step), interval.low, interval.high).astype(np.int64)
     exponent = int(np.round(-np.log2(step)))
-    whole = module[:-1] if len(module) and isinstance(module[-1], SOFTMAX) else module
+    softmax = len(module) > 0 and isinstance(module[-1], SOFTMAX)
+    whole = nn.Sequential(*list(module)[:-1]) if softmax else module
     net = quantise(
         _scaled(whole, step * 2.0**exponent),
         Activations(x.shape[1:], interval),
