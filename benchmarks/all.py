@@ -22,10 +22,11 @@ READS = {
     "payra": ("payra_train", "popcount"),
     "logic_design": ("logic_design_train",),
     "knapsack": ("knapsack_train",),
+    "reuse": ("reuse_train",),
     "lenet5_icebreaker": ("ikr",),
     "spe": ("ikr",),
-    "boards": ("payra_train", "logic_design_train", "ikr"),
-    "verilog": ("payra_train", "logic_design_train", "ikr"),
+    "boards": ("payra_train", "logic_design_train", "ikr", "reuse_train"),
+    "verilog": ("payra_train", "logic_design_train", "ikr", "reuse_train"),
 }
 NAMED = 3  # changed files, of which a line names so many
 

@@ -350,6 +350,69 @@ def budgets() -> str:
     return _markdown(rows)
 
 
+def smaller_tile() -> str:
+    """Pruned networks on fewer multipliers than the unpruned ones, in as many cycles."""
+    rows = [
+        (
+            "network",
+            "accuracy before",
+            "after",
+            "DSP",
+            "cycles",
+            "products of those possible",
+            "logic cells",
+            "block RAM, SPRAM",
+            "netlist against network, before and after",
+        )
+    ]
+    for row in record_of("smaller_tile")["rows"]:
+        spread = [", ".join(f"{each[f'accuracy_{when}']:.1%}" for each in row["seeds"]) for when in ("before", "after")]
+        changes = [f"{row[f'{what}_before']:,} to {row[f'{what}_after']:,}" for what in ("dsp", "cycles")]
+        busy = f"{row['occupancy_before']:.0%} to {row['occupancy_after']:.0%}"
+        memory = ", ".join(f"{row[f'{what}_before']} to {row[f'{what}_after']}" for what in ("bram", "spram"))
+        cells = f"{row['logic_cells_before']:,} to {row['logic_cells_after']:,}"
+        equal = ", ".join(
+            f"{row[f'vectors_{when}'] - row[f'mismatches_{when}']:,} of {row[f'vectors_{when}']:,} equal"
+            for when in ("before", "after")
+        )
+        rows.append((f"`{row['network']}`", *spread, *changes, busy, cells, memory, equal))
+    return _markdown(rows)
+
+
+def reuse() -> str:
+    """Binarized convolutions before and after their kernels are made alike, with kernel reuse and without."""
+    names = {"mnist-bcnn-whole": "trained for the class alone", "mnist-bcnn": "kernels made alike (`mnist-bcnn`)"}
+    rows = [
+        (
+            "MNIST, 32-64-64 kernels",
+            "accuracy, three seeds",
+            "operations left out",
+            "cycles: reuse, plain",
+            "net changes: reuse, plain",
+            "LUT4: reuse, plain",
+            "placed on",
+            "logic cells, clock",
+            "netlist against network",
+        )
+    ]
+    for row in record_of("reuse")["rows"]:
+        reused, plain = row["synthesised"], row["synthesised_plain"]
+        rows.append(
+            (
+                names[row["network"]],
+                ", ".join(f"{each['accuracy']:.2%}" for each in row["seeds"]),
+                f"{row['operations_pruned']:.1%}",
+                f"{row['cycles_mean']:,}, {row['cycles_plain']:,}",
+                f"{reused['toggles'] / 1e6:.1f} million, {plain['toggles'] / 1e6:.1f} million",
+                f"{reused['lut']:,}, {plain['lut']:,}",
+                f"`{row['placed']}`",
+                f"{row['logic_cells']:,}, {row['clock_mhz']:.0f} of at most {row['fmax_mhz']:.0f} MHz",
+                f"{row['images'] - row['outputs_changed']:,} of {row['images']:,} equal",
+            )
+        )
+    return _markdown(rows)
+
+
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"boards": placed_boards},
     ROOT / "docs" / "results.md": {
@@ -362,6 +425,8 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "engine": engine,
         "knapsack": knapsack,
         "budgets": budgets,
+        "smaller_tile": smaller_tile,
+        "reuse": reuse,
         "verilog": verilog,
         "arithmetic": arithmetic,
         "retiming": retiming,

@@ -11,7 +11,7 @@ from logicnn.board.boards import Board, Programmer
 
 def platform() -> Colorlight_5A75B_R70Platform:
     made = Colorlight_5A75B_R70Platform()
-    del made.resources["led", 0]  # the serial port needs its pin
+    made.resources.pop(("led", 0))  # the serial port needs its pin  # pyright: ignore
     return made
 
 
