@@ -21,7 +21,7 @@ from logicnn.resources import Device
 __all__ = ["Found", "Trial", "Way", "searched", "values"]
 
 EXPLORED = 0.4  # of the time, for all candidates together
-MOST_EPOCHS = 300
+MOST_EPOCHS, MOST_TRIALS = 300, 20
 FULL = 0.97  # of a device's logic cells, what an estimate may take; placed designs are within 5 % of it
 C = TypeVar("C")
 
@@ -95,7 +95,7 @@ class _Clock:
 
     def epochs(self, seconds: float) -> int:
         """As many as so many seconds are enough for."""
-        return max(1, min(MOST_EPOCHS, int(seconds / self._epoch_s)) if self._epoch_s else 1)
+        return max(1, min(MOST_EPOCHS, int(seconds / self._epoch_s))) if self._epoch_s else 1
 
 
 def searched(
@@ -109,8 +109,8 @@ def searched(
 ) -> Found[C]:
     """Trains on the training part; `held` chooses; the test part is not read.
 
-    Ctrl-C ends the search with what was best so far, once there is something. Raises `LogicnnError` where no candidate
-    fits the device.
+    Where nothing fits the device when time is up, it goes on with smaller ones. Ctrl-C ends the search with what was
+    best so far, once there is something. Raises `LogicnnError` where no candidate fits the device.
     """
     trials: list[Trial[C]] = []
     clock = _Clock(60 * minutes)
@@ -130,19 +130,21 @@ def searched(
     refused: list[str] = []
     interrupted = False
     try:
-        candidates = list(way.candidates(data, device))
-        for number, candidate in enumerate(candidates):
+        candidates = way.candidates(data, device)
+        slot = 60 * minutes * EXPLORED / len(candidates)
+        for candidate in candidates:
             try:
-                tried(candidate, min(clock.left_s, 60 * minutes * EXPLORED / len(candidates)))
+                tried(candidate, slot)
             except LogicnnError as error:  # a budget below the least
                 refused.append(str(error))
-            if clock.left_s <= 60 * minutes * (1 - EXPLORED) * 0.5 and number:
+            if clock.left_s < slot and any(each.fits for each in trials):
                 break
-        while (candidate := _next(way, trials, device)) is not None and clock.left_s > 0:
-            before = len(trials)
-            tried(candidate, clock.left_s * (0.9 if before < len(candidates) + 2 else 1.0))
-            if trials[-1].fits:
+        done = False
+        while not done and (candidate := _next(way, trials, device)) is not None:
+            done = any(each.fits and each.candidate == candidate for each in trials)
+            if clock.left_s <= 0 and (done or len(trials) >= MOST_TRIALS):  # something that fits is worth a minute more
                 break
+            tried(candidate, clock.left_s if done else min(slot, clock.left_s))
     except KeyboardInterrupt:
         interrupted = True
         if not any(each.fits for each in trials):

@@ -54,12 +54,19 @@ class Fixed(Way):
         return Mapping.unrolled(network)
 
     def smaller(self, candidate, cells):
-        return candidate - max(1, cells // 20)
+        return candidate * 2 // 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "log", [])
 
     log = ()
+
+
+class Alone(Fixed):
+    """Without a budget."""
+
+    def smaller(self, candidate, cells):
+        return None
 
 
 def accuracy(network) -> float:
@@ -81,8 +88,10 @@ def test_too_large():
     found = searched(Fixed([5000, 8]), DATA, Split(X, Y), UP5K, 0.01, 1)
     large = [each for each in found.trials if each.candidate > 1000]
     assert large and not large[0].fits and found.best.fits and found.best.logic_cells <= 5280
-    with pytest.raises(LogicnnError, match=r"^none of \d+ networks fits the iCE40UP5K in 1e-05 minutes$"):
-        searched(Fixed([5000]), DATA, Split(X, Y), UP5K, 0.00001, 1)
+    found = searched(Fixed([1200]), DATA, Split(X, Y), UP5K, 0.00001, 1)
+    assert found.best.fits and found.best.candidate < 1200  # smaller and smaller, beyond the time
+    with pytest.raises(LogicnnError, match=r"^none of 1 networks fits the iCE40UP5K in 1e-05 minutes$"):
+        searched(Alone([5000]), DATA, Split(X, Y), UP5K, 0.00001, 1)
 
 
 def test_refused():
