@@ -1,18 +1,21 @@
 """Training with PyTorch and export to `logicnn.Network`: `logicnn.nn.binary` and `logicnn.nn.integer`, one for each
-kind of network that there is; `search` for the best of them, and `LogicClassifier`, which does so for scikit-learn.
+kind of network that there is; `search` for the best of them, `LogicClassifier`, which does so for scikit-learn, and
+`convert`, which takes a module that is trained.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from logicnn.nn.conversion import convert
     from logicnn.nn.estimator import LogicClassifier
 
-__all__ = ["LogicClassifier"]
+__all__ = ["LogicClassifier", "convert"]
+
+WHERE = {"LogicClassifier": "estimator", "convert": "conversion"}
 
 
-def __getattr__(name: str) -> Any:  # scikit-learn takes a second to import
-    if name != "LogicClassifier":
+def __getattr__(name: str) -> Any:  # torch and scikit-learn take seconds to import
+    if name not in WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from logicnn.nn.estimator import LogicClassifier
-
-    return LogicClassifier
+    return getattr(import_module(f"{__name__}.{WHERE[name]}"), name)

@@ -17,7 +17,7 @@ from logicnn.flow.design import designed, mapped
 from logicnn.flow.sources import elaborated
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Picture, Standardised
-from logicnn.nn.convert import convert
+from logicnn.nn import convert
 from logicnn.nn.integer import Scheme
 
 BOARD = boards.find("icebreaker")
