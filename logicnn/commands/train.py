@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import math
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from logicnn.storage import replace_file
 if TYPE_CHECKING:
     from logicnn.nn.search import Trial
 
-__all__ = ["COMMAND", "interval", "own_test"]
+__all__ = ["COMMAND", "ENGINES", "interval", "own_test"]
 
 ENGINES = "logic", "reuse"
 TEST = 0.2  # of the samples
@@ -134,6 +135,7 @@ def _report(
     network: Network, best: "Trial[Any]", test: Split, held: int, arguments: argparse.Namespace
 ) -> dict[str, Any]:
     right = int(np.count_nonzero(network.evaluate(test.x) == test.y))
+    build = ["--board", arguments.board, "--model", str(arguments.output), "--test", str(own_test(arguments.output))]
     return {
         "file": str(arguments.output),
         "digest": network.digest(),
@@ -148,8 +150,7 @@ def _report(
         "test_accuracy_interval": interval(right, len(test.x)),
         "board": arguments.board,
         "logic_cells_estimate": best.logic_cells,
-        "build": f"logicnn build --board {arguments.board} --model {arguments.output} "
-        f"--test {own_test(arguments.output)}",
+        "build": shlex.join(["logicnn", "build", *build]),
     }
 
 

@@ -14,6 +14,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from logicnn.commands.train import ENGINES
 from logicnn.data.dataset import Dataset, Split
 from logicnn.engines import Mapping
 from logicnn.errors import LogicnnError
@@ -140,6 +141,11 @@ def test_estimator_refuses():
             LogicClassifier(minutes=0.001).set_params(**wrong).fit(x, y)
     with pytest.raises(ValueError, match="y must be of 2 classes at least"):
         LogicClassifier().fit(x, y * 0)
+
+
+def test_engines_of_the_command():
+    """Which it names without torch."""
+    assert tuple(WAYS) == ENGINES
 
 
 def test_budgets_fit():
