@@ -12,5 +12,6 @@ board = Board(
     ICE40HX8KBEVNPlatform,
     "iCE40HX8K",
     programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"),
+    other_programmer=Programmer("openFPGALoader", "openfpgaloader", ("-b", "ice40_generic"), "-o"),
     usb=((0x0403, 0x6010),),  # FT2232H
 )

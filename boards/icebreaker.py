@@ -21,5 +21,6 @@ board = Board(
     "iCE40UP5K",
     engine_hz=24e6,
     programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"),
+    other_programmer=Programmer("openFPGALoader", "openfpgaloader", ("-b", "ice40_generic"), "-o"),
     usb=((0x0403, 0x6010),),  # FT2232H
 )

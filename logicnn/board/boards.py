@@ -51,8 +51,8 @@ class Board:
     `DEVICES`.
 
     `engine_hz` is the clock of engines that take many cycles an input, where it is another than the board's own: a PLL
-    of iCE40 makes it. `programmer` writes its flash. `usb` are the vendor and product numbers of its serial port, by
-    which ``--port auto`` finds it.
+    of iCE40 makes it. `programmer` writes its flash, or `other_programmer` where the first's tool is not there. `usb`
+    are the vendor and product numbers of its serial port, by which ``--port auto`` finds it.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Board:
     engine_hz: float | None = None
     programmer: Programmer | None = None
     usb: tuple[tuple[int, int], ...] = ()
+    other_programmer: Programmer | None = None
 
     def __post_init__(self) -> None:
         if self.device_name not in DEVICES:

@@ -1,12 +1,13 @@
 """From a network to a verified bitstream: ``python -m logicnn.build --board icebreaker``."""
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
 
 from logicnn.board import boards
-from logicnn.board.boards import Board
+from logicnn.board.boards import Board, Programmer
 from logicnn.commands.command import Command
 from logicnn.commands.options import baud_rate, only_with, seed, warn_of_old_tools, warn_of_unread_data
 from logicnn.engines import Mapping
@@ -53,37 +54,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print report.json instead of the text report")
 
 
-def _programmer(board: Board) -> tuple[str, str]:
-    """Tool and package of a board's programmer."""
+def _programmer(board: Board) -> Programmer:
+    """The first of a board's programmers whose tool is there. Raises `ToolMissing` for the first where none is."""
     if board.programmer is None:
         raise LogicnnError(
             f"board {board.name} names no programmer; give its Board one, or write the bitstream by hand"
         )
-    return board.programmer.tool, board.programmer.package
+    for each in (board.programmer, board.other_programmer):
+        if each is not None:
+            with contextlib.suppress(tools.ToolMissing):
+                tools.programmer(each.tool, each.package)
+                return each
+    tools.programmer(board.programmer.tool, board.programmer.package)
+    raise AssertionError
 
 
 def _check_program(mapping: Mapping, board: Board) -> None:
     """Refuses, before anything is built, a programmer that cannot write what the build makes."""
-    _programmer(board)
-    assert board.programmer is not None
     image = "the image of the weights" if mapping.images(board.device) else None
-    board.programmer.commands("the bitstream", image)
+    _programmer(board).commands("the bitstream", image)
 
 
 def program(board: Board, report: Report) -> None:
     """Writes a board's flash: the bitstream, and the image of the weights where there is one."""
-    _, package = _programmer(board)
-    assert board.programmer is not None
-    image = report.flash
-    for command in board.programmer.commands(report.bitstream.path, image and image.path, image.offset if image else 0):
-        tools.program(command, package)
+    found, image = _programmer(board), report.flash
+    for command in found.commands(report.bitstream.path, image and image.path, image.offset if image else 0):
+        tools.program(command, found.package)
 
 
 def run(arguments: argparse.Namespace) -> None:
     board = boards.find(arguments.board)
     network = load(arguments.model)
     if arguments.program:
-        tools.programmer(*_programmer(board))
+        _programmer(board)
     if arguments.verify == "none":
         only_with("--verify full and quick", data_dir=arguments.data_dir, test=arguments.test)
     if arguments.test:

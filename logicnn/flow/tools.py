@@ -6,6 +6,7 @@ convention (``YOSYS``, ``NEXTPNR_ICE40``, ...).
 """
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -167,11 +168,19 @@ def _watched(process: subprocess.Popen, hopeless: Callable[[], bool]) -> int:
 
 
 def programmer(tool: str, package: str) -> str:
-    """Absolute path of a tool that writes a board's flash, which no Python package brings; raises `ToolMissing`."""
-    found = shutil.which(os.environ.get(_variable(tool)) or tool)
+    """Absolute path of a tool that writes a board's flash, of the system or of a Python package of the tool's name;
+    raises `ToolMissing`.
+    """
+    found = shutil.which(os.environ.get(_variable(tool)) or tool) or _in_wheel(tool)
     if found is None:
         raise ToolMissing(f"programmer {tool} was not found; install it ({package}) or name it in {_variable(tool)}")
     return found
+
+
+def _in_wheel(tool: str) -> str | None:
+    """The program that an installed package ``TOOL`` carries in its folder ``bin``."""
+    spec = importlib.util.find_spec(tool.lower()) if tool.isidentifier() else None
+    return shutil.which(Path(spec.origin).parent / "bin" / tool) if spec and spec.origin else None
 
 
 def program(command: Sequence[str], package: str) -> None:

