@@ -7,6 +7,7 @@ import numpy as np
 
 from logicnn.network import (
     Activations,
+    Affine,
     Argmax,
     Flatten,
     IntConv2d,
@@ -29,13 +30,14 @@ def dense_network(
     weight_bits: int = 3,
     density: float = 1.0,
     multipliers: bool = False,
+    offsets: bool = False,
     between: Interval = UNSIGNED,
     last: bool = False,
     decides: bool = False,
     seed: int = 5,
 ) -> Network:
-    """Random layers of these sizes, the input's first; `multipliers` other than 1, and an activation after the `last`
-    and the class it `decides` on demand.
+    """Random layers of these sizes, the input's first; `multipliers` other than 1 and `offsets` behind them, and an
+    activation after the `last` and the class it `decides` on demand.
     """
     rng = np.random.default_rng(seed)
     layers: list[Layer] = []
@@ -47,6 +49,8 @@ def dense_network(
         multiplier = rng.integers(1, 100, neurons) if multipliers else np.ones(neurons, int)
         shift = np.array([int(each * spread).bit_length() for each in multiplier]) - rng.integers(0, 2, neurons)
         activation = Requantize(multiplier, np.maximum(shift, 0), between.low, between.high)
+        if offsets:
+            activation = Affine(*vars(activation).values(), rng.integers(-3000, 3000, neurons))
         final = number == len(sizes) - 2
         layers.append(IntDense(weights, rng.integers(-9, 10, neurons), None if final and not last else activation))
         interval = between
@@ -115,7 +119,8 @@ def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
             x = x @ weights.T
         x = x + layer.bias
         if layer.activation is not None:
-            held = x * layer.activation.multiplier + layer.activation.rounding
+            of = layer.activation
+            held = x * of.multiplier + ((1 << of.shift.astype(np.int64)) >> 1) + getattr(of, "offset", 0)
             x = np.clip(held >> layer.activation.shift, layer.activation.low, layer.activation.high)
         if isinstance(layer, IntConv2d):
             x = x.transpose(0, 3, 1, 2)

@@ -129,14 +129,15 @@ def labelled_for(network: Network, path: Path) -> Labelled:
 
 def _as_read(path: Path, network: Network, x: np.ndarray, y: np.ndarray) -> Labelled:
     low, high = network.input.interval.low, network.input.interval.high
-    if x.shape[1:] != network.input.shape or x.dtype.kind not in "iub" or not len(x):
-        raise DatasetError(f"{path}: inputs must be integers (n, {network.input.shape}), not {x.shape} of {x.dtype}")
+    size = network.input.size
+    if x.ndim < 2 or not len(x) or x[0].size != size or x.dtype.kind not in "iub":
+        raise DatasetError(f"{path}: inputs must be integers, {size} a sample, not {x.shape} of {x.dtype}")
     if x.min() < low or x.max() > high:
         raise DatasetError(f"{path}: inputs must lie in {low} ... {high}")
     classes = network.output.interval.high + 1
     if y.shape != x.shape[:1] or y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= classes:
         raise DatasetError(f"{path}: labels must be {len(x)} integers in 0 ... {classes - 1}")
-    return Labelled(x, y.astype(np.int64))
+    return Labelled(x.reshape(len(x), *network.input.shape), y.astype(np.int64))
 
 
 def _read(path: Path, label: str | None, drop: Sequence[str], size: tuple[int, int] | None) -> OwnData:

@@ -65,14 +65,14 @@ def _sums_of(layer: IntegerLayer, given: Activations) -> Iterator[_Sums]:
     if layer.activation is None:
         yield _Sums(matrix, bias, bits, None)
         return
-    word, rounding = layer.activation.interval, layer.activation.rounding[neurons]
+    word, added = layer.activation.interval, layer.activation.added[neurons]
     rectifiers = tuple(Rectifier(int(layer.activation.shift[neuron]), word.width, word.low < 0) for neuron in neurons)
     multiplier = layer.activation.multiplier[neurons].astype(np.int64)
     if np.all(multiplier == 1):
-        yield _Sums(matrix, bias + rounding, bits, rectifiers)
+        yield _Sums(matrix, bias + added, bits, rectifiers)
     else:  # the held value modulo 2 ** bits depends on the sum modulo 2 ** bits only
         yield _Sums(matrix, bias, bits, None)
-        yield _Sums(np.diag(multiplier), rounding, bits, rectifiers)
+        yield _Sums(np.diag(multiplier), added, bits, rectifiers)
 
 
 def _all_sums(network: Network, start: int) -> Iterator[_Sums]:

@@ -113,7 +113,7 @@ def packed(program: Program, bits: int) -> tuple[int, ...]:
 
 
 def offsets_of(layer: IntDense | IntConv2d) -> np.ndarray:  # (neurons,) object
-    """What is added to a sum that was multiplied: the bias, multiplied, and half of what is shifted away."""
+    """What is added to a sum that was multiplied: the bias, multiplied, and what its activation adds."""
     if layer.activation is None:
         return layer.bias.astype(object)
-    return layer.bias.astype(object) * layer.activation.multiplier.astype(object) + layer.activation.rounding
+    return layer.bias.astype(object) * layer.activation.multiplier.astype(object) + layer.activation.added

@@ -17,13 +17,14 @@ __all__ = [
     "called",
     "computed",
     "constant_of",
+    "levels_of",
     "read_graph",
 ]
 
 LARGEST_FILE = 1 << 28
 LARGEST_CONSTANT = 1 << 26  # elements, of what is computed on the way
 DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")  # of quantizers
-TABLED = frozenset({"Add", "Sub", "Mul", "Div", "Neg", "Identity", "BatchNormalization"})  # number by number
+TABLED = frozenset({"Add", "Sub", "Mul", "Div", "Neg", "Identity", "Relu", "BatchNormalization"})  # number by number
 SHAPED = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 BROADCAST = TABLED - {"BatchNormalization"} | {"Pow"}
 COMPUTED = BROADCAST | SHAPED | {"Abs", "Cast", "Concat", "Constant", "Gather", "Shape", "Slice", "Sqrt", "Transpose"}
@@ -173,6 +174,12 @@ def _quant(node: Any, x: np.ndarray, scale: np.ndarray, zero: np.ndarray, bits: 
     else:
         low, high = 0.0, 2**width - 1 - bool(narrow)
     return ((np.rint(np.clip(x / scale + zero, low, high)) - zero) * scale).astype(np.float32)
+
+
+def levels_of(node: Any, x: np.ndarray, scale: float, zero: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """The integers (of float64) that a `Quant` makes of numbers, before it scales them back."""
+    one = np.array([scale], np.float32)
+    return np.rint(_quant(node, x.astype(np.float32), one, zero, bits).astype(np.float64) / one[0])
 
 
 QUANTIZERS: dict[str, Callable[..., np.ndarray]] = {"BipolarQuant": _bipolar, "Quant": _quant}

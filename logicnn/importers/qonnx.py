@@ -1,9 +1,11 @@
-"""Binarized networks out of QONNX files (Pappalardo et al., arXiv 2206.07527), as Brevitas writes them: exact.
+"""Quantized networks out of QONNX files (Pappalardo et al., arXiv 2206.07527), as Brevitas and QKeras write them:
+exact.
 
 The graph is walked once. What depends on nothing but constants is computed. What flows from the input is, at every
 place, integers of the network and a table of the number that each of them stands for in the file, in its precision of
 32 bits: scales, biases and batch norms change the table alone, by ONNX's own reference, and a quantizer asks it which
 integers reach its next step. So thresholds are those of the file whatever its scales are, with nothing rounded.
+Sums of integers that are no bits may be too many for a table: `logicnn.importers.words` asks for some of them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,15 +24,19 @@ from logicnn.importers.graphs import (
     called,
     computed,
     constant_of,
+    levels_of,
     read_graph,
 )
 from logicnn.importers.imported import Given, Imported, Importer, ImportRefused
+from logicnn.importers.words import Layered, WordSums, integers_of, requantized, straight, thresholds
 from logicnn.network import (
     Activations,
     Argmax,
     BinaryConv2d,
     BinaryDense,
     Flatten,
+    IntConv2d,
+    IntDense,
     Layer,
     MaxPool2d,
     Network,
@@ -65,14 +71,15 @@ class _Sum:
 @dataclass(frozen=True)
 class _Flow:
     """What flows: its shape in the file without the batch, and the numbers (levels, 1 or channels, ...) that its
-    integers stand for, from the lowest on. `of` is what has summed them up, if nothing has quantized that yet; `layers`
-    are behind it; what is `last` are classes.
+    integers stand for, from the lowest on. `of` is what has summed them up, if nothing has quantized that yet; else
+    they are `bits`, or lie in `words`; `layers` are behind it; what is `last` are classes.
     """
 
     shape: tuple[int, ...]
     table: np.ndarray
-    of: _Sum | None = None
+    of: _Sum | WordSums | None = None
     bits: bool = False
+    words: tuple[int, int] | None = None
     layers: int = 0
     last: bool = False
 
@@ -118,7 +125,8 @@ class _Walk:
         bounded(shape, f"input {tensor.name!r}")
         interval = self.given.interval
         levels = np.arange(interval.low, interval.high + 1) * self.given.scale
-        self.values[tensor.name] = _Flow(shape, levels.astype(np.float32).reshape(-1, *[1] * len(shape)))
+        table = levels.astype(np.float32).reshape(-1, *[1] * len(shape))
+        self.values[tensor.name] = _Flow(shape, table, words=(interval.low, interval.high))
         self.start = self.activations = Activations(shape, interval)
 
     def take(self, node: Any) -> None:
@@ -164,14 +172,16 @@ class _Walk:
             self.parts.append(f"{kind}: changes no class")
             return _last(node, flow)
         if kind == "Quant":
-            raise ImportRefused(f"{called(node)}: activations must be of two levels, as of BipolarQuant")
-        hint = "; a sign instead, as of BipolarQuant" if kind in ("Relu", "Sigmoid", "Tanh", "HardTanh") else ""
+            return self._worded(node, flow, constants)
+        hint = "; a sign instead, as of BipolarQuant" if kind in ("Sigmoid", "Tanh", "HardTanh") else ""
         raise ImportRefused(f"{called(node)} of shape {list(flow.shape)} is not supported{hint}")
 
     # -- the table
 
     def _tabled(self, node: Any, flow: _Flow, inputs: Sequence[Value]) -> _Flow:
         """Number by number: the table in place of what flows."""
+        if isinstance(flow.of, WordSums):
+            return replace(flow, of=flow.of.then(self._step_of(node, inputs)))
         arrays = {
             name: flow.table if isinstance(each, _Flow) else each
             for name, each in zip(node.input, inputs, strict=True)
@@ -193,8 +203,26 @@ class _Walk:
             raise ImportRefused(f"{called(node)} gives what is no finite number")
         return replace(flow, table=table.astype(np.float32))
 
+    def _step_of(self, node: Any, inputs: Sequence[Value]) -> Callable[[np.ndarray], np.ndarray]:
+        """What a node makes of numbers (k, channels, ...)."""
+
+        def step(x: np.ndarray) -> np.ndarray:
+            arrays = {
+                name: x if isinstance(each, _Flow) else each
+                for name, each in zip(node.input, inputs, strict=True)
+                if name
+            }
+            (found, *_) = by_reference(node, arrays, self.opsets)
+            if found.shape != x.shape:
+                raise ImportRefused(f"{called(node)} must have one constant a channel, or one for all")
+            return found.astype(np.float32)
+
+        return step
+
     def _shaped(self, node: Any, flow: _Flow, inputs: Sequence[Value]) -> _Flow:
         """Another shape of the same order: of images and of numbers in a row."""
+        if isinstance(flow.of, WordSums):
+            raise ImportRefused(f"{called(node)} reshapes sums that are to be quantized first")
         size = int(np.prod(flow.shape))
         places = np.arange(size, dtype=np.float32).reshape(BATCH, *flow.shape)
         arrays = {
@@ -224,6 +252,9 @@ class _Walk:
     def _quantized(self, node: Any, flow: _Flow, constants: Sequence[np.ndarray]) -> _Flow:
         """To bits: what has been summed up gets its thresholds, the input a thermometer."""
         scale = _single(node, constants[0])
+        if isinstance(flow.of, WordSums):
+            self._levelled(node, flow.of, lambda x: (x + 0.0 >= 0).astype(np.float64), 0, 1)
+            return self._signs(flow, scale)
         levels = flow.table.reshape(len(flow.table), -1)
         fires = levels + 0.0 >= 0
         if flow.of is None and flow.bits:
@@ -246,8 +277,47 @@ class _Walk:
             constant = int(np.count_nonzero((minimum <= 0) | (minimum > fan_in)))
             more = f", {constant} of them constant" if constant else ""
             self.parts.append(f"{called(node)}: {len(fan_in)} neurons of {int(fan_in.max(initial=0))} synapses{more}")
+        return self._signs(flow, scale)
+
+    def _signs(self, flow: _Flow, scale: float) -> _Flow:
+        """Bits that stand for -scale and scale."""
         table = np.array([-scale, scale], np.float32).reshape(-1, *[1] * len(flow.shape))
         return _Flow(flow.shape, table, bits=True, layers=len(self.layers))
+
+    def _levelled(
+        self, node: Any, of: WordSums, level: Callable[[np.ndarray], np.ndarray], low: int, high: int
+    ) -> None:
+        """A layer that gives the levels low ... high of sums."""
+        turned, starts = thresholds(of, level, low, high, called(node))
+        activation = requantized(turned, starts, low, high, called(node))
+        self._add(turned.layer(turned.weights, np.zeros(len(starts), np.int64), activation), called(node))
+        count = high - low
+        self.parts.append(f"{called(node)}: {len(starts)} neurons with {count} threshold{'s' * (count > 1)}")
+
+    def _worded(self, node: Any, flow: _Flow, constants: Sequence[np.ndarray]) -> _Flow:
+        """To integers of several levels: sums get a threshold for each; what is such integers already must stay so."""
+        scale = _single(node, constants[0])
+        zero, bits = (np.asarray(each) for each in constants[1:3])
+        if zero.any():
+            raise ImportRefused(f"{called(node)} must have a zero point of 0, not {zero.ravel()[0]:g}")
+
+        def level(x: np.ndarray) -> np.ndarray:
+            return levels_of(node, x, scale, zero, bits)
+
+        low, high = (int(each) for each in level(np.array([-1e30, 1e30])))
+        if isinstance(flow.of, WordSums):
+            if low not in (0, -high - 1) or high & (high + 1):
+                raise ImportRefused(f"{called(node)} gives {low} ... {high}, which is no whole word")
+            self._levelled(node, flow.of, level, low, high)
+        elif flow.words and np.array_equal(level(flow.table.ravel()), np.arange(flow.words[0], flow.words[1] + 1)):
+            low, high = flow.words
+            self.parts.append(f"{called(node)}: integers, as they are given")
+        else:
+            raise ImportRefused(
+                f"{called(node)} must quantize sums, or give the integers that it is given; are range and scale right?"
+            )
+        table = (np.arange(low, high + 1) * scale).astype(np.float32).reshape(-1, *[1] * len(flow.shape))
+        return _Flow(flow.shape, table, words=(low, high), layers=len(self.layers))
 
     def _dense(self, node: Any, flow: _Flow, constants: Sequence[np.ndarray]) -> _Flow:
         options = attributes_of(node)
@@ -265,6 +335,8 @@ class _Walk:
         if self.activations is not None and len(self.activations.shape) == 3:
             self._add(Flatten(), called(node))
         rows = rows * np.float32(options.get("alpha", 1.0))
+        if flow.words:
+            return self._word_sums(node, flow, rows, bias, IntDense, (len(rows),))
         return self._summed(node, flow, rows, bias, BinaryDense, (len(rows),))
 
     def _convolved(self, node: Any, flow: _Flow, constants: Sequence[np.ndarray]) -> _Flow:
@@ -287,7 +359,30 @@ class _Walk:
         if weights.shape[1] != flow.shape[0] or min(fields) < 1:
             raise ImportRefused(f"{called(node)}: kernels of {list(weights.shape)} on {list(flow.shape)}")
         bias = constants[1] if len(constants) > 1 else np.zeros(1)
+        if flow.words:
+
+            def words(integers: np.ndarray, added: np.ndarray, activation: Any) -> Layer:
+                return IntConv2d(integers, added, activation, None, int(strides[0]))
+
+            return self._word_sums(node, flow, weights, bias, words, (len(weights), *fields))
         return self._summed(node, flow, weights, bias, layer, (len(weights), *fields))
+
+    def _word_sums(
+        self, node: Any, flow: _Flow, weights: np.ndarray, bias: np.ndarray, layer: Layered, shape: tuple[int, ...]
+    ) -> _Flow:
+        """Sums of integers times integers."""
+        assert flow.words is not None
+        values, numbers = np.arange(flow.words[0], flow.words[1] + 1), flow.table.ravel().astype(np.float64)
+        if numbers.size != values.size:
+            raise ImportRefused(f"{called(node)} reads what is not the same in all channels")
+        unit = numbers[-1] / values[-1] if values[-1] else numbers[0] / values[0]
+        if not np.allclose(numbers, values * unit, rtol=1e-6, atol=0) or not weights.size:
+            raise ImportRefused(f"{called(node)} must read integers times one number, and have weights")
+        if bias.size not in (1, len(weights)):
+            raise ImportRefused(f"{called(node)}: {bias.size} biases for {len(weights)} neurons")
+        integers, units = integers_of(weights, called(node))
+        of = WordSums.of(integers, units * unit, bias.ravel(), flow.words, layer, len(shape))
+        return _Flow(shape, np.zeros((1, *[1] * len(shape)), np.float32), of, layers=len(self.layers))
 
     def _summed(
         self, node: Any, flow: _Flow, weights: np.ndarray, bias: np.ndarray, layer: Any, shape: tuple[int, ...]
@@ -318,14 +413,14 @@ class _Walk:
         size = options.get("kernel_shape", [0])
         plain = not any(options.get("pads", [0])) and not options.get("ceil_mode")
         if (
-            not flow.bits
-            or not (flow.table[0] < flow.table[1]).all()
+            not (flow.bits or (flow.words and flow.layers))
+            or not (np.diff(flow.table, axis=0) > 0).all()
             or len(flow.shape) != 3
             or len(set(size)) != 1
             or options.get("strides", [1]) != size
             or not plain
         ):
-            raise ImportRefused(f"{called(node)} must pool bits, in squares side by side, without padding")
+            raise ImportRefused(f"{called(node)} must pool what is quantized, in squares side by side, without padding")
         self._add(MaxPool2d(int(size[0])), called(node))
         assert self.activations is not None
         self.parts.append(f"{called(node)}: {size[0]} x {size[0]}")
@@ -336,8 +431,12 @@ class _Walk:
         last = self.values.get(output)
         if not isinstance(last, _Flow) or last.of is None or len(last.shape) != 1 or last.layers != len(self.layers):
             raise ImportRefused(f"output {output!r} must be scores of classes, which nothing quantizes")
-        offsets, scores = _offsets(output, last.table.reshape(len(last.table), -1), last.of.fan_in)
-        self._add(last.of.layer(last.of.weights, Offset(offsets)), f"output {output!r}")
+        if isinstance(last.of, WordSums):
+            offsets, scores = straight(last.of, output)
+            self._add(last.of.layer(last.of.weights, offsets, None), f"output {output!r}")
+        else:
+            offsets, scores = _offsets(output, last.table.reshape(len(last.table), -1), last.of.fan_in)
+            self._add(last.of.layer(last.of.weights, Offset(offsets)), f"output {output!r}")
         self._add(Argmax(), f"output {output!r}")
         self.parts.append(f"output {output}: {len(offsets)} classes")
         assert self.start is not None

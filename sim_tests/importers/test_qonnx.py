@@ -1,4 +1,4 @@
-"""QONNX files of binarized networks: each class as the file's own arithmetic gives it, and what is refused."""
+"""QONNX files of quantized networks: each class as the file's own arithmetic gives it, and what is refused."""
 
 import os
 from collections.abc import Sequence
@@ -15,9 +15,22 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper
 
+from logicnn.engines.reused import Reused
 from logicnn.importers import Given, ImportRefused, importers
 from logicnn.importers.qonnx import imported
-from logicnn.network import Argmax, BinaryConv2d, BinaryDense, Flatten, Interval, MaxPool2d, Thermometer
+from logicnn.importers.words import WordSums, requantized, thresholds
+from logicnn.network import (
+    Argmax,
+    BinaryConv2d,
+    BinaryDense,
+    Flatten,
+    IntConv2d,
+    IntDense,
+    Interval,
+    MaxPool2d,
+    Thermometer,
+)
+from logicnn.resources import DEVICES
 
 WORDS = Given(Interval(0, 15), 1 / 15)
 QUANT = "qonnx.custom_op.general"
@@ -65,6 +78,28 @@ class Graph:
     def sign(self, scale: float = 1.0) -> "Graph":
         self.then("BipolarQuant", np.float32(scale), domain=QUANT)
         return self.does(lambda x: np.where(x >= 0, np.float32(scale), np.float32(-scale)))
+
+    def quant(self, scale: float, bits: int, signed: int = 1, narrow: int = 0) -> "Graph":
+        self.then("Quant", *map(np.float32, (scale, 0, bits)), signed=signed, narrow=narrow, domain=QUANT)
+        low, high = (-(1 << bits - 1) + narrow, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+        scale = np.float32(scale)
+        return self.does(lambda x: np.rint(np.clip(x / scale, low, high)) * scale)
+
+    def relu(self) -> "Graph":
+        return self.then("Relu").does(lambda x: np.maximum(x, 0))
+
+    def words(self, inputs: int, outputs: int, bits: int = 3, each: bool = True) -> "Graph":
+        """Weights of so many bits, with a scale of `each` neuron, or one for all."""
+        latent = self.rng.normal(size=(outputs, inputs)).astype(np.float32)
+        scale = self.rng.uniform(0.1, 0.9, (outputs, 1) if each else (1, 1)).astype(np.float32)
+        zero = [np.float32(0), np.float32(bits)]
+        name = self.node("Quant", latent, scale, *zero, first=False, signed=1, narrow=1, domain=QUANT)
+        self.then("MatMul", self.node("Transpose", name, first=False, perm=[1, 0]))
+        most = (1 << bits - 1) - 1
+        integers = np.rint(np.clip(latent / scale, -most, most)).astype(np.float64)
+        return self.does(
+            lambda x: ((x.astype(np.float64) @ integers.T) * scale[:, 0].astype(np.float64)).astype(np.float32)
+        )
 
     def weights(self, shape: Sequence[int], scale: float) -> tuple[str, np.ndarray]:
         latent = self.rng.normal(size=shape).astype(np.float32)
@@ -162,6 +197,77 @@ def test_convolutions(tmp_path, seed):
     assert kinds == [Thermometer, BinaryConv2d, MaxPool2d, BinaryConv2d, Flatten, BinaryDense, Argmax]
 
 
+@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("signed", [False, True])
+def test_words(tmp_path, seed, signed):
+    """Weights and activations of several bits, a scale a neuron, batch norms of both signs: as few thresholds apart as
+    the file has them, for every sum that there is.
+    """
+    graph = Graph([12], seed).words(12, 20).normalised(20)
+    graph = (graph if signed else graph.relu()).quant(0.4, 3, int(signed))
+    graph = graph.words(20, 9, 4).normalised(9).relu().quant(1 / 3, 3, 0).words(9, 5, 3, each=False)
+    made = check(graph, tmp_path, samples(800, 12))
+    assert [type(each) for each in made.network.layers] == [IntDense, IntDense, IntDense, Argmax]
+    assert made.network.activations[1].interval == (Interval(-4, 3) if signed else Interval(0, 7))
+    assert sum("with 7 thresholds" in part for part in made.parts) == 2
+
+
+def test_words_of_images(tmp_path):
+    graph = Graph([1, 9, 9], 3).convolved(1, 6, 2).normalised(6).relu().quant(0.21, 4, 0).pooled(2)
+    made = check(graph.flat().words(96, 4, 3, each=False), tmp_path, samples(300, 1, 9, 9))
+    assert [type(each) for each in made.network.layers] == [IntConv2d, MaxPool2d, Flatten, IntDense, Argmax]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bits_of_words(tmp_path, seed):
+    """A first layer of integers, and bits from there on."""
+    graph = Graph([12], seed).words(12, 20).normalised(20).sign(0.7).dense(20, 9).normalised(9).sign().dense(9, 4)
+    made = check(graph, tmp_path, samples(400, 12))
+    assert [type(each) for each in made.network.layers] == [IntDense, BinaryDense, BinaryDense, Argmax]
+
+
+def test_words_as_they_are_given(tmp_path):
+    """A quantizer of the input that changes none of the integers, and one that would."""
+    graph = Graph([8], 2).quant(1 / 15, 8).words(8, 4, each=False)
+    assert "integers, as they are given" in check(graph, tmp_path, samples(200, 8)).parts[0]
+    with pytest.raises(ImportRefused, match=r"or give the integers that it is given; are range and scale right\?$"):
+        imported(Graph([8], 2).quant(1 / 15, 3).words(8, 4, each=False).saved(tmp_path), WORDS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(-300, 0),
+    st.integers(1, 300),
+    st.integers(-3000, 3000).filter(bool).map(lambda slope: slope / 1024),  # exact, as a file's numbers may not be
+    st.integers(-20000, 20000).map(lambda offset: offset / 1024),
+    st.sampled_from([(0, 7), (-4, 3), (0, 1), (0, 63)]),
+)
+def test_every_straight_line_is_found(low, high, slope, offset, word):
+    """Thresholds of any line, for every sum: by integers alone, those that are never or always reached among them."""
+    one = np.array([1])
+    sums = WordSums(np.array([[1]]), one * 1.0, np.float32([0]), one * low, one * high, lambda *_: None, 1)  # pyright: ignore
+
+    def level(x):
+        return np.clip(np.floor(x.astype(np.float64) * slope + offset), *word)
+
+    turned, starts = thresholds(sums, level, *word, "here")
+    made = requantized(turned, starts, *word, "here")
+    sign = turned.weights[0, 0]
+    every = np.arange(low, high + 1)
+    held = sign * every * int(made.multiplier[0]) + int(made.added[0])
+    assert np.array_equal(np.clip(held >> int(made.shift[0]), *word), level(every))
+
+
+def test_no_straight_line():
+    """Steps that grow."""
+    one = np.array([1])
+    sums = WordSums(np.array([[1]]), one * 1.0, np.float32([0]), one * 0, one * 99, lambda *_: None, 1)  # pyright: ignore
+    with pytest.raises(
+        ImportRefused, match=r"^here, neuron 0: no straight line passes its 7 thresholds, \[1, 4, 9, 16\]"
+    ):
+        requantized(sums, np.array([[1, 4, 9, 16, 25, 36, 49]]), 0, 7, "here")
+
+
 def test_classes_that_follow_scores(tmp_path):
     """Softmax, and the greatest of them."""
     graph = Graph([10]).affine(2, 1).sign().dense(10, 4)
@@ -194,7 +300,8 @@ def small() -> Graph:
 @pytest.mark.parametrize(
     ("graph", "message"),
     [
-        (small().then("Relu"), r"^Relu Relu_3 of shape \[1, 8, 8\] is not supported; a sign instead"),
+        (small().then("Tanh"), r"^Tanh Tanh_3 of shape \[1, 8, 8\] is not supported; a sign instead"),
+        (small().then("Relu").flat().dense(64, 2), r"must read -s and s, not 0\.0 and 1\.0$"),
         (small().then("Resize", np.ones(4, np.float32)), r"^Resize Resize_3 of shape .* is not supported$"),
         (small().then("Conv", np.ones((2, 1, 3, 3), np.float32), pads=[1] * 4), r"^Conv Conv_3 pads with zeros"),
         (
@@ -202,16 +309,32 @@ def small() -> Graph:
             r"weights must be -s, 0 and s",
         ),
         (small().flat().then("MatMul", np.ones((63, 2), np.float32)), r"^MatMul MatMul_4: weights of 63 inputs on 64$"),
-        (Graph([4]).then("MatMul", np.ones((4, 2), np.float32)), r"^MatMul MatMul_0 reads what is not quantized"),
+        (Graph([4]).affine(1, 5).dense(4, 2), r"^MatMul \w+ must read integers times one number, and have weights$"),
+        (
+            Graph([4]).then("MatMul", np.array([[0.5, 1], [0.501, 2]] * 2, np.float32)),
+            r"weights of neuron 0 must be mult",
+        ),
+        (
+            Graph([4]).dense(4, 3).quant(1, 2, narrow=1).dense(3, 2),
+            r"^Quant \w+ gives -1 \.\.\. 1, which is no whole word$",
+        ),
+        (Graph([4]).dense(4, 3).then("Quant", *map(np.float32, (1, 3, 4)), domain=QUANT), r"a zero point of 0, not 3$"),
+        (Graph([4]).dense(4, 3).relu().flat(), r"^Flatten \w+ reshapes sums that are to be quantized first$"),
+        (Graph([4]).dense(4, 3).relu(), r"^output '\w+': scores must be sums, not bounded or quantized once more$"),
+        (Graph([4]).dense(4, 3).then("Mul", np.array([1, 2, 1], np.float32)), r"must grow by the same with their sums"),
+        (
+            Graph([4]).dense(4, 3).then("Add", np.array([0, 0.02, 0], np.float32)),
+            r"class 1 is ahead by 0\.3000 steps of",
+        ),
         (Graph([4]).affine(1, 5).sign().dense(4, 3), r"always the same: are range and scale right\?$"),
-        (small().then("MaxPool", kernel_shape=[2, 2], strides=[1, 1]), r"must pool bits, in squares side by side"),
+        (small().then("MaxPool", kernel_shape=[2, 2], strides=[1, 1]), r"must pool what is quantized, in squares"),
         (small(), r"^output 't2' must be scores of classes"),
         (small().then("Add", "nowhere"), r"^Add Add_3 reads nowhere, which nothing gives$"),
         (small().then("Add", "x"), r"^Add Add_3 joins two branches"),
         (small().then("Add", np.ones((1, 1, 8, 8), np.float32)), r"one constant a channel, not one a position$"),
         (small().then("Mul", np.float32(np.inf)), r"^Mul Mul_3 gives what is no finite number$"),
         (small().then("Reshape", np.array([64, 1], np.int64)), r"^Reshape Reshape_3 mixes samples"),
-        (small().then("Quant", *map(np.float32, (1, 0, 2)), domain=QUANT), r"activations must be of two levels"),
+        (small().then("Quant", *map(np.float32, (1, 0, 2)), domain=QUANT), r"must quantize sums, or give the integers"),
     ],
 )
 def test_refused(tmp_path, graph, message):
@@ -250,7 +373,7 @@ def branched() -> Graph:
             small().then("Mul", np.array([[1], [2]], np.float32).reshape(2, 1, 1, 1)),
             r"must have constants for one sample",
         ),
-        (small().affine(-1, 0).pooled(2), r"must pool bits, in squares side by side"),
+        (small().affine(-1, 0).pooled(2), r"must pool what is quantized, in squares side by side"),
         (
             small().then("Mul", np.ones((1 << 14, 1), np.float32).reshape(1, -1, 1, 1)),
             r"^Mul Mul_3 must have one constant a channel",
@@ -360,3 +483,18 @@ def test_network_that_brevitas_wrote():
     assert np.array_equal(made.network.evaluate(x), vectors["outputs"].argmax(1))
     counts = replace(made.network, layers=made.network.layers[:-1]).evaluate(x)
     np.testing.assert_allclose(made.scores[counts], vectors["outputs"], rtol=1e-6)
+
+
+def test_keywords():
+    """KWS W3A3 of MLPerf Tiny (hls4ml-finn): the classes of its own runtime on 1,000 clips, but where two tie; and the
+    cycles of the icebreaker's engine beside those of its weights' memory, 20 of three bits a cycle.
+    """
+    if not (MODELS / "kws_w3a3.onnx").exists():
+        pytest.skip("kws_w3a3.onnx is not on this machine")
+    vectors = np.load(MODELS / "kws_w3a3.vectors.npz")
+    network = imported(MODELS / "kws_w3a3.onnx", Given(Interval(-127, 127), 0.33674246072769165)).network
+    classes, outputs = network.evaluate(vectors["inputs"].reshape(-1, *network.input.shape)), vectors["outputs"]
+    assert np.array_equal(outputs[np.arange(len(classes)), classes], outputs.max(1))
+    assert np.mean(classes == vectors["labels"]) == 0.825
+    engine = Reused.of(network, 0, len(network.layers), DEVICES["iCE40UP5K"])
+    assert 12_980 <= engine.latency.most <= 1.05 * 12_980

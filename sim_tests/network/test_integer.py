@@ -1,5 +1,6 @@
 """Integer layers against the same sums written out one by one."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from logicnn.network import (
     Activations,
+    Affine,
     Argmax,
     Flatten,
     IntConv2d,
@@ -31,6 +33,7 @@ def ref_neuron(
     bias: int,
     x,
     multiplier: int = 1,
+    offset: int = 0,
     shift: int = 0,
     low: int | None = None,
     high: int = 0,
@@ -38,7 +41,7 @@ def ref_neuron(
 ):
     """One neuron in Python integers."""
     value = (sum(int(w) * int(v) for w, v in zip(weights, x, strict=True)) + bias) * multiplier
-    value += (1 << (shift - 1)) if shift else 0
+    value += offset + ((1 << (shift - 1)) if shift else 0)
     if width is not None:
         value %= 1 << width
         value -= (1 << width) * (value >= 1 << (width - 1))
@@ -59,6 +62,29 @@ def test_dense(seed, width, shift, signed, wraps):
     neuron = partial(ref_neuron, shift=shift, low=low, high=high, width=width if wraps else None)
     expected = [[neuron(w, int(b), v, int(m)) for w, b, m in zip(weights, bias, multiplier, strict=True)] for v in x]
     assert actual.tolist() == expected
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 9), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_steps_that_begin_anywhere(seed, shift, signed):
+    """An `Affine`, in a file, too."""
+    rng = np.random.default_rng(seed)
+    weights, bias, multiplier = rng.integers(-128, 128, (3, 5)), rng.integers(-1000, 1000, 3), rng.integers(1, 30, 3)
+    offset, (low, high) = rng.integers(-5000, 5000, 3), (-8, 7) if signed else (0, 15)
+    layer = IntDense(weights, bias, Affine(multiplier, np.full(3, shift), low, high, offset))
+    network, x = Network(Activations((5,), BYTES), [layer]), rng.integers(-128, 128, (20, 5))
+    expected = [
+        [
+            ref_neuron(weights[n], int(bias[n]), v, int(multiplier[n]), int(offset[n]), shift, low, high)
+            for n in range(3)
+        ]
+        for v in x
+    ]
+    assert network.evaluate(x).tolist() == expected
+    again = from_bytes(to_bytes(network))
+    assert again.evaluate(x).tolist() == expected and again.digest() == network.digest()
+    plain = replace(layer, activation=Requantize(multiplier, np.full(3, shift), low, high))
+    assert replace(network, layers=[plain]).digest() != network.digest()
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 1), (2, 1), (2, 0)])

@@ -240,7 +240,7 @@ class Plan:
         _, rows, columns = (1, 1, groups) if dense else layer.infer(read).shape
         words = 1 if dense else -(-group // records)
         flat = layer.weights.reshape(len(layer.weights), -1).astype(np.int64) * read.interval.high
-        rounding = 0 if layer.activation is None else layer.activation.rounding
+        added = 0 if layer.activation is None else layer.activation.added
         return Layer(
             dense=dense,
             keep=found.keep,
@@ -262,7 +262,7 @@ class Plan:
             apart=apart,
             onward=onward,
             segments=segments(found, outputs, group),
-            bias=layer.bias + rounding,
+            bias=layer.bias + added,
             shift=np.zeros(len(kernels), np.int64)
             if layer.activation is None
             else layer.activation.shift.astype(np.int64),

@@ -3,7 +3,7 @@
 What a neuron computes, in this order (the conventions of `logicnn.network.network` hold):
 
     sum      weights @ x + bias                         exact
-    held     sum * multiplier + rounding                rounding is 1 << (shift - 1), or 0 for shift 0
+    held     sum * multiplier + added                   added is 1 << (shift - 1), or 0 for shift 0; `Affine` adds more
     wrapped  held modulo 2 ** width, as two's complement    where the layer has widths (Xu et al. 2023, section III-A2)
     output   clip(wrapped >> shift, low, high)          the shift is arithmetic
 
@@ -29,7 +29,7 @@ from logicnn.network.values import (
     wrap,
 )
 
-__all__ = ["IntConv2d", "IntDense", "IntegerLayer", "Requantize"]
+__all__ = ["Affine", "IntConv2d", "IntDense", "IntegerLayer", "Requantize"]
 
 LARGEST_SUM = 1 << 53  # held values that double precision, which multiplies matrices fast, still adds exactly
 WIDEST = 54
@@ -66,8 +66,26 @@ class Requantize:
         return Interval(self.low, self.high)
 
     @property
-    def rounding(self) -> np.ndarray:  # (out,) int64
+    def added(self) -> np.ndarray:  # (out,) int64
+        """What is added to a sum that was multiplied: half of what is shifted away."""
         return np.where(self.shift > 0, np.int64(1) << np.maximum(self.shift.astype(np.int64) - 1, 0), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Requantize):
+    """``clip((sum * multiplier + (1 << (shift - 1)) + offset) >> shift, low, high)``, `offset` (out,) of each neuron:
+    steps may begin at any sum, where a bias alone moves them by whole ones.
+    """
+
+    offset: np.ndarray
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        read_only(self, "offset", np.int64, 1)
+
+    @property
+    def added(self) -> np.ndarray:
+        return super().added + self.offset
 
 
 class IntegerLayer(Layer):
@@ -88,7 +106,7 @@ class IntegerLayer(Layer):
         if self.activation is not None:
             if not isinstance(self.activation, Requantize):
                 raise NetworkError(f"{name}.activation must be a Requantize or None, not {self.activation!r}")
-            for field in ("multiplier", "shift"):
+            for field in ("multiplier", "shift", *(("offset",) if isinstance(self.activation, Affine) else ())):
                 if (count := len(getattr(self.activation, field))) != neurons:
                     raise NetworkError(f"{name} has {neurons} neurons but {count} values of {field}")
         if self.width is not None:
@@ -117,8 +135,8 @@ class IntegerLayer(Layer):
         positive, negative = np.where(flat > 0, flat, 0).sum(1), np.where(flat < 0, flat, 0).sum(1)
         lows, highs = positive * low + negative * high + self.bias, positive * high + negative * low + self.bias
         if self.activation is not None:
-            multiplier, rounding = self.activation.multiplier.astype(object), self.activation.rounding.astype(object)
-            lows, highs = lows * multiplier + rounding, highs * multiplier + rounding
+            multiplier, added = self.activation.multiplier.astype(object), self.activation.added.astype(object)
+            lows, highs = lows * multiplier + added, highs * multiplier + added
         return [Interval(int(low), int(high)) for low, high in zip(lows, highs, strict=True)]
 
     def _input_range(self, given: Activations) -> tuple[int, int]:
@@ -141,7 +159,7 @@ class IntegerLayer(Layer):
         """Every held value before it wraps, exactly."""
         values = self._sums(given, x).astype(np.int64) + self.bias[:, None]
         if self.activation is not None:
-            values = values * self.activation.multiplier[:, None].astype(np.int64) + self.activation.rounding[:, None]
+            values = values * self.activation.multiplier[:, None].astype(np.int64) + self.activation.added[:, None]
         return values
 
     def evaluate(self, given: Activations, x: Batch) -> Batch:
@@ -162,6 +180,8 @@ class IntegerLayer(Layer):
         if self.activation is not None:
             fields |= {"low": self.activation.low, "high": self.activation.high}
             arrays |= {"multiplier": self.activation.multiplier, "shift": self.activation.shift}
+        if isinstance(self.activation, Affine):
+            arrays |= {"offset": self.activation.offset}
         return fields, arrays if self.width is None else arrays | {"width": self.width}
 
 
@@ -176,7 +196,8 @@ def _parts(fields: Fields, arrays: Arrays) -> tuple[np.ndarray, np.ndarray, Requ
     """Weights, bias, activation and widths from a network file."""
     activation = None
     if "low" in fields:
-        activation = Requantize(arrays["multiplier"], arrays["shift"], fields["low"], fields["high"])
+        of = arrays["multiplier"], arrays["shift"], fields["low"], fields["high"]
+        activation = Affine(*of, arrays["offset"]) if "offset" in arrays else Requantize(*of)
     return arrays["weights"], arrays["bias"], activation, arrays.get("width")
 
 

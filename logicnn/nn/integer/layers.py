@@ -22,6 +22,7 @@ from torch.nn import functional
 from logicnn.errors import LogicnnError
 from logicnn.network import (
     Activations,
+    Affine,
     Argmax,
     Flatten,
     IntConv2d,
@@ -326,8 +327,10 @@ def restored(network: Network, score_exponent: int) -> QuantNet:
         match layer:
             case IntDense() | IntConv2d():
                 of = layer.activation
-                if of is not None and (np.any(of.multiplier != 1) or of.low):
-                    raise LogicnnError(f"layer {index} must multiply by 1 and clip at 0 to be restored")
+                if of is not None and (np.any(of.multiplier != 1) or of.low or isinstance(of, Affine)):
+                    raise LogicnnError(
+                        f"layer {index} must multiply by 1 and clip at 0, and add nothing, to be restored"
+                    )
                 bits = max(2, 1 + int(np.abs(layer.weights).max()).bit_length())
                 scheme = Scheme(bits) if of is None else Scheme(bits, of.high.bit_length())
                 wanted = score_exponent if of is None else scheme.activation_bits - RANGE_BITS

@@ -1,0 +1,196 @@
+"""Layers of integers whose activations have several levels: weights with a scale a neuron, and whatever stands between
+a sum and the quantizer that ends it, as integer thresholds and what computes them.
+
+A quantizer asks the file's own arithmetic, in 32 bits, from which sum on it gives each of its levels. Between those
+thresholds a straight line is found, ``sum * multiplier + offset`` of integers, that crosses a power of two at exactly
+them (`logicnn.network.Affine`): nothing is rounded that the file does not round.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from logicnn.importers.imported import ImportRefused
+from logicnn.network import Affine, Layer
+
+__all__ = ["WordSums", "integers_of", "requantized", "straight", "thresholds"]
+
+MOST_WEIGHT = 127
+CLOSE = 1e-4  # of a step of a weight: 32 bits of 127 steps are closer
+FINEST = 30  # bits of a multiplier
+STRAIGHT = 1e-4  # of a step between scores, by which rounded ones may lie beside a line
+
+Layered = Callable[[np.ndarray, np.ndarray, Any], Layer]  # weights, bias and activation
+
+
+@dataclass(frozen=True)
+class WordSums:
+    """Sums of integers, `weights` (out, ...) times values, that lie in `low` ... `high` (out,) each and stand for
+    themselves times `unit` (out,), and `bias` (out,); `steps` have followed since. `layer` makes a layer.
+    """
+
+    weights: np.ndarray
+    unit: np.ndarray
+    bias: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    layer: Layered
+    dimensions: int  # of a sample: channels, and rows and columns
+    steps: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
+
+    @classmethod
+    def of(
+        cls, weights: np.ndarray, unit: np.ndarray, bias: np.ndarray, given: tuple[int, int], layer: Layered, dims: int
+    ) -> "WordSums":
+        flat = weights.reshape(len(weights), -1).astype(np.int64)
+        up, down = np.maximum(flat, 0).sum(1), np.minimum(flat, 0).sum(1)
+        low, high = up * given[0] + down * given[1], up * given[1] + down * given[0]
+        return cls(weights, unit, np.broadcast_to(bias.astype(np.float32), unit.shape), low, high, layer, dims)
+
+    def then(self, step: Callable[[np.ndarray], np.ndarray]) -> "WordSums":
+        return replace(self, steps=(*self.steps, step))
+
+    def numbers(self, sums: np.ndarray) -> np.ndarray:  # (k, out) int64 -> (k, out) float32
+        """What sums have become by now, in the file's 32 bits."""
+        x = (sums * self.unit).astype(np.float32) + self.bias
+        x = x.reshape(*x.shape, *[1] * (self.dimensions - 1))
+        for step in self.steps:
+            x = step(x)
+        return np.broadcast_to(x.reshape(len(x), -1), sums.shape)
+
+    def turned(self, which: np.ndarray) -> "WordSums":  # (out,) bool
+        """With the weights of some neurons negated: their sums stand for the opposite of what they did."""
+        sign = np.where(which, -1, 1)
+        weights = self.weights * sign.reshape(-1, *[1] * (self.weights.ndim - 1))
+        low, high = np.where(which, -self.high, self.low), np.where(which, -self.low, self.high)
+        return replace(self, weights=weights, unit=self.unit * sign, low=low, high=high)
+
+
+def integers_of(weights: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (out, ...) as the smallest integers that they are multiples of one number a neuron of, and these numbers
+    (out,); a neuron of zeros has 1. Raises `ImportRefused` where they take more than eight bits.
+    """
+    flat = weights.reshape(len(weights), -1).astype(np.float64)
+    if not np.isfinite(flat).all():
+        raise ImportRefused(f"{what}: weights must be finite")
+    largest = np.abs(flat).max(1)
+    share = flat / np.where(largest > 0, largest, 1)[:, None]
+    unit, found = np.where(largest > 0, 0.0, 1.0), np.zeros(flat.shape, np.int64)
+    for most in range(1, MOST_WEIGHT + 1):
+        open_ = np.flatnonzero(unit == 0)
+        if not len(open_):
+            break
+        scaled = share[open_] * most
+        good = np.abs(scaled - np.rint(scaled)).max(1) < CLOSE
+        found[open_[good]], unit[open_[good]] = np.rint(scaled[good]), largest[open_[good]] / most
+    if (unit == 0).any():
+        neuron = int(np.argmax(unit == 0))
+        raise ImportRefused(
+            f"{what}: weights of neuron {neuron} must be multiples of one number, {MOST_WEIGHT} times it at most; are "
+            f"they quantized?"
+        )
+    return found.reshape(weights.shape), unit
+
+
+def thresholds(
+    sums: WordSums, level: Callable[[np.ndarray], np.ndarray], low: int, high: int, what: str
+) -> tuple[WordSums, np.ndarray]:
+    """The sums, turned where larger ones give lower levels, and from which sum on each gives each level above the
+    lowest, (out, high - low): beyond its highest sum where it never does.
+
+    `level` (k, out) float32 -> (k, out) is what a quantizer makes of numbers.
+    """
+    ends = level(sums.numbers(np.stack([sums.low, sums.high])))
+    turned = sums.turned(ends[1] < ends[0])
+    steps = np.arange(low + 1, high + 1)
+    first = np.repeat(turned.low[:, None], len(steps), 1)
+    beyond = np.repeat(turned.high[:, None] + 1, len(steps), 1)
+    while (first < beyond).any():  # the threshold is in first ... beyond
+        middle = (first + beyond) // 2
+        reached = np.greater_equal(level(turned.numbers(middle.T)).T, steps)
+        searching = first < beyond
+        beyond = np.where(searching & reached, middle, beyond)
+        first = np.where(searching & ~reached, middle + 1, first)
+    check = level(turned.numbers(np.minimum(first, turned.high[:, None]).T)).T
+    if ((check < steps) & (first <= turned.high[:, None])).any() or not np.isfinite(check).all():
+        raise ImportRefused(f"{what} must grow, or fall, with the sums that it quantizes")
+    return turned, first
+
+
+def requantized(sums: WordSums, starts: np.ndarray, low: int, high: int, what: str) -> Affine:
+    """Multipliers, offsets and shifts that give each level from its threshold on (out, levels above the lowest), for
+    every sum that a neuron can have.
+    """
+    found = [
+        _line(steps.tolist(), int(least), int(most), low, f"{what}, neuron {neuron}")
+        for neuron, (steps, least, most) in enumerate(zip(starts, sums.low, sums.high, strict=True))
+    ]
+    multiplier, offset, shift = (np.array(each, np.int64) for each in zip(*found, strict=True))
+    rounding = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
+    return Affine(multiplier, shift, low, high, offset - rounding)
+
+
+def _line(starts: list[int], least: int, most: int, low: int, what: str) -> tuple[int, int, int]:
+    """Multiplier, offset and shift of a neuron whose sums lie in least ... most.
+
+    Of every level, the first sum that gives it must reach it, and the one before must not; of two such conditions
+    follows a bound of the slope (Fourier and Motzkin).
+    """
+    levels = range(low + 1, low + 1 + len(starts))
+    reach = [(max(start, least), level) for start, level in zip(starts, levels, strict=True) if start <= most]
+    miss = [(start - 1, level) for start, level in zip(starts, levels, strict=True) if start > least]
+    lower, upper = 0.0, np.inf
+    for sum1, level1 in reach:
+        for sum2, level2 in miss:
+            if sum1 > sum2:
+                lower = max(lower, (level1 - level2) / (sum1 - sum2))
+            elif sum1 < sum2:
+                upper = min(upper, (level2 - level1) / (sum2 - sum1))
+    slope = (lower + upper) / 2 if np.isfinite(upper) else max(2 * lower, 2.0**-8)
+    for shift in range(FINEST):
+        multiplier = max(1, round(slope * 2**shift))
+        # as integers: sum * multiplier + offset reaches level << shift, or not
+        at_least = max(((level << shift) - multiplier * value for value, level in reach), default=None)
+        at_most = min(((level << shift) - 1 - multiplier * value for value, level in miss), default=None)
+        if at_least is None and at_most is None:
+            return multiplier, 0, shift
+        if at_least is None or at_most is None or at_least <= at_most:
+            return multiplier, at_least if at_least is not None else at_most, shift  # pyright: ignore
+    raise ImportRefused(
+        f"{what}: no straight line passes its {len(starts)} thresholds, {starts[:4]} ..., as where sums lie exactly "
+        f"between two levels and are rounded to the even one"
+    )
+
+
+def straight(sums: WordSums, output: str) -> tuple[np.ndarray, np.ndarray]:
+    """Integers (out,) to be added to sums so that they compare as the numbers that they stand for, and those of the
+    first class from its lowest sum on (levels,).
+    """
+    span = np.maximum(sums.high - sums.low, 1)
+    middle = (sums.low + sums.high) // 2
+    begin, half, end = sums.numbers(np.stack([sums.low, middle, sums.high])).astype(np.float64)
+    if len(sums.low) < 2 or (sums.high == sums.low).any():
+        raise ImportRefused(f"output {output!r} must be of classes that all have synapses")
+    steps = (end - begin) / span
+    if np.abs(begin + steps * (middle - sums.low) - half).max() > STRAIGHT * np.abs(steps * span).max():
+        raise ImportRefused(f"output {output!r}: scores must be sums, not bounded or quantized once more")
+    step = steps[0]
+    if step <= 0 or np.abs(steps - step).max() > STRAIGHT * step:
+        raise ImportRefused(
+            f"output {output!r}: all classes' scores must grow by the same with their sums, not by {steps.min():.6g} "
+            f"to {steps.max():.6g}"
+        )
+    ahead = (begin - step * sums.low) / step
+    exact = ahead - ahead[0]
+    offsets = np.rint(exact).astype(np.int64)
+    off = np.abs(exact - offsets)
+    if off.max() > max(STRAIGHT, 1e-6 * float(np.abs(sums.high).max())):
+        worst = int(off.argmax())
+        raise ImportRefused(
+            f"output {output!r}: class {worst} is ahead by {exact[worst]:.4f} steps of a sum; integers would be wrong "
+            f"by {off[worst]:.4f} of one"
+        )
+    levels = np.arange(int(sums.low.min()), int(sums.high.max()) + 1)
+    return offsets, (levels + ahead[0]) * step
