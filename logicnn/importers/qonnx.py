@@ -28,7 +28,7 @@ from logicnn.importers.graphs import (
     read_graph,
 )
 from logicnn.importers.imported import Given, Imported, Importer, ImportRefused
-from logicnn.importers.words import Layered, WordSums, integers_of, requantized, straight, thresholds
+from logicnn.importers.words import Layered, WordSums, counting, integers_of, requantized, straight, thresholds
 from logicnn.network import (
     Activations,
     Argmax,
@@ -72,7 +72,8 @@ class _Sum:
 class _Flow:
     """What flows: its shape in the file without the batch, and the numbers (levels, 1 or channels, ...) that its
     integers stand for, from the lowest on. `of` is what has summed them up, if nothing has quantized that yet; else
-    they are `bits`, or lie in `words`; `layers` are behind it; what is `last` are classes.
+    they are `bits`, or lie in `words`, and are in so many channels `counted` by bits above the lowest; `layers` are
+    behind it; what is `last` are classes.
     """
 
     shape: tuple[int, ...]
@@ -80,6 +81,7 @@ class _Flow:
     of: _Sum | WordSums | None = None
     bits: bool = False
     words: tuple[int, int] | None = None
+    counted: int = 0
     layers: int = 0
     last: bool = False
 
@@ -306,18 +308,35 @@ class _Walk:
 
         low, high = (int(each) for each in level(np.array([-1e30, 1e30])))
         if isinstance(flow.of, WordSums):
-            if low not in (0, -high - 1) or high & (high + 1):
-                raise ImportRefused(f"{called(node)} gives {low} ... {high}, which is no whole word")
             self._levelled(node, flow.of, level, low, high)
         elif flow.words and np.array_equal(level(flow.table.ravel()), np.arange(flow.words[0], flow.words[1] + 1)):
             low, high = flow.words
             self.parts.append(f"{called(node)}: integers, as they are given")
+        elif flow.words and not flow.layers:
+            return self._encoded(node, flow, level(flow.table.reshape(len(flow.table), -1)), scale)
         else:
             raise ImportRefused(
                 f"{called(node)} must quantize sums, or give the integers that it is given; are range and scale right?"
             )
         table = (np.arange(low, high + 1) * scale).astype(np.float32).reshape(-1, *[1] * len(flow.shape))
         return _Flow(flow.shape, table, words=(low, high), layers=len(self.layers))
+
+    def _encoded(self, node: Any, flow: _Flow, levels: np.ndarray, scale: float) -> _Flow:
+        """The input's integers as fewer of them: each is a count of thermometer bits above the lowest."""
+        assert self.activations is not None
+        channels = self.activations.shape[0]
+        if levels.shape[1] != 1 or (np.diff(levels[:, 0]) < 0).any() or np.diff(levels[:, 0]).max(initial=0) != 1:
+            raise ImportRefused(
+                f"{called(node)} must give levels that follow each other, the same for all inputs, to those that are "
+                f"given: are range and scale right?"
+            )
+        low, high = int(levels[0, 0]), int(levels[-1, 0])
+        first = self.given.interval.low
+        steps = np.array([first + int(np.argmax(levels[:, 0] >= each)) for each in range(low + 1, high + 1)], np.int32)
+        self._add(Thermometer(steps), called(node))
+        self.parts.append(f"{called(node)}: {high - low} bits of each input, from {', '.join(map(str, steps))} on")
+        table = (np.arange(low, high + 1) * scale).astype(np.float32).reshape(-1, *[1] * len(flow.shape))
+        return _Flow(flow.shape, table, words=(low, high), counted=channels, layers=len(self.layers))
 
     def _dense(self, node: Any, flow: _Flow, constants: Sequence[np.ndarray]) -> _Flow:
         options = attributes_of(node)
@@ -381,6 +400,7 @@ class _Walk:
         if bias.size not in (1, len(weights)):
             raise ImportRefused(f"{called(node)}: {bias.size} biases for {len(weights)} neurons")
         integers, units = integers_of(weights, called(node))
+        layer = counting(layer, flow.counted, flow.words) if flow.counted else layer
         of = WordSums.of(integers, units * unit, bias.ravel(), flow.words, layer, len(shape))
         return _Flow(shape, np.zeros((1, *[1] * len(shape)), np.float32), of, layers=len(self.layers))
 
@@ -413,7 +433,7 @@ class _Walk:
         size = options.get("kernel_shape", [0])
         plain = not any(options.get("pads", [0])) and not options.get("ceil_mode")
         if (
-            not (flow.bits or (flow.words and flow.layers))
+            not (flow.bits or (flow.words and flow.layers and not flow.counted))
             or not (np.diff(flow.table, axis=0) > 0).all()
             or len(flow.shape) != 3
             or len(set(size)) != 1

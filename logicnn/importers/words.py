@@ -15,7 +15,7 @@ import numpy as np
 from logicnn.importers.imported import ImportRefused
 from logicnn.network import Affine, Layer
 
-__all__ = ["WordSums", "integers_of", "requantized", "straight", "thresholds"]
+__all__ = ["WordSums", "counting", "integers_of", "requantized", "straight", "thresholds"]
 
 MOST_WEIGHT = 127
 CLOSE = 1e-4  # of a step of a weight: 32 bits of 127 steps are closer
@@ -66,6 +66,22 @@ class WordSums:
         weights = self.weights * sign.reshape(-1, *[1] * (self.weights.ndim - 1))
         low, high = np.where(which, -self.high, self.low), np.where(which, -self.low, self.high)
         return replace(self, weights=weights, unit=self.unit * sign, low=low, high=high)
+
+
+def counting(layer: Layered, channels: int, words: tuple[int, int]) -> Layered:
+    """A layer that reads, for each integer low ... high, high - low bits that count up from the lowest; those of a
+    channel follow each other.
+    """
+    low, high = words
+
+    def made(weights: np.ndarray, bias: np.ndarray, activation: Any) -> Layer:
+        split = weights.reshape(len(weights), channels, 1, -1)
+        shape = weights.shape[2:] if weights.ndim == 4 else ()
+        wide = np.repeat(split, high - low, 2)
+        wide = wide.reshape(len(weights), channels * (high - low), *shape) if shape else wide.reshape(len(weights), -1)
+        return layer(wide, bias + low * split.reshape(len(weights), -1).astype(np.int64).sum(1), activation)
+
+    return made
 
 
 def integers_of(weights: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:

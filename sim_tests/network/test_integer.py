@@ -143,6 +143,8 @@ def test_files_keep_every_field():
     [
         (lambda: Requantize([0], [1], 0, 255), r"^Requantize.multiplier must be positive, but holds 0$"),
         (lambda: Requantize([1], [41], 0, 255), r"^Requantize.shift must lie in 0 ... 40, not 41 ... 41$"),
+        (lambda: Affine([1], [1], 1, 1, [0]), r"^Affine.low must be below high, and both of 32 bits, not 1 and 1$"),
+        (lambda: IntDense([[1]], [0], Affine([1], [1], 0, 1, [0, 0])), r"1 neurons but 2 values of offset$"),
         (lambda: Requantize([1], [1], 0, 200), r"^Requantize.low and high must bound a whole word"),
         (lambda: IntDense([[1.5]], [0]), r"^IntDense.weights must be integers, but holds 1.5$"),
         (lambda: IntDense([[1]], [float("nan")]), r"^IntDense.bias must be finite, but holds nan$"),

@@ -55,15 +55,22 @@ class Requantize:
             raise NetworkError(f"Requantize.multiplier must be positive, but holds {self.multiplier.min()}")
         if self.shift.min() < 0 or self.shift.max() > 40:
             raise NetworkError(f"Requantize.shift must lie in 0 ... 40, not {self.shift.min()} ... {self.shift.max()}")
-        interval = Interval(self.low, self.high)
-        if self.low not in (0, -self.high - 1) or self.high < 1 or self.high & (self.high + 1):
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        if not self.whole:
             raise NetworkError(
-                f"Requantize.low and high must bound a whole word, as 0 ... 255 or -128 ... 127, not {interval}"
+                f"Requantize.low and high must bound a whole word, as 0 ... 255 or -128 ... 127, not {self.interval}"
             )
 
     @property
     def interval(self) -> Interval:
         return Interval(self.low, self.high)
+
+    @property
+    def whole(self) -> bool:
+        """Whether its levels are all that a word of so many bits has."""
+        return self.low in (0, -self.high - 1) and self.high >= 1 and not self.high & (self.high + 1)
 
     @property
     def added(self) -> np.ndarray:  # (out,) int64
@@ -74,7 +81,7 @@ class Requantize:
 @dataclass(frozen=True, eq=False)
 class Affine(Requantize):
     """``clip((sum * multiplier + (1 << (shift - 1)) + offset) >> shift, low, high)``, `offset` (out,) of each neuron:
-    steps may begin at any sum, where a bias alone moves them by whole ones.
+    steps may begin at any sum, where a bias alone moves them by whole ones; and bounds may be any, as -1 and 1.
     """
 
     offset: np.ndarray
@@ -82,6 +89,10 @@ class Affine(Requantize):
     def __post_init__(self) -> None:
         super().__post_init__()
         read_only(self, "offset", np.int64, 1)
+
+    def _check_bounds(self) -> None:
+        if not self.low < self.high or max(-self.low, self.high) >= 1 << 31:
+            raise NetworkError(f"Affine.low must be below high, and both of 32 bits, not {self.low} and {self.high}")
 
     @property
     def added(self) -> np.ndarray:
