@@ -221,6 +221,12 @@ class Reused(Engine):
         return any(each.activation is not None and (each.activation.multiplier != 1).any() for each in self.computing)
 
     @property
+    def multiplier_bits(self) -> int:
+        """Of what sums are multiplied by, in logic; 0 where they are not."""
+        found = [int(each.activation.multiplier.max()) for each in self.computing if each.activation is not None]
+        return max(found, default=1).bit_length() if self.multiplies else 0
+
+    @property
     def summing(self) -> int:
         """Cycles from a row to its sums: an address, a word of values, two of multiplication, and a sum of several."""
         return 5 if self.inputs > 1 else 4
@@ -404,7 +410,7 @@ class Reused(Engine):
         in_logic = (len(self.built) - blocks) * self.word.word * (self.weight.word + 1)
         total = self.total.word
         sums = self.neurons * (self.inputs - 1) * (self.word.word + self.weight.word + 2) + self.neurons * 2 * total
-        held = (total + 8) * (4 + 2 * self.multiplies)
+        held = (total + 8) * (4 + 2 * self.multiplies) + total * self.multiplier_bits
         outputs = 3 * self.scores.interval.word if self.decides else self.gives.size * self.gives.interval.word
         cells = sums + in_logic + held + outputs + self.inputs * self.word.word + CONTROL
         loaded = self.image(device) is not None
