@@ -413,6 +413,39 @@ def reuse() -> str:
     return _markdown(rows)
 
 
+def imports() -> str:
+    """Other people's networks on a board, or why not."""
+    rows = [
+        (
+            "file",
+            "vectors with the class of its own runtime",
+            "accuracy, its own runtime's",
+            "board, engine",
+            "logic cells",
+            "time",
+            "netlist against network",
+        )
+    ]
+    for row in record_of("imports")["rows"]:
+        if "refused" in row:
+            rows.append((f"`{row['name']}`", f"refused: {row['refused']}", *[""] * 5))
+            continue
+        reference = row["reference_accuracy"]
+        of = "" if reference is None else f"{row['accuracy']:.2%}, {reference:.2%}"
+        rows.append(
+            (
+                f"`{row['name']}`",
+                f"{row['vectors_equal']:,} of {row['vectors']:,}",
+                of,
+                f"`{row['board']}`, {row['engine']}",
+                f"{row['logic_cells']:,}",
+                f"{row['cycles']:,} cycles, {_time(row['time_ms'] * 1e6)}",
+                f"{row['compared'] - row['mismatches']:,} of {row['compared']:,} equal",
+            )
+        )
+    return _markdown(rows)
+
+
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"boards": placed_boards},
     ROOT / "docs" / "results.md": {
@@ -427,6 +460,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "budgets": budgets,
         "smaller_tile": smaller_tile,
         "reuse": reuse,
+        "imports": imports,
         "verilog": verilog,
         "arithmetic": arithmetic,
         "retiming": retiming,
