@@ -9,11 +9,12 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from torch import nn
 
 from logicnn.board import boards
+from logicnn.engines import Mapping
 from logicnn.engines.reused import Reused
 from logicnn.errors import LogicnnError
 from logicnn.flow import tools
 from logicnn.flow.build import Options
-from logicnn.flow.design import designed, mapped
+from logicnn.flow.design import designed
 from logicnn.flow.sources import elaborated
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Picture, Standardised
@@ -50,7 +51,8 @@ def pictures() -> tuple[np.ndarray, np.ndarray]:
 
 def verified(network, folder) -> int:
     """Vectors that the synthesised netlist of the icebreaker's design was equal to the network on."""
-    made = designed(mapped(network, BOARD), BOARD, Options().baud)
+    engine = Reused.of(network, 0, len(network.layers), BOARD.device)
+    made = designed(Mapping([engine]), BOARD, Options().baud)
     sources = elaborated(made)
     for file, content in sources.files.items():
         (folder / file).write_bytes(content)
@@ -60,11 +62,11 @@ def verified(network, folder) -> int:
     return made.check.verified(Netlist(folder / "top.json"), vectors).vectors
 
 
-def test_dense(tmp_path, short_search):
+def test_dense(tmp_path):
     """Signed numbers, batch norm, sequences inside, a softmax in the end: the module is as it was, too."""
     x, y = table()
-    hidden = nn.Sequential(nn.Linear(30, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Dropout(0.1))
-    net = trained(nn.Sequential(hidden, nn.Linear(24, 12), nn.ReLU(), nn.Linear(12, 2), nn.Softmax(1)), x, y)
+    hidden = nn.Sequential(nn.Linear(30, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout(0.1))
+    net = trained(nn.Sequential(hidden, nn.Linear(12, 6), nn.ReLU(), nn.Linear(6, 2), nn.Softmax(1)), x, y)
     before = [each.clone() for each in net.state_dict().values()]
     found = convert(net, x, y, labels=("malignant", "benign"))
     assert found.agreement > 0.98 and abs(found.accuracy - found.float_accuracy) < 0.02
@@ -72,18 +74,17 @@ def test_dense(tmp_path, short_search):
     network = found.network
     assert isinstance(network.preparation, Standardised) and network.labels == ("malignant", "benign")
     assert np.array_equal(network.preparation.values(x), found.x) and found.x.min() >= -128
-    assert isinstance(mapped(network, BOARD).engines[0], Reused)
     assert verified(network, tmp_path) == 1024
     assert f"same class {found.agreement:.2%}" in str(found).replace("  ", " ")
 
 
-def test_convolution(tmp_path, short_search):
+def test_convolution(tmp_path):
     """Pixels of 1 / 255, which are no power of two: their factor is in the first weights."""
     x, y = pictures()
     net = nn.Sequential(
-        nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2)),
         nn.Flatten(),
-        nn.Linear(36, 10),
+        nn.Linear(27, 10),
     )
     found = convert(trained(net, x, y), x, y, scale=1 / 255)
     assert found.network.preparation == Picture("L", 8, 8, 255)
