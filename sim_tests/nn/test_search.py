@@ -1,12 +1,14 @@
 """The search for a network: what it keeps, what it does when time or room is short, and as an estimator."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -14,6 +16,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from logicnn import load
 from logicnn.commands.train import ENGINES
 from logicnn.data.dataset import Dataset, Split
 from logicnn.engines import Mapping
@@ -141,6 +144,21 @@ def test_estimator_refuses():
             LogicClassifier(minutes=0.001).set_params(**wrong).fit(x, y)
     with pytest.raises(ValueError, match="y must be of 2 classes at least"):
         LogicClassifier().fit(x, y * 0)
+
+
+def test_page(tmp_path, monkeypatch):
+    """The code of docs/own_data.md, in less time; a module and its samples are whatever a user has."""
+    page = (Path(__file__).parents[2] / "docs" / "own_data.md").read_text()
+    estimator, converted = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(estimator.replace("minutes=0.5", "minutes=0.01"), names)
+    assert load("cancer.lnn").digest() == names["model"].network_.digest()
+    torch.manual_seed(1)
+    layers = torch.nn.Linear(30, 6), torch.nn.ReLU(), torch.nn.Linear(6, 2)
+    names |= {"module": torch.nn.Sequential(*layers), "samples": names["X"], "labels": names["y"]}
+    exec(converted, names)
+    assert load("mine.lnn").digest() == names["found"].network.digest()
 
 
 def test_engines_of_the_command():
