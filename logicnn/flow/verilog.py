@@ -23,6 +23,7 @@ from logicnn.verify.vectors import vectors_for
 __all__ = ["ExportError", "Exported", "component_of", "export", "mapping_of"]
 
 NEUTRAL = DEVICES["LFE5U-85F"]  # whose delays place registers: the text has no cells of any device
+MOST_CELLS = 500_000
 VECTORS = 200
 WORDS = 20_000  # of the vectors of an engine that takes value by value: three images of MNIST take 2,352
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -60,12 +61,18 @@ def mapping_of(network: Network, stream: bool, period_ns: float) -> Mapping:
     reader to know.
     """
     try:
-        mapping = chosen(network, NEUTRAL, period_ns if stream else None, lambda _: None)
+        mapping = chosen(network, NEUTRAL, period_ns if stream else None, _too_long)
     except TooBig as error:
         if stream:
             raise
         raise ExportError(f"there is no combinational logic for this network, try --stream: {error}") from None
     return mapping if not stream or mapping.latency.most else mapping.with_registers()
+
+
+def _too_long(mapping: Mapping) -> str | None:
+    """What is far beyond any device, and would take hours to write down."""
+    cells = mapping.cost(NEUTRAL).logic_cells
+    return f"takes about {cells} logic cells; texts have {MOST_CELLS} at most" if cells > MOST_CELLS else None
 
 
 def component_of(mapping: Mapping, stream: bool):

@@ -13,7 +13,8 @@ import pytest
 from benchmarks.verilog import cell_counts, compiled, mismatches, own_lut4, simulated, text_netlist
 from logicnn import load
 from logicnn.commands import cli
-from logicnn.flow.verilog import export, mapping_of
+from logicnn.engines.differences import Differences
+from logicnn.flow.verilog import ExportError, export, mapping_of
 from logicnn.network.files import save
 from logicnn.verify.vectors import Vectors, random_vectors
 from sim_tests.helpers import dense_network, int_network
@@ -68,6 +69,15 @@ def test_testbench(once, tmp_path, model, form, simulator):
     done = simulated(path, command)
     assert done.returncode != 0
     assert re.search(rf"FAIL: vector +7 should give +0*{lines[7]} but gives +0*{int(lines[7], 16) ^ 1:x}", done.stdout)
+
+
+def test_what_no_device_has(monkeypatch):
+    """Refused as logic in one line, and on an engine as a stream."""
+    monkeypatch.setattr("logicnn.flow.verilog.MOST_CELLS", 5000)
+    monkeypatch.setattr("logicnn.engines.embedded.SEARCHED", 0)
+    with pytest.raises(ExportError, match=r"try --stream: .* takes about \d+ logic cells; texts have 5000 at most"):
+        mapping_of(load("mnist-bcnn"), False, 10.0)
+    assert [type(each) for each in mapping_of(load("mnist-bcnn"), True, 10.0).engines] == [Differences]
 
 
 def test_engine_testbench(tmp_path, monkeypatch):
