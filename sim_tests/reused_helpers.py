@@ -9,6 +9,7 @@ from logicnn.network import (
     Activations,
     Affine,
     Argmax,
+    Even,
     Flatten,
     IntConv2d,
     IntDense,
@@ -31,13 +32,14 @@ def dense_network(
     density: float = 1.0,
     multipliers: bool = False,
     offsets: bool = False,
+    even: bool = False,
     between: Interval = UNSIGNED,
     last: bool = False,
     decides: bool = False,
     seed: int = 5,
 ) -> Network:
-    """Random layers of these sizes, the input's first; `multipliers` other than 1 and `offsets` behind them, and an
-    activation after the `last` and the class it `decides` on demand.
+    """Random layers of these sizes, the input's first; `multipliers` other than 1 and `offsets` behind them, ties
+    rounded to `even` levels by the first layer, and an activation after the `last` and the class it `decides`.
     """
     rng = np.random.default_rng(seed)
     layers: list[Layer] = []
@@ -49,6 +51,8 @@ def dense_network(
         multiplier = rng.integers(1, 100, neurons) if multipliers else np.ones(neurons, int)
         shift = np.array([int(each * spread).bit_length() for each in multiplier]) - rng.integers(0, 2, neurons)
         activation = Requantize(multiplier, np.maximum(shift, 0), between.low, between.high)
+        if even and not number:
+            activation = Even(multiplier, np.minimum(np.maximum(shift, 0), 4), between.low, between.high)
         if offsets:
             activation = Affine(*vars(activation).values(), rng.integers(-3000, 3000, neurons))
         final = number == len(sizes) - 2
@@ -120,8 +124,11 @@ def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
         x = x + layer.bias
         if layer.activation is not None:
             of = layer.activation
-            held = x * of.multiplier + ((1 << of.shift.astype(np.int64)) >> 1) + getattr(of, "offset", 0)
-            x = np.clip(held >> layer.activation.shift, layer.activation.low, layer.activation.high)
+            if isinstance(of, Even):
+                x = np.clip(np.rint(x * of.multiplier / 2.0**of.shift), of.low, of.high).astype(np.int64)
+            else:
+                held = x * of.multiplier + ((1 << of.shift.astype(np.int64)) >> 1) + getattr(of, "offset", 0)
+                x = np.clip(held >> of.shift, of.low, of.high)
         if isinstance(layer, IntConv2d):
             x = x.transpose(0, 3, 1, 2)
     return x

@@ -46,13 +46,13 @@ class _Sums:
 
 
 def run_of(network: Network, start: int) -> int:
-    """How many layers from `start` on are integer layers that give whole words or sums, those that only reshape between
+    """How many layers from `start` on are integer layers that give plain words or sums, those that only reshape between
     them included.
     """
     count = 0
     for index in range(start, len(network.layers)):
         layer = network.layers[index]
-        if isinstance(layer, IntegerLayer) and (layer.activation is None or layer.activation.whole):
+        if isinstance(layer, IntegerLayer) and (layer.activation is None or layer.activation.plain):
             count = index - start + 1
         elif not layer.reshapes:
             break

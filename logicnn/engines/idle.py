@@ -62,11 +62,9 @@ def _constants(layer: IntDense | IntConv2d, given: Activations) -> dict[int, int
     if layer.activation is None or layer.width is not None:
         return {}
     found = {}
-    low, high = layer.activation.low, layer.activation.high
-    for neuron, (held, shift) in enumerate(
-        zip(layer.held_intervals(given), layer.activation.shift.tolist(), strict=True)
-    ):
-        least, most = (min(max(each >> shift, low), high) for each in (held.low, held.high))
+    held = layer.held_intervals(given)
+    ends = np.array([[each.low, each.high] for each in held], np.int64)  # (neurons, ends)
+    for neuron, (least, most) in enumerate(layer.activation.levels(ends).tolist()):
         if least == most:
             found[neuron] = least
     return found

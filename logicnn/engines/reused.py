@@ -24,6 +24,7 @@ from logicnn.engines.rows import Program, Scan, offsets_of, packed, program_of
 from logicnn.network import (
     Activations,
     Argmax,
+    Even,
     Flatten,
     IntConv2d,
     IntDense,
@@ -221,6 +222,11 @@ class Reused(Engine):
         return any(each.activation is not None and (each.activation.multiplier != 1).any() for each in self.computing)
 
     @property
+    def evens(self) -> bool:
+        """Whether ties are rounded to the even level, anywhere."""
+        return any(isinstance(each.activation, Even) for each in self.computing)
+
+    @property
     def multiplier_bits(self) -> int:
         """Of what sums are multiplied by, in logic; 0 where they are not."""
         found = [int(each.activation.multiplier.max()) for each in self.computing if each.activation is not None]
@@ -238,7 +244,7 @@ class Reused(Engine):
     @property
     def leaving(self) -> int:
         """Cycles from a group's last row to the cycle in which its first output is written."""
-        return self.summing + 4 + self.multiplies + 2 * self.pools
+        return self.summing + 4 + self.multiplies + self.evens + 2 * self.pools
 
     @cached_property
     def _schedule(self) -> tuple[tuple[Pass, ...], int]:
@@ -410,7 +416,7 @@ class Reused(Engine):
         in_logic = (len(self.built) - blocks) * self.word.word * (self.weight.word + 1)
         total = self.total.word
         sums = self.neurons * (self.inputs - 1) * (self.word.word + self.weight.word + 2) + self.neurons * 2 * total
-        held = (total + 8) * (4 + 2 * self.multiplies) + total * self.multiplier_bits
+        held = (total + 8) * (4 + 2 * self.multiplies) + total * self.multiplier_bits + 6 * total * self.evens
         outputs = 3 * self.scores.interval.word if self.decides else self.gives.size * self.gives.interval.word
         cells = sums + in_logic + held + outputs + self.inputs * self.word.word + CONTROL
         loaded = self.image(device) is not None

@@ -17,7 +17,7 @@ from logicnn.gateware.sparse.finisher import Best
 from logicnn.gateware.sparse.lanes import lane_sum
 from logicnn.gateware.sparse.weights import WeightMemory
 from logicnn.gateware.wires import port_shape, word_shape
-from logicnn.network import IntConv2d, IntDense, Interval
+from logicnn.network import Even, IntConv2d, IntDense, Interval
 from logicnn.resources import device_of
 
 __all__ = ["Outputs", "ReuseEngine", "Sums"]
@@ -129,7 +129,13 @@ class Outputs(wiring.Component):
             value, stage, (offset, shift) = self._later(m, "multiplied", value * multiplier, stage, [offset, shift])
         value, stage, (shift,) = self._later(m, "held", value + offset, stage, [shift])
         least = min(self._shifts)
-        value, stage, _ = self._later(m, "shifted", (value >> least) >> shift, stage, [])
+        shifted = (value >> least) >> shift
+        if engine.evens:
+            shifted, stage, (value, shift) = self._later(m, "shifted", shifted, stage, [value, shift])
+            even = by_layer(m, stage.layer, [int(isinstance(each.layer.activation, Even)) for each in passes], "even")
+            whole = shifted << shift << least == value  # a tie, half added
+            shifted = shifted - (whole & shifted[0] & even & ((shift != 0) | (least > 0)))
+        value, stage, _ = self._later(m, "level", shifted, stage, [])
         self._bounded(m, value, stage)
         return m
 

@@ -291,8 +291,8 @@ class _Walk:
     ) -> None:
         """A layer that gives the levels low ... high of sums."""
         turned, starts = thresholds(of, level, low, high, called(node))
-        activation = requantized(turned, starts, low, high, called(node))
-        self._add(turned.layer(turned.weights, np.zeros(len(starts), np.int64), activation), called(node))
+        bias, activation = requantized(turned, starts, low, high, called(node))
+        self._add(turned.layer(turned.weights, bias, activation), called(node))
         count = high - low
         self.parts.append(f"{called(node)}: {len(starts)} neurons with {count} threshold{'s' * (count > 1)}")
 
@@ -452,8 +452,9 @@ class _Walk:
         if not isinstance(last, _Flow) or last.of is None or len(last.shape) != 1 or last.layers != len(self.layers):
             raise ImportRefused(f"output {output!r} must be scores of classes, which nothing quantizes")
         if isinstance(last.of, WordSums):
-            offsets, scores = straight(last.of, output)
-            self._add(last.of.layer(last.of.weights, offsets, None), f"output {output!r}")
+            sums = last.of.alike
+            offsets, scores = straight(sums, output)
+            self._add(sums.layer(sums.weights, offsets, None), f"output {output!r}")
         else:
             offsets, scores = _offsets(output, last.table.reshape(len(last.table), -1), last.of.fan_in)
             self._add(last.of.layer(last.of.weights, Offset(offsets)), f"output {output!r}")

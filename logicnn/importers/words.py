@@ -3,7 +3,8 @@ a sum and the quantizer that ends it, as integer thresholds and what computes th
 
 A quantizer asks the file's own arithmetic, in 32 bits, from which sum on it gives each of its levels. Between those
 thresholds a straight line is found, ``sum * multiplier + offset`` of integers, that crosses a power of two at exactly
-them (`logicnn.network.Affine`): nothing is rounded that the file does not round.
+them (`logicnn.network.Affine`): nothing is rounded that the file does not round. Scales that are powers of two make
+sums that lie exactly between two levels, and are rounded to the even one; no line does that (`logicnn.network.Even`).
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from logicnn.importers.imported import ImportRefused
-from logicnn.network import Affine, Layer
+from logicnn.network import Affine, Even, Layer, Requantize
 
 __all__ = ["WordSums", "counting", "integers_of", "requantized", "straight", "thresholds"]
 
@@ -59,6 +60,24 @@ class WordSums:
         for step in self.steps:
             x = step(x)
         return np.broadcast_to(x.reshape(len(x), -1), sums.shape)
+
+    @property
+    def alike(self) -> "WordSums":
+        """With weights that are multiples of the same number for all neurons, where there is one and they stay small:
+        those of one neuron may all be multiples of 3.
+        """
+        least = np.abs(self.unit).min()
+        for share in range(1, MOST_WEIGHT + 1):
+            times = np.abs(self.unit) / least * share
+            whole = np.rint(times).astype(np.int64)
+            weights = self.weights * whole.reshape(-1, *[1] * (self.weights.ndim - 1))
+            if np.abs(weights).max(initial=0) > MOST_WEIGHT:
+                break
+            if np.abs(times - whole).max() < CLOSE:
+                return replace(
+                    self, weights=weights, unit=self.unit / whole, low=self.low * whole, high=self.high * whole
+                )
+        return self
 
     def turned(self, which: np.ndarray) -> "WordSums":  # (out,) bool
         """With the weights of some neurons negated: their sums stand for the opposite of what they did."""
@@ -135,21 +154,54 @@ def thresholds(
     return turned, first
 
 
-def requantized(sums: WordSums, starts: np.ndarray, low: int, high: int, what: str) -> Affine:
-    """Multipliers, offsets and shifts that give each level from its threshold on (out, levels above the lowest), for
-    every sum that a neuron can have.
+def requantized(sums: WordSums, starts: np.ndarray, low: int, high: int, what: str) -> tuple[np.ndarray, Requantize]:
+    """Biases (out,) and an activation that give each level from its threshold on (out, levels above the lowest), for
+    every sum that a neuron can have: lines, or where ties are rounded to even levels shifts that do so.
     """
-    found = [
-        _line(steps.tolist(), int(least), int(most), low, f"{what}, neuron {neuron}")
-        for neuron, (steps, least, most) in enumerate(zip(starts, sums.low, sums.high, strict=True))
-    ]
-    multiplier, offset, shift = (np.array(each, np.int64) for each in zip(*found, strict=True))
-    rounding = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
-    return Affine(multiplier, shift, low, high, offset - rounding)
+    neurons = list(zip(starts.tolist(), sums.low.tolist(), sums.high.tolist(), strict=True))
+    lines = [_line(steps, least, most, low) for steps, least, most in neurons]
+    none = np.zeros(len(lines), np.int64)
+    if all(each is not None for each in lines):
+        multiplier, offset, shift = (np.array(each, np.int64) for each in zip(*filter(None, lines), strict=True))
+        rounding = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
+        return none, Affine(multiplier, shift, low, high, offset - rounding)
+    evens = [_even(steps, least, most, low) for steps, least, most in neurons]
+    if low in (0, -high - 1) and not high & (high + 1) and all(each is not None for each in evens):
+        bias, shift = (np.array(each, np.int64) for each in zip(*filter(None, evens), strict=True))
+        return bias, Even(none + 1, shift, low, high)
+    neuron = next(place for place, each in enumerate(lines) if each is None)
+    some = starts[neuron, :4].tolist()
+    raise ImportRefused(
+        f"{what}, neuron {neuron}: no straight line passes its {starts.shape[1]} thresholds, {some} ..."
+    )
 
 
-def _line(starts: list[int], least: int, most: int, low: int, what: str) -> tuple[int, int, int]:
-    """Multiplier, offset and shift of a neuron whose sums lie in least ... most.
+def _even(starts: list[int], least: int, most: int, low: int) -> tuple[int, int] | None:
+    """Bias and shift of a neuron whose sums lie in least ... most, divided by a power of two and rounded to the nearest
+    level, of two the even one; None where there are none.
+    """
+    levels = range(low + 1, low + 1 + len(starts))
+    inside = [(start, level) for start, level in zip(starts, levels, strict=True) if least < start <= most]
+    if not inside:
+        shift = (most - least + 2).bit_length() + 1
+        return ((low + sum(start <= least for start in starts)) << shift) - least, shift
+
+    def begins(level: int, shift: int) -> int:
+        """The first sum with its bias that gives a level."""
+        return (level << shift) - (1 << shift - 1) + (level & 1)
+
+    for shift in range(1, FINEST):
+        bias = begins(inside[0][1], shift) - inside[0][0]
+        given = [begins(level, shift) - bias for level in levels]
+        if all(
+            max(least, min(a, most + 1)) == max(least, min(b, most + 1)) for a, b in zip(given, starts, strict=True)
+        ):
+            return bias, shift
+    return None
+
+
+def _line(starts: list[int], least: int, most: int, low: int) -> tuple[int, int, int] | None:
+    """Multiplier, offset and shift of a neuron whose sums lie in least ... most; None where there are none.
 
     Of every level, the first sum that gives it must reach it, and the one before must not; of two such conditions
     follows a bound of the slope (Fourier and Motzkin).
@@ -174,10 +226,7 @@ def _line(starts: list[int], least: int, most: int, low: int, what: str) -> tupl
             return multiplier, 0, shift
         if at_least is None or at_most is None or at_least <= at_most:
             return multiplier, at_least if at_least is not None else at_most, shift  # pyright: ignore
-    raise ImportRefused(
-        f"{what}: no straight line passes its {len(starts)} thresholds, {starts[:4]} ..., as where sums lie exactly "
-        f"between two levels and are rounded to the even one"
-    )
+    return None
 
 
 def straight(sums: WordSums, output: str) -> tuple[np.ndarray, np.ndarray]:

@@ -33,6 +33,8 @@ CASES = {
     "unsigned in, signed between": (dense_network([6, 8, 3], between=Interval(-8, 7), weight_bits=5), 3, 2),
     "multiplied": (dense_network([6, 8, 3], multipliers=True, weight_bits=8), 2, 4),
     "steps that begin anywhere": (dense_network([6, 8, 3], multipliers=True, offsets=True, weight_bits=8), 2, 4),
+    "ties to even": (dense_network([6, 8, 3], even=True, last=True), 2, 2),
+    "ties to even, multiplied": (dense_network([6, 8, 3], Interval(-8, 7), even=True, multipliers=True), 2, 4),
     "offsets alone": (dense_network([6, 8, 3], Interval(-8, 7), offsets=True, last=True), 2, 2),
     "requantized in the end": (dense_network([6, 8, 3], multipliers=True, last=True), 2, 1),
     "the class": (dense_network([6, 8, 5], decides=True), 2, 4),

@@ -20,9 +20,11 @@ from logicnn.importers import Given, ImportRefused, importers
 from logicnn.importers.qonnx import imported
 from logicnn.importers.words import WordSums, requantized, thresholds
 from logicnn.network import (
+    Affine,
     Argmax,
     BinaryConv2d,
     BinaryDense,
+    Even,
     Flatten,
     IntConv2d,
     IntDense,
@@ -253,6 +255,48 @@ def test_words_as_they_are_given(tmp_path):
         imported(Graph([8], 2).quant(1 / 45, 8).words(8, 4, each=False).saved(tmp_path), WORDS)
 
 
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_ties(tmp_path, seed):
+    """Scales that are powers of two: sums between two levels are rounded to the even one."""
+    graph = Graph([12], seed)
+    scale = np.float32(2**-3)
+    latent = graph.rng.normal(size=(12, 9)).astype(np.float32)
+    name = graph.node("Quant", latent, scale, np.float32(0), np.float32(5), first=False, signed=1, domain=QUANT)
+    weights = np.rint(np.clip(latent / scale, -16, 15)) * scale
+    graph.then("MatMul", name).does(lambda x: x @ weights).relu().quant(2**-3, 4, 0).words(9, 4, each=False)
+    path, given = graph.saved(tmp_path), Given(Interval(0, 15), 1 / 16)
+    network, x = imported(path, given).network, samples(600, 12)
+    assert isinstance(network.layers[0].activation, Even)
+    sums = x / 16 @ weights
+    assert (sums * 8 % 1 == 0.5).mean() > 0.01  # ties there are
+    first = replace(network, layers=network.layers[:1]).evaluate(x)
+    assert np.array_equal(first, np.rint(np.clip(sums * 8, 0, 15)))
+    scores = graph.ref_scores((x / 16).astype(np.float32))
+    assert (np.take_along_axis(scores, network.evaluate(x)[:, None], 1) >= scores.max(1, keepdims=True) - 1e-4).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(-300, 0),
+    st.integers(1, 300),
+    st.integers(1, 9),
+    st.integers(-300, 300),
+    st.sampled_from([(0, 7), (-4, 3), (0, 1), (0, 63)]),
+)
+def test_every_even_rounding_is_found(low, high, shift, bias, word):
+    one = np.array([1])
+    sums = WordSums(np.array([[1]]), one * 1.0, np.float32([0]), one * low, one * high, lambda *_: None, 1)  # pyright: ignore
+
+    def level(x):
+        return np.clip(np.rint((x.astype(np.float64) + bias) / 2**shift), *word)
+
+    turned, starts = thresholds(sums, level, *word, "here")
+    added, made = requantized(turned, starts, *word, "here")
+    every = np.arange(low, high + 1)[:, None, None]
+    held = (every + added[:, None]) * made.multiplier[:, None].astype(np.int64) + made.added[:, None]
+    assert np.array_equal(made.levels(held).ravel(), level(every.ravel()))
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.integers(-300, 0),
@@ -270,11 +314,21 @@ def test_every_straight_line_is_found(low, high, slope, offset, word):
         return np.clip(np.floor(x.astype(np.float64) * slope + offset), *word)
 
     turned, starts = thresholds(sums, level, *word, "here")
-    made = requantized(turned, starts, *word, "here")
+    bias, made = requantized(turned, starts, *word, "here")
+    assert not bias.any() and isinstance(made, Affine)
     sign = turned.weights[0, 0]
     every = np.arange(low, high + 1)
     held = sign * every * int(made.multiplier[0]) + int(made.added[0])
     assert np.array_equal(np.clip(held >> int(made.shift[0]), *word), level(every))
+
+
+def test_classes_of_multiples(tmp_path):
+    """Weights of one class that are all multiples of 3 count three times."""
+    graph = Graph([6])
+    weights = np.array([[3, -3, 0, 3, 0, 3], [1, 2, -3, 0, 1, 1], [2, 0, 2, -2, 0, 0]], np.float32) * np.float32(0.3)
+    graph.then("MatMul", weights.T.copy()).does(lambda x: x @ weights.T)
+    made = check(graph, tmp_path, samples(300, 6))
+    assert np.array_equal(made.network.layers[0].weights, np.rint(weights / 0.3))
 
 
 def test_no_straight_line():
@@ -513,3 +567,23 @@ def test_keywords():
     assert np.mean(classes == vectors["labels"]) == 0.825
     engine = Reused.of(network, 0, len(network.layers), DEVICES["iCE40UP5K"])
     assert 12_980 <= engine.latency.most <= 1.05 * 12_980
+
+
+def test_jets():
+    """The jet classifier of the QONNX model zoo, as QKeras wrote it: classes of its own runtime on 256 inputs."""
+    if not (MODELS / "qkeras_jettagging.onnx").exists():
+        pytest.skip("qkeras_jettagging.onnx is not on this machine")
+    vectors = np.load(MODELS / "qkeras_jettagging.vectors.npz")
+    network = imported(MODELS / "qkeras_jettagging.onnx", Given(Interval(-8192, 8191), 1 / 1024)).network
+    classes, outputs = network.evaluate((vectors["inputs"] * 1024).astype(np.int64)), vectors["outputs"]
+    assert np.array_equal(outputs[np.arange(len(classes)), classes], outputs.max(1))
+
+
+def test_three_levels_of_brevitas():
+    """TFC_1W2A: the classes of its own runtime on 400 digits."""
+    if not (MODELS / "TFC_1W2A.onnx").exists():
+        pytest.skip("TFC_1W2A.onnx is not on this machine")
+    vectors = np.load(MODELS / "TFC_1W2A.vectors.npz")
+    network = imported(MODELS / "TFC_1W2A.onnx", Given(Interval(0, 255), 1 / 255)).network
+    classes, outputs = network.evaluate(vectors["inputs"].reshape(-1, 1, 28, 28)), vectors["outputs"]
+    assert np.array_equal(outputs[np.arange(len(classes)), classes], outputs.max(1))

@@ -12,6 +12,7 @@ from logicnn.network import (
     Activations,
     Affine,
     Argmax,
+    Even,
     Flatten,
     IntConv2d,
     IntDense,
@@ -85,6 +86,20 @@ def test_steps_that_begin_anywhere(seed, shift, signed):
     assert again.evaluate(x).tolist() == expected and again.digest() == network.digest()
     plain = replace(layer, activation=Requantize(multiplier, np.full(3, shift), low, high))
     assert replace(network, layers=[plain]).digest() != network.digest()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 5), st.integers(1, 3), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_ties_to_even(seed, shift, multiplier, signed):
+    """As numpy rounds halves."""
+    rng = np.random.default_rng(seed)
+    weights, bias, (low, high) = rng.integers(-9, 9, (3, 5)), rng.integers(-9, 9, 3), (-8, 7) if signed else (0, 15)
+    layer = IntDense(weights, bias, Even(np.full(3, multiplier), np.full(3, shift), low, high))
+    network, x = Network(Activations((5,), BYTES), [layer]), rng.integers(-9, 9, (40, 5))
+    expected = np.clip(np.rint((x @ weights.T + bias) * multiplier / 2**shift), low, high)
+    assert np.array_equal(network.evaluate(x), expected)
+    again = from_bytes(to_bytes(network))
+    assert np.array_equal(again.evaluate(x), expected) and again.digest() == network.digest()
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 1), (2, 1), (2, 0)])

@@ -59,10 +59,10 @@ def _checked(index: int, layer: IntConv2d | IntDense) -> _Weighted:
     if layer.width is not None or (layer.activation is not None and (layer.activation.multiplier != 1).any()):
         raise SparseError(f"layer {index} must have no widths, and a requantiser that multiplies by 1")
     if layer.activation is not None and (
-        layer.activation.low or layer.activation.high > 255 or not layer.activation.whole
+        layer.activation.low or layer.activation.high > 255 or not layer.activation.plain
     ):
         raise SparseError(
-            f"layer {index} must clip to whole words of up to 8 bits without sign, not {layer.activation.interval}"
+            f"layer {index} must clip to plain words of up to 8 bits without sign, not {layer.activation.interval}"
         )
     if np.abs(layer.weights.astype(np.int64) + (layer.weights < 0)).max() >= 1 << WEIGHT_BITS - 1:
         raise SparseError(f"layer {index} must have weights of {WEIGHT_BITS} bits")

@@ -5,7 +5,7 @@ What a neuron computes, in this order (the conventions of `logicnn.network.netwo
     sum      weights @ x + bias                         exact
     held     sum * multiplier + added                   added is 1 << (shift - 1), or 0 for shift 0; `Affine` adds more
     wrapped  held modulo 2 ** width, as two's complement    where the layer has widths (Xu et al. 2023, section III-A2)
-    output   clip(wrapped >> shift, low, high)          the shift is arithmetic
+    output   clip(wrapped >> shift, low, high)          the shift is arithmetic; `Even` takes 1 off where it was a tie
 
 A layer without `Requantize` gives the wrapped sum itself. Wrapping is part of what is computed, not an error: the logic
 above a neuron's width is never built, and a sample whose held value does not fit is computed as here.
@@ -29,7 +29,7 @@ from logicnn.network.values import (
     wrap,
 )
 
-__all__ = ["Affine", "IntConv2d", "IntDense", "IntegerLayer", "Requantize"]
+__all__ = ["Affine", "Even", "IntConv2d", "IntDense", "IntegerLayer", "Requantize"]
 
 LARGEST_SUM = 1 << 53  # held values that double precision, which multiplies matrices fast, still adds exactly
 WIDEST = 54
@@ -76,6 +76,32 @@ class Requantize:
     def added(self) -> np.ndarray:  # (out,) int64
         """What is added to a sum that was multiplied: half of what is shifted away."""
         return np.where(self.shift > 0, np.int64(1) << np.maximum(self.shift.astype(np.int64) - 1, 0), 0)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is no more than shifts and the bounds of a word."""
+        return self.whole
+
+    def levels(self, held: np.ndarray) -> np.ndarray:  # (..., out, positions) int64 -> the same
+        """What held values give."""
+        return np.clip(held >> self.shift[:, None].astype(np.int64), self.low, self.high)
+
+
+@dataclass(frozen=True, eq=False)
+class Even(Requantize):
+    """A `Requantize` that gives the even one of two levels where a value lies exactly between them, as IEEE 754 and
+    QKeras round.
+    """
+
+    @property
+    def plain(self) -> bool:
+        return False
+
+    def levels(self, held: np.ndarray) -> np.ndarray:
+        shift = self.shift[:, None].astype(np.int64)
+        above = held >> shift
+        ties = (above << shift == held) & (shift > 0)
+        return np.clip(above - (ties & (above & 1 == 1)), self.low, self.high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,8 +204,7 @@ class IntegerLayer(Layer):
         if self.width is not None:
             values = wrap(values, self.width[:, None])
         if self.activation is not None:
-            shifted = values >> self.activation.shift[:, None].astype(np.int64)
-            values = np.clip(shifted, self.activation.low, self.activation.high)
+            values = self.activation.levels(values)
         return Integers(values.reshape(x.samples, values.shape[1] * values.shape[2]))
 
     def reads(self, given: Activations) -> np.ndarray:
@@ -190,6 +215,7 @@ class IntegerLayer(Layer):
         arrays: Arrays = {"weights": _narrowest(self.weights), "bias": self.bias}
         if self.activation is not None:
             fields |= {"low": self.activation.low, "high": self.activation.high}
+            fields |= {"even": True} if isinstance(self.activation, Even) else {}
             arrays |= {"multiplier": self.activation.multiplier, "shift": self.activation.shift}
         if isinstance(self.activation, Affine):
             arrays |= {"offset": self.activation.offset}
@@ -208,7 +234,8 @@ def _parts(fields: Fields, arrays: Arrays) -> tuple[np.ndarray, np.ndarray, Requ
     activation = None
     if "low" in fields:
         of = arrays["multiplier"], arrays["shift"], fields["low"], fields["high"]
-        activation = Affine(*of, arrays["offset"]) if "offset" in arrays else Requantize(*of)
+        kind = Even if fields.get("even") is True else Requantize
+        activation = Affine(*of, arrays["offset"]) if "offset" in arrays else kind(*of)
     return arrays["weights"], arrays["bias"], activation, arrays.get("width")
 
 

@@ -24,6 +24,7 @@ from logicnn.network import (
     Activations,
     Affine,
     Argmax,
+    Even,
     Flatten,
     IntConv2d,
     IntDense,
@@ -327,7 +328,7 @@ def restored(network: Network, score_exponent: int) -> QuantNet:
         match layer:
             case IntDense() | IntConv2d():
                 of = layer.activation
-                if of is not None and (np.any(of.multiplier != 1) or of.low or isinstance(of, Affine)):
+                if of is not None and (np.any(of.multiplier != 1) or of.low or isinstance(of, Affine | Even)):
                     raise LogicnnError(
                         f"layer {index} must multiply by 1 and clip at 0, and add nothing, to be restored"
                     )
