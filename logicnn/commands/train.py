@@ -95,10 +95,12 @@ def _checked(arguments: argparse.Namespace) -> Board:
     if not output.resolve().parent.is_dir():
         raise LogicnnError(f"--output must be in a folder that is there, not {output}")
     for path in (output, own_test(output)):
+        if path.is_dir():
+            raise LogicnnError(f"{path} is a folder")
         if path.exists() and not arguments.force:
             raise LogicnnError(f"{path} exists; --force replaces it")
-    if arguments.seed < 0:
-        raise LogicnnError(f"--seed must not be below 0, not {arguments.seed}")
+    if not 0 <= arguments.seed < 1 << 32:
+        raise LogicnnError(f"--seed must lie in 0 ... {(1 << 32) - 1}, not {arguments.seed}")
     return boards.find(arguments.board)
 
 

@@ -5,6 +5,7 @@ download.
 
 import gzip
 import hashlib
+import math
 import zlib
 from pathlib import Path
 
@@ -24,6 +25,7 @@ MNIST_FILES = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+MOST_DIMENSIONS = 4  # of an IDX file
 MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
@@ -34,9 +36,11 @@ def parse_idx(data: bytes, where: str) -> np.ndarray:
             f"{where} is not an IDX file of unsigned bytes: it begins with {data[:4].hex() or 'nothing'}"
         )
     dimensions = data[3]
+    if dimensions > MOST_DIMENSIONS:
+        raise DatasetError(f"{where} has {dimensions} dimensions; at most {MOST_DIMENSIONS} are read")
     shape = tuple(np.frombuffer(data, ">u4", dimensions, 4).tolist()) if len(data) >= 4 + 4 * dimensions else ()
     body = len(data) - 4 - 4 * dimensions
-    if body != int(np.prod(shape, dtype=np.int64)) or not shape:
+    if body != math.prod(shape) or not shape:
         raise DatasetError(f"{where} should hold {shape} bytes but holds {max(0, body)}")
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 

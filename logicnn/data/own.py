@@ -15,6 +15,7 @@ import numpy as np
 
 from logicnn.data.dataset import DatasetError
 from logicnn.data.digits import parse_idx
+from logicnn.data.inputs import read_samples
 from logicnn.data.pictures import PictureError, read_picture
 from logicnn.data.tables import Table, number_of
 from logicnn.network import Columns, Network, Picture
@@ -25,6 +26,8 @@ __all__ = ["LABEL", "Labelled", "OwnData", "labelled_for", "read_own"]
 LABEL = "label"
 PARTS = "train", "test"
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+LONGEST = 18  # digits of a label that is a number
+LARGEST = 1 << 22  # pixels of a picture that others are averaged to
 MOST_CLASSES = 256  # of a class in a byte
 SHOWN = 5  # names in a message
 
@@ -104,7 +107,14 @@ def labelled_for(network: Network, path: Path) -> Labelled:
 
     Raises `DatasetError` for samples and classes that are not the network's.
     """
+    if not network.layers[-1].decides:
+        raise DatasetError(f"{network.name or 'the network'} gives no class, so that no labels can be compared with it")
     classes = network.output.interval.high + 1
+    if path.suffix.lower() == ".csv":
+        samples = read_samples(network, [path])
+        if samples.labels is None:
+            raise DatasetError(f"{path} has no column {LABEL!r} that says the class; a build reads no other")
+        return Labelled(samples.x, samples.labels)
     if path.suffix.lower() == ".npz" and path.is_file():
         arrays = _loaded(path, ("inputs", "labels"))
         if len(arrays) == 2:
@@ -148,6 +158,8 @@ def _read(path: Path, label: str | None, drop: Sequence[str], size: tuple[int, i
         raise DatasetError(f"--label and --drop are for .csv files, which {path} is not")
     if size and not path.is_dir():
         raise DatasetError(f"--size is for folders of pictures, which {path} is not")
+    if size and size[0] * size[1] > LARGEST:
+        raise DatasetError(f"--size must be of at most {LARGEST} pixels, not {size[0]} x {size[1]}")
     try:
         if path.is_dir():
             found = _idx(path) if _is_idx(path) else _folders(path, size)
@@ -163,8 +175,11 @@ def _read(path: Path, label: str | None, drop: Sequence[str], size: tuple[int, i
 
 
 def _checked(path: Path, found: OwnData) -> OwnData:
-    if len(found.train.x) == 0:
+    if found.train.x.size == 0:
         raise DatasetError(f"{path} holds no sample")
+    nameless = [name for name in found.classes if not name.strip() or not name.isprintable()]
+    if nameless:
+        raise DatasetError(f"{path}: a class needs a name that can be printed, not {nameless[0]!r}")
     if not 2 <= len(found.classes) <= MOST_CLASSES:
         some = ", ".join(found.classes[:SHOWN])
         raise DatasetError(f"{path} must have 2 ... {MOST_CLASSES} classes, not {len(found.classes)} ({some} ...)")
@@ -210,6 +225,8 @@ def _folders(path: Path, size: tuple[int, int] | None) -> OwnData:
                 x[place] = read_picture(file, preparation, resize=size is not None)
             except PictureError as error:
                 raise DatasetError(str(error)) from None
+            except OSError as error:
+                raise DatasetError(f"{file} cannot be read: {error}") from None
             except PreparationError as error:
                 raise DatasetError(f"{file}: {error}".replace("--resize", "--size HEIGHT WIDTH")) from None
         parts.append(Labelled(x, np.array([names.index(name) for name, _ in part], np.int64)))
@@ -226,7 +243,7 @@ def _files(root: Path) -> Iterator[tuple[str, Path]]:
 
 def _natural(name: str) -> tuple:
     """Numbers in the order of numbers."""
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
+    return (0, int(name), name) if name.isdecimal() and len(name) < LONGEST else (1, 0, name)
 
 
 def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture:
@@ -244,6 +261,8 @@ def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture
                 shape = shape or (image.size if turned else image.size[::-1])
         except UnidentifiedImageError:
             raise DatasetError(f"{file} is no picture that Pillow can read; class folders hold nothing else") from None
+        except Exception as error:  # readers of damaged pictures fail in any way
+            raise DatasetError(f"{file} cannot be read as a picture: {error}") from None
     assert shape is not None
     return Picture("RGB" if colour else "L", shape[0], shape[1], 255)
 
@@ -298,10 +317,16 @@ def _arrays(path: Path) -> OwnData:
     for name in ("x", "y", *(("x_test", "y_test") if "x_test" in arrays or "y_test" in arrays else ())):
         if name not in arrays:
             raise DatasetError(f"{path} must have x and y, and x_test with y_test; {name} is missing")
+    for name in ("y", "y_test"):
+        if name in arrays and arrays[name].dtype.kind == "S":
+            arrays[name] = np.char.decode(arrays[name], "utf-8", "replace")
     names = sorted(
         {str(each) for name in ("y", "y_test") if name in arrays for each in arrays[name].ravel()}, key=_natural
     )
     ends = [end for end in ("", "_test") if f"x{end}" in arrays]
+    for end in ends:
+        if arrays[f"x{end}"].ndim < 2:
+            raise DatasetError(f"{path}: x{end} must be of samples and their numbers, not {arrays[f'x{end}'].shape}")
     parts = [_labelled(path, arrays[f"x{end}"], arrays[f"y{end}"], names, end) for end in ends]
     if parts[0].x.shape[1:] != parts[-1].x.shape[1:]:
         raise DatasetError(
@@ -314,7 +339,7 @@ def _arrays(path: Path) -> OwnData:
 def _labelled(path: Path, x: np.ndarray, y: np.ndarray, names: Sequence[str], end: str) -> Labelled:
     if y.shape != x.shape[:1]:
         raise DatasetError(f"{path}: y{end} must be a label for each of {len(x)} samples, not of shape {y.shape}")
-    if y.dtype.kind not in "iubUS":
+    if y.dtype.kind not in "iubU":
         raise DatasetError(f"{path}: y{end} must be integers or names, not {y.dtype}")
     places = {name: place for place, name in enumerate(names)}
     classes = np.array([places[str(each)] for each in y], np.int64)
@@ -337,6 +362,9 @@ def _labelled(path: Path, x: np.ndarray, y: np.ndarray, names: Sequence[str], en
 def _table(path: Path, label: str | None, drop: Sequence[str]) -> OwnData:
     table = Table.read(path)
     width = len(table.rows[0]) if not table.names else len(table.names)
+    twice = [name for place, name in enumerate(table.names) if name in table.names[:place]]
+    if twice:
+        raise DatasetError(f"{path} has several columns {twice[0]!r}")
     names = table.names or tuple(f"column {place}" for place in range(1, width + 1))
     for number, row in enumerate(table.rows, 1):
         if len(row) != width:

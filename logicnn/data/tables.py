@@ -40,8 +40,10 @@ class Table:
         except csv.Error as error:
             raise TableError(f"cannot read {path}: {error}") from None
         names: tuple[str, ...] = ()
-        if lines and all(word.strip() and number_of(word, separator) is None for word in lines[0]):
-            names = tuple(word.strip() for word in lines[0])
+        words = [word.strip() for word in lines[0]] if lines else []
+        named = words[0 if all(words) else 1 :]  # a first column without a name is an index that a program wrote
+        if named and all(word and number_of(word, separator) is None for word in named):
+            names = (*(["column 1"] if len(named) < len(words) else []), *named)
             del lines[0]
         if not lines:
             raise TableError(f"{path} holds no sample")

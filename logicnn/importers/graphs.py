@@ -103,7 +103,11 @@ def computed(node: Any, arrays: Sequence[np.ndarray], opsets: Mapping[str, int])
     elif node.op_type == "Gather":
         bounded([each.size for each in arrays], called(node))
     if node.domain in DOMAINS or node.op_type in QUANTIZERS:
-        found = [_quantizer(node)(node, *arrays)]
+        of = _quantizer(node)
+        bounded(_broadcast(node, arrays), called(node))
+        if any(each.dtype.kind not in "iubf" for each in arrays):
+            raise ImportRefused(f"{called(node)} must be of numbers")
+        found = [of(node, *arrays)]
     else:
         found = by_reference(node, dict(zip(node.input, arrays, strict=True)), opsets)
     for value in found:

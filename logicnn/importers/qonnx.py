@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from logicnn.errors import LogicnnError
 from logicnn.importers.graphs import (
     SHAPED,
     TABLED,
@@ -52,6 +53,7 @@ __all__ = ["IMPORTER", "imported"]
 
 BATCH = 1
 LEVELS = 2  # of a bit
+MOST_LEVELS = 255  # of an activation, above the lowest
 LAST = frozenset({"Softmax", "LogSoftmax", "ArgMax", "TopK"})  # change no class
 STRAIGHT = 1e-4  # of a step between scores, by which rounded ones may lie beside a line
 
@@ -154,7 +156,12 @@ class _Walk:
             flow = flows[0]
             constants = [each for each in inputs if isinstance(each, np.ndarray)]
             for output in node.output:
-                self.values[output] = self._flowed(node, flow, constants, inputs)
+                try:
+                    self.values[output] = self._flowed(node, flow, constants, inputs)
+                except LogicnnError:
+                    raise
+                except (ArithmeticError, IndexError, TypeError, ValueError) as error:  # inputs that ONNX does not allow
+                    raise ImportRefused(f"{called(node)} cannot be read: {error}") from None
 
     def _flowed(self, node: Any, flow: _Flow, constants: Sequence[np.ndarray], inputs: Sequence[Value]) -> _Flow:
         kind = node.op_type
@@ -206,7 +213,9 @@ class _Walk:
         return replace(flow, table=table.astype(np.float32))
 
     def _step_of(self, node: Any, inputs: Sequence[Value]) -> Callable[[np.ndarray], np.ndarray]:
-        """What a node makes of numbers (k, channels, ...)."""
+        """What a node makes of numbers (k, channels, ...): they grow with them, or fall."""
+        if node.op_type == "Div" and not isinstance(inputs[0], _Flow):
+            raise ImportRefused(f"{called(node)} must not divide by what depends on the input")
 
         def step(x: np.ndarray) -> np.ndarray:
             arrays = {
@@ -257,6 +266,8 @@ class _Walk:
         if isinstance(flow.of, WordSums):
             self._levelled(node, flow.of, lambda x: (x + 0.0 >= 0).astype(np.float64), 0, 1)
             return self._signs(flow, scale)
+        if flow.words and flow.layers:
+            raise ImportRefused(f"{called(node)} quantizes integers once more")
         levels = flow.table.reshape(len(flow.table), -1)
         fires = levels + 0.0 >= 0
         if flow.of is None and flow.bits:
@@ -307,11 +318,17 @@ class _Walk:
             return levels_of(node, x, scale, zero, bits)
 
         low, high = (int(each) for each in level(np.array([-1e30, 1e30])))
+        if not 0 < high - low <= MOST_LEVELS:
+            raise ImportRefused(f"{called(node)} must have 2 to {MOST_LEVELS + 1} levels, not {high - low + 1}")
         if isinstance(flow.of, WordSums):
+            low = max(low, int(level(flow.of.numbers(np.stack([flow.of.low, flow.of.high]))).min()))  # of a ReLU: 0
+            low = min(low, high - 1)
             self._levelled(node, flow.of, level, low, high)
         elif flow.words and np.array_equal(level(flow.table.ravel()), np.arange(flow.words[0], flow.words[1] + 1)):
             low, high = flow.words
             self.parts.append(f"{called(node)}: integers, as they are given")
+            table = (np.arange(low, high + 1) * scale).astype(np.float32)
+            return replace(flow, table=table.reshape(-1, *[1] * len(flow.shape)))
         elif flow.words and not flow.layers:
             return self._encoded(node, flow, level(flow.table.reshape(len(flow.table), -1)), scale)
         else:

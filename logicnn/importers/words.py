@@ -19,9 +19,12 @@ from logicnn.network import Affine, Even, Layer, Requantize
 __all__ = ["WordSums", "counting", "integers_of", "requantized", "straight", "thresholds"]
 
 MOST_WEIGHT = 127
-CLOSE = 1e-4  # of a step of a weight: 32 bits of 127 steps are closer
+CLOSE = 2.0**-21  # of the largest weight: by so much 32 bits may differ from a multiple
 FINEST = 30  # bits of a multiplier
-STRAIGHT = 1e-4  # of a step between scores, by which rounded ones may lie beside a line
+STRAIGHT = 0.01  # of a step between scores, by which they may lie beside a line, and 32 bits besides
+ROUNDED = 2.0**-22  # of a number, by which 32 bits may be beside it after a few operations
+POINTS = 64  # of a line that are looked at
+MOST_SCORES = 1 << 20
 
 Layered = Callable[[np.ndarray, np.ndarray, Any], Layer]  # weights, bias and activation
 
@@ -73,7 +76,7 @@ class WordSums:
             weights = self.weights * whole.reshape(-1, *[1] * (self.weights.ndim - 1))
             if np.abs(weights).max(initial=0) > MOST_WEIGHT:
                 break
-            if np.abs(times - whole).max() < CLOSE:
+            if np.abs(times - whole).max() < CLOSE * times.max():
                 return replace(
                     self, weights=weights, unit=self.unit / whole, low=self.low * whole, high=self.high * whole
                 )
@@ -107,19 +110,23 @@ def integers_of(weights: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]
     """Weights (out, ...) as the smallest integers that they are multiples of one number a neuron of, and these numbers
     (out,); a neuron of zeros has 1. Raises `ImportRefused` where they take more than eight bits.
     """
+    if weights.dtype.kind not in "iubf":
+        raise ImportRefused(f"{what}: weights must be numbers")
     flat = weights.reshape(len(weights), -1).astype(np.float64)
     if not np.isfinite(flat).all():
         raise ImportRefused(f"{what}: weights must be finite")
     largest = np.abs(flat).max(1)
     share = flat / np.where(largest > 0, largest, 1)[:, None]
     unit, found = np.where(largest > 0, 0.0, 1.0), np.zeros(flat.shape, np.int64)
-    for most in range(1, MOST_WEIGHT + 1):
+    for most in range(1, MOST_WEIGHT + 2):
         open_ = np.flatnonzero(unit == 0)
         if not len(open_):
             break
         scaled = share[open_] * most
-        good = np.abs(scaled - np.rint(scaled)).max(1) < CLOSE
-        found[open_[good]], unit[open_[good]] = np.rint(scaled[good]), largest[open_[good]] / most
+        whole = np.rint(scaled)
+        near = (np.abs(scaled - whole) < CLOSE * most) & ((whole == 0) == (scaled == 0)) & (whole <= MOST_WEIGHT)
+        good = near.all(1)
+        found[open_[good]], unit[open_[good]] = whole[good], largest[open_[good]] / most
     if (unit == 0).any():
         neuron = int(np.argmax(unit == 0))
         raise ImportRefused(
@@ -209,13 +216,12 @@ def _line(starts: list[int], least: int, most: int, low: int) -> tuple[int, int,
     levels = range(low + 1, low + 1 + len(starts))
     reach = [(max(start, least), level) for start, level in zip(starts, levels, strict=True) if start <= most]
     miss = [(start - 1, level) for start, level in zip(starts, levels, strict=True) if start > least]
-    lower, upper = 0.0, np.inf
-    for sum1, level1 in reach:
-        for sum2, level2 in miss:
-            if sum1 > sum2:
-                lower = max(lower, (level1 - level2) / (sum1 - sum2))
-            elif sum1 < sum2:
-                upper = min(upper, (level2 - level1) / (sum2 - sum1))
+    (reached, missed), (of_reached, of_missed) = (
+        [np.array([each[place] for each in pairs], np.float64) for pairs in (reach, miss)] for place in (0, 1)
+    )
+    sums, steps = reached[:, None] - missed, of_reached[:, None] - of_missed
+    slopes = steps / np.where(sums != 0, sums, 1)
+    lower, upper = slopes.max(initial=0, where=sums > 0), slopes.min(initial=np.inf, where=sums < 0)
     slope = (lower + upper) / 2 if np.isfinite(upper) else max(2 * lower, 2.0**-8)
     for shift in range(FINEST):
         multiplier = max(1, round(slope * 2**shift))
@@ -231,31 +237,35 @@ def _line(starts: list[int], least: int, most: int, low: int) -> tuple[int, int,
 
 def straight(sums: WordSums, output: str) -> tuple[np.ndarray, np.ndarray]:
     """Integers (out,) to be added to sums so that they compare as the numbers that they stand for, and those of the
-    first class from its lowest sum on (levels,).
+    first class from its lowest sum on (levels,), where they are not too many.
     """
-    span = np.maximum(sums.high - sums.low, 1)
-    middle = (sums.low + sums.high) // 2
-    begin, half, end = sums.numbers(np.stack([sums.low, middle, sums.high])).astype(np.float64)
     if len(sums.low) < 2 or (sums.high == sums.low).any():
         raise ImportRefused(f"output {output!r} must be of classes that all have synapses")
-    steps = (end - begin) / span
-    if np.abs(begin + steps * (middle - sums.low) - half).max() > STRAIGHT * np.abs(steps * span).max():
+    points = np.rint(np.linspace(sums.low, sums.high, POINTS)).astype(np.int64)
+    points = np.concatenate([points, [sums.low + 1, sums.high - 1, np.clip(0, sums.low, sums.high)]])
+    numbers = sums.numbers(points).astype(np.float64)  # (points, classes)
+    near = ROUNDED * np.abs(numbers).max(0)  # what rounding explains
+    begin, end, zero = numbers[0], numbers[POINTS - 1], numbers[-1]
+    steps = (end - begin) / (sums.high - sums.low)
+    if (np.abs(begin + steps * (points - sums.low) - numbers) > 2 * near).any():
         raise ImportRefused(f"output {output!r}: scores must be sums, not bounded or quantized once more")
     step = steps[0]
-    if step <= 0 or np.abs(steps - step).max() > STRAIGHT * step:
+    reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
+    if step <= 0 or (np.abs(steps - step) * reach > STRAIGHT * step + 4 * near).any():
         raise ImportRefused(
             f"output {output!r}: all classes' scores must grow by the same with their sums, not by {steps.min():.6g} "
             f"to {steps.max():.6g}"
         )
-    ahead = (begin - step * sums.low) / step
+    ahead = zero / step - points[-1]
     exact = ahead - ahead[0]
     offsets = np.rint(exact).astype(np.int64)
     off = np.abs(exact - offsets)
-    if off.max() > max(STRAIGHT, 1e-6 * float(np.abs(sums.high).max())):
+    if (off > STRAIGHT + 2 * ROUNDED * np.abs(zero).max() / step).any():
         worst = int(off.argmax())
         raise ImportRefused(
             f"output {output!r}: class {worst} is ahead by {exact[worst]:.4f} steps of a sum; integers would be wrong "
             f"by {off[worst]:.4f} of one"
         )
-    levels = np.arange(int(sums.low.min()), int(sums.high.max()) + 1)
+    low, high = int(sums.low.min()), int(sums.high.max())
+    levels = np.arange(low, high + 1) if high - low < MOST_SCORES else np.zeros(0)
     return offsets, (levels + ahead[0]) * step

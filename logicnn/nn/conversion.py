@@ -85,7 +85,7 @@ def convert(
     if not isinstance(module, nn.Sequential):
         raise LogicnnError(f"module must be an nn.Sequential, not a {type(module).__name__} with a forward of its own")
     x = np.asarray(samples, np.float32)
-    if x.ndim not in (2, 4) or not len(x) or not np.isfinite(x).all():
+    if x.ndim not in (2, 4) or not x.size or not np.isfinite(x).all():
         raise LogicnnError(
             f"samples must be finite numbers (n, columns) or (n, channels, rows, columns), not {x.shape}"
         )

@@ -118,7 +118,8 @@ def test_tutorial(table, tmp_path, capsys, monkeypatch):
         (["--board", "none"], "none"),
         (["--label", "d"], "has no column 'd' that says the class; name one with --label (a, b, c, label)"),
         (["--size", "3", "4"], "--size is for folders of pictures"),
-        (["--seed", "-1"], "--seed must not be below 0, not -1"),
+        (["--seed", "-1"], "--seed must lie in 0 ... 4294967295, not -1"),
+        (["--seed", str(1 << 64)], "--seed must lie in 0 ... 4294967295"),
         (["--engine", "reuse", "--board", "ice40_hx8k_b_evn"], "--engine reuse needs multipliers"),
     ],
 )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from logicnn import load
 from logicnn.data.dataset import DatasetError
 from logicnn.data.own import Labelled, OwnData, labelled_for, read_own
+from logicnn.errors import LogicnnError
 from logicnn.network import Picture, Quantiles
 
 Image = pytest.importorskip("PIL.Image")
@@ -179,6 +180,8 @@ def test_split_is_of_its_share():
         ("a,label\n1,x\n2,\n", {}, r"row 2 has no label in column 'label'$"),
         ("a,label\n1,x\n2,y,3\n", {}, r"row 2 must have 2 columns, not 3$"),
         ("a,label\n" + "1,x\n1,y\n" * 3, {}, r"all columns are constant, so that nothing tells the classes apart$"),
+        ("a,a,label\n1,2,x\n", {}, r"has several columns 'a'$"),
+        ("a,label\n1," + "1" * 5000 + "\n2,x\n", {}, r"must|needs"),
         ("a,label\n1,x\n", {"drop": ["c"]}, r"has no column 'c' to be dropped$"),
         ("a,label\n1,x\n", {"drop": ["a"]}, r"has no column beside 'label'$"),
         (
@@ -212,6 +215,9 @@ def test_wrong_tables(tmp_path, content, options, message):
         ),
         ({"x": PIXELS, "y": LABELS, "x_test": PIXELS[:2, :, :2], "y_test": [0, 1]}, r"x and x_test have shapes"),
         ({"x": PIXELS[:0], "y": LABELS[:0]}, r"holds no sample$"),
+        ({"x": PIXELS[:, :, :, :0], "y": LABELS}, r"holds no sample$"),
+        ({"x": np.float64(5), "y": np.int64(3)}, r"x must be of samples and their numbers, not \(\)$"),
+        ({"x": PIXELS, "y": np.array(["a", " ", "b"])[LABELS]}, r"a class needs a name that can be printed, not ' '$"),
     ],
 )
 def test_wrong_arrays(tmp_path, arrays, message):
@@ -250,6 +256,42 @@ def test_wrong_files(tmp_path):
         read_own(tmp_path / "i")
 
 
+def test_index_without_a_name(tmp_path):
+    """As a program writes tables."""
+    (tmp_path / "t.csv").write_text(",a,label\n0,1,x\n1,2,y\n2,3,x\n3,4,y\n4,5,x\n5,6,y\n")
+    assert read_own(tmp_path / "t.csv", drop=["column 1"]).columns == ("a",)
+
+
+def test_names_of_bytes(tmp_path):
+    np.savez(tmp_path / "d.npz", x=PIXELS, y=np.array([b"a", b"b", b"c"])[LABELS])
+    assert read_own(tmp_path / "d.npz").classes == ("a", "b", "c")
+
+
+def test_damaged_pictures(tmp_path):
+    """Named, whatever is wrong with them."""
+    cut = folders(tmp_path / "p", PIXELS, LABELS) / "cat" / "003.png"
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:-30])
+    with pytest.raises(DatasetError, match=r"003\.png "):
+        read_own(tmp_path / "p")
+    huge = bytearray(whole)
+    huge[16:24] = struct.pack(">II", 30_000, 30_000)
+    cut.write_bytes(bytes(huge))
+    with pytest.raises(DatasetError, match=r"003\.png "):
+        read_own(tmp_path / "p")
+    with pytest.raises(DatasetError, match=r"^--size must be of at most 4194304 pixels, not 1000000 x 1000000$"):
+        read_own(tmp_path / "p", size=(1_000_000, 1_000_000))
+
+
+@pytest.mark.parametrize("shape", [[65536] * 4, [1] * 5])
+def test_idx_of_any_shape(tmp_path, shape):
+    idx_files(tmp_path / "i", zipped=False)
+    data = b"\0\0\x08" + bytes([len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
+    (tmp_path / "i" / "train-images-idx3-ubyte").write_bytes(data)
+    with pytest.raises(DatasetError, match=r"should hold|has 5 dimensions"):
+        read_own(tmp_path / "i")
+
+
 def test_for_a_network(tmp_path):
     """What `logicnn train` leaves, pictures, and tables by name with what the network does not read."""
     digits = load("digits-bnn")
@@ -276,9 +318,13 @@ def test_tables_for_a_network(tmp_path):
     jets = load("jsc-reuse")
     made = Quantiles(["b"], [[2.0, 4.0]])
     network = replace(jets, labels=("no", "yes", "c", "d", "e"))
-    with pytest.raises(DatasetError, match=r"lacks column '.*', which the network reads$"):
+    with pytest.raises(LogicnnError, match=r"t\.csv lacks 16 of 16 columns"):
         labelled_for(network, tmp_path / "t.csv")
+    sums = replace(jets, layers=jets.layers[:-1], labels=())
+    with pytest.raises(DatasetError, match=r"gives no class, so that no labels can be compared with it$"):
+        labelled_for(sums, tmp_path / "t.csv")
     narrow = narrowed(made)
+    (tmp_path / "t.csv").write_text(ROWS.replace("a;", "text;").replace("1,5;", "tcp;"))  # what the network reads not
     found = labelled_for(narrow, tmp_path / "t.csv")
     assert found.x.tolist() == [[1], [1], [2], [2], [0], [1]] and found.y.tolist() == [1, 0] * 3
 

@@ -331,6 +331,70 @@ def test_classes_of_multiples(tmp_path):
     assert np.array_equal(made.network.layers[0].weights, np.rint(weights / 0.3))
 
 
+def divided() -> Graph:
+    """1 by sums: neither grows with them nor falls."""
+    graph = Graph([12], 1).words(12, 20)
+    graph.last = graph.node("Div", np.float32(1), graph.last, first=False)
+    return graph.quant(0.05, 4).words(20, 5, each=False)
+
+
+def scores(weights: np.ndarray, *more: np.ndarray) -> Graph:
+    graph = Graph([weights.shape[1]]).then("MatMul", weights.T.astype(np.float32))
+    return graph.then("Add", more[0].astype(np.float32)) if more else graph
+
+
+CLIPPED = np.full((2, 100), 127.0)
+CLIPPED[0, :3], CLIPPED[1, :3] = [126, -1, 127], [126, 0, 127]
+LARGE = np.random.default_rng(1).integers(60, 128, 60) * np.array([[1.0], [1.00009]])
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (divided(), r"^Div \w+ must not divide by what depends on the input$"),
+        (scores(np.array([[1, 5e-5], [1, 5e-5]])), r"weights of neuron 0 must be multiples of one number"),
+        (scores(CLIPPED).then("Relu"), r"scores must be sums, not bounded or quantized once more$"),
+        (scores(LARGE), r"all classes' scores must grow by the same with their sums"),
+        (scores(np.ones((2, 60)) * 100, np.array([0, 5.0])), r"class 1 is ahead by 0\.7500 steps of a sum"),
+        (Graph([12]).words(12, 4).quant(0.01, 32), r"must have 2 to 256 levels, not 429496729"),
+        (Graph([12]).words(12, 4).quant(1, 1, narrow=1), r"must have 2 to 256 levels, not 1$"),
+        (Graph([4]).then("MatMul"), r"^MatMul MatMul_0 cannot be read: "),
+        (Graph([1, 4, 4]).then("Conv"), r"^Conv Conv_0 cannot be read: "),
+        (Graph([4]).then("BipolarQuant", domain=QUANT), r"^BipolarQuant BipolarQuant_0 cannot be read: "),
+        (Graph([4]).words(4, 3).then("Quant", np.float32(1), domain=QUANT), r"^Quant \w+ cannot be read: "),
+        (
+            Graph([1, 4, 4]).then("Conv", np.ones((2, 1, 2, 2), np.float32), strides=[0, 0]),
+            r"^Conv Conv_0 cannot be read: ",
+        ),
+        (Graph([2]).then("MatMul", np.array([["a"], ["b"]], object)), r"^MatMul MatMul_0"),
+        (Graph([4]).words(4, 3).quant(1, 3).sign(), r"^BipolarQuant \w+ quantizes integers once more$"),
+    ],
+)
+def test_what_would_be_other_words(tmp_path, graph, message):
+    """Refused, not misread."""
+    with pytest.raises(ImportRefused, match=message):
+        imported(graph.saved(tmp_path), WORDS)
+
+
+def test_quantized_twice(tmp_path):
+    """Integers that are counted by bits stay so."""
+    graph = Graph([12], 1).affine(1, 1).quant(1, 2, narrow=1).quant(1, 2, narrow=1)
+    check(graph.words(12, 5, 3, each=False), tmp_path, samples(500, 12))
+
+
+def test_signed_after_relu(tmp_path):
+    """What no sum reaches is no level."""
+    graph = Graph([12], 1).words(12, 20).relu().quant(0.4, 3, 1).words(20, 5, 3, each=False)
+    made = check(graph, tmp_path, samples(500, 12))
+    assert made.network.activations[1].interval == Interval(0, 3)
+
+
+def test_many_scores(tmp_path):
+    """More than are written down."""
+    made = imported(scores(np.ones((2, 400)) * [[127], [126]]).saved(tmp_path), Given(Interval(0, 65535), 1))
+    assert made.scores.size == 0 and made.network.evaluate(np.ones((1, 400), int)).tolist() == [0]
+
+
 def test_no_straight_line():
     """Steps that grow."""
     one = np.array([1])
