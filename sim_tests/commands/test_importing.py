@@ -42,7 +42,7 @@ def test_import(file, vectors, tmp_path, capsys):
     assert network.preparation == Picture("L", 6, 6, 255)
     lines = out.splitlines()
     assert "50 of 50 vectors have the class of the file's own runtime, 80.00% of the labels" in lines
-    assert lines[-2].startswith("icebreaker: Unrolled") and lines[-2].endswith("logic cells, 0 cycles")
+    assert lines[-2].startswith("icestick: Unrolled") and lines[-2].endswith("logic cells, 0 cycles")
     assert lines[-1] == f"{tmp_path / 'mine.lnn'}: {network.digest()[:12]}"
 
 
@@ -53,7 +53,7 @@ def test_import_as_json(file, vectors, tmp_path, capsys):
     assert code == 0 and report["vectors"] == report["vectors_equal"] == 50 and report["accuracy"] == 0.8
     assert report["digest"] == load(mine).digest() and load(mine).dataset == "mnist"
     (board,) = report["boards"]
-    assert board["board"] == "icebreaker" and board["fits"] and "Unrolled" in board["engines"]
+    assert board["board"] == "icestick" and board["fits"] and "Unrolled" in board["engines"]
 
 
 def test_answers_that_differ(file, vectors, tmp_path, capsys):

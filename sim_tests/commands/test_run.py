@@ -131,9 +131,8 @@ def test_port_that_is_looked_for(tmp_path, board, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr("logicnn.commands.run.found_port", lambda usb, baud: asked.append(usb) or "PORT")
     code, out, _ = run(["--port", "auto", *paths], capsys)
-    assert (
-        code == 0 and out.startswith(f"{paths[0]}: {expected[0]}") and asked == [{(0x0403, 0x6010), (0x0403, 0x6015)}]
-    )
+    assert code == 0 and out.startswith(f"{paths[0]}: {expected[0]}")
+    assert asked == [{(0x0403, 0x6010), (0x0403, 0x6015), (0x1D50, 0x602B)}]
 
 
 def test_pictures_of_other_kinds(tmp_path, board, capsys):
