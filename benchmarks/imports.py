@@ -50,7 +50,10 @@ FILES = {
     "TFC_1W1A.onnx": Source("fastmachinelearning/qonnx_model_zoo d44721b3", "BSD", PIXELS, "mnist", 0.9296),
     "TFC_1W2A.onnx": Source("fastmachinelearning/qonnx_model_zoo d44721b3", "BSD", PIXELS, "mnist", 0.9474),
     "qkeras_jettagging.onnx": Source(
-        "fastmachinelearning/qonnx_model_zoo d44721b3", "none given", Given(Interval(-8192, 8191), 1 / 1024)
+        "fastmachinelearning/qonnx_model_zoo d44721b3",
+        "none given",
+        Given(Interval(-8192, 8191), 1 / 1024),
+        board="ulx3s",  # words of 14 bits are not for the icebreaker's multipliers
     ),
     "kws_w3a3.onnx": Source(
         f"{MLPERF} 64623f41, open/hls4ml-finn", "Apache-2.0", Given(Interval(-127, 127), 0.33674246072769165), "", 0.825
