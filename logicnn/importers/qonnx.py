@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from logicnn.errors import LogicnnError
+from logicnn.importers.bits import BitSums, ahead, first_step
 from logicnn.importers.graphs import (
     SHAPED,
     TABLED,
@@ -43,31 +44,15 @@ from logicnn.network import (
     Network,
     Offset,
     Thermometer,
-    Threshold,
     simplify,
 )
-from logicnn.network.fold import FoldError, fold_steps
 from logicnn.network.values import NetworkError
 
 __all__ = ["IMPORTER", "imported"]
 
 BATCH = 1
-LEVELS = 2  # of a bit
 MOST_LEVELS = 255  # of an activation, above the lowest
 LAST = frozenset({"Softmax", "LogSoftmax", "ArgMax", "TopK"})  # change no class
-STRAIGHT = 1e-4  # of a step between scores, by which rounded ones may lie beside a line
-
-
-@dataclass(frozen=True)
-class _Sum:
-    """Weights (out, ...) of -1, 0 and +1 whose threshold is not known yet, and what makes a layer of both."""
-
-    weights: np.ndarray
-    layer: Callable[[np.ndarray, Any], Layer]
-
-    @property
-    def fan_in(self) -> np.ndarray:  # (out,)
-        return np.count_nonzero(self.weights.reshape(len(self.weights), -1), axis=1)
 
 
 @dataclass(frozen=True)
@@ -80,7 +65,7 @@ class _Flow:
 
     shape: tuple[int, ...]
     table: np.ndarray
-    of: _Sum | WordSums | None = None
+    of: BitSums | WordSums | None = None
     bits: bool = False
     words: tuple[int, int] | None = None
     counted: int = 0
@@ -274,22 +259,13 @@ class _Walk:
             if fires[0].any() or not fires[1].all():
                 raise ImportRefused(f"{called(node)} quantizes bits once more, and not to themselves")
         elif flow.of is None:
-            step = _step(node, fires, self.given.interval.low)
+            step = first_step(fires, self.given.interval.low, called(node))
             self._add(Thermometer(step), called(node))
             self.parts.append(f"{called(node)}: a bit of each input, from {step[0]} on")
         else:
-            fan_in = flow.of.fan_in
-            fires = np.broadcast_to(fires, (len(fires), len(fan_in)))
-            try:
-                minimum, inverted = fold_steps(fires.T, fan_in)
-            except FoldError as error:
-                raise ImportRefused(f"{called(node)}: {error}") from None
-            weights = flow.of.weights.copy()
-            weights[inverted] *= -1
-            self._add(flow.of.layer(weights, Threshold(minimum)), called(node))
-            constant = int(np.count_nonzero((minimum <= 0) | (minimum > fan_in)))
-            more = f", {constant} of them constant" if constant else ""
-            self.parts.append(f"{called(node)}: {len(fan_in)} neurons of {int(fan_in.max(initial=0))} synapses{more}")
+            layer, what = flow.of.fired(fires, called(node))
+            self._add(layer, called(node))
+            self.parts.append(what)
         return self._signs(flow, scale)
 
     def _signs(self, flow: _Flow, scale: float) -> _Flow:
@@ -424,26 +400,11 @@ class _Walk:
     def _summed(
         self, node: Any, flow: _Flow, weights: np.ndarray, bias: np.ndarray, layer: Any, shape: tuple[int, ...]
     ) -> _Flow:
-        """Sums of bits: for each count of synapses that agree the number that it stands for."""
-        if not flow.bits or flow.table.size != LEVELS:
+        """Sums of bits."""
+        if not flow.bits:
             raise ImportRefused(f"{called(node)} reads what is not quantized to two levels, the same in all channels")
-        if not weights.size:
-            raise ImportRefused(f"{called(node)} has no weights")
-        flat = weights.reshape(len(weights), -1)
-        sizes = np.abs(flat).max(1)
-        signs = np.sign(weights).astype(np.int8)
-        if not np.all((flat == 0) | (np.abs(flat) == sizes[:, None])) or not np.isfinite(flat).all():
-            raise ImportRefused(f"{called(node)}: weights must be -s, 0 and s, one s a neuron")
-        low, high = flow.table.ravel()
-        made = _Sum(signs if high > 0 else -signs, layer)
-        counts = np.arange(made.fan_in.max(initial=0) + 1)[:, None]
-        if bias.size not in (1, len(weights)):
-            raise ImportRefused(f"{called(node)}: {bias.size} biases for {len(weights)} neurons")
-        if high != -low:
-            raise ImportRefused(f"{called(node)} must read -s and s, not {low} and {high}")
-        sums = (2 * counts - made.fan_in).astype(np.float32) * (sizes * abs(high)).astype(np.float32) + bias.ravel()
-        table = sums.astype(np.float32).reshape(len(counts), -1, *[1] * (len(shape) - 1))
-        return _Flow(shape, table, made, layers=len(self.layers))
+        of, table = BitSums.of(weights, flow.table.ravel(), bias.ravel(), layer, called(node))
+        return _Flow(shape, table.reshape(*table.shape, *[1] * (len(shape) - 1)), of, layers=len(self.layers))
 
     def _pooled(self, node: Any, flow: _Flow) -> _Flow:
         options = attributes_of(node)
@@ -473,7 +434,7 @@ class _Walk:
             offsets, scores = straight(sums, output)
             self._add(sums.layer(sums.weights, offsets, None), f"output {output!r}")
         else:
-            offsets, scores = _offsets(output, last.table.reshape(len(last.table), -1), last.of.fan_in)
+            offsets, scores = ahead(last.of, last.table.reshape(len(last.table), -1), output)
             self._add(last.of.layer(last.of.weights, Offset(offsets)), f"output {output!r}")
         self._add(Argmax(), f"output {output!r}")
         self.parts.append(f"output {output}: {len(offsets)} classes")
@@ -500,49 +461,6 @@ def _single(node: Any, array: np.ndarray) -> float:
     if array.size != 1 or not np.isfinite(array).all() or array.ravel()[0] <= 0:
         raise ImportRefused(f"{called(node)} must have one scale above 0, not {array.ravel()[:4].tolist()}")
     return float(array.ravel()[0])
-
-
-def _step(node: Any, fires: np.ndarray, low: int) -> np.ndarray:  # (levels, 1) -> (1,)
-    """The first level that is bit 1."""
-    if fires.shape[1] != 1:
-        raise ImportRefused(f"{called(node)} must quantize all inputs alike")
-    rises = np.diff(fires[:, 0].astype(np.int8))
-    if np.count_nonzero(rises) != 1 or rises.min() < 0:
-        raise ImportRefused(
-            f"{called(node)} must be -1 for low inputs and +1 for high ones of those that are given; it is "
-            f"{'always the same' if not rises.any() else 'not'}: are range and scale right?"
-        )
-    return np.array([low + 1 + int(rises.argmax())], np.int32)
-
-
-def _offsets(output: str, table: np.ndarray, fan_in: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Integers (classes,) that are added to counts, so that they compare as the scores (counts, classes) do; and the
-    score of each.
-    """
-    classes = len(fan_in)
-    table = np.broadcast_to(table, (len(table), classes)).astype(np.float64)
-    if classes < 2 or fan_in.min() < 1:
-        raise ImportRefused(f"output {output!r} must be of classes that all have synapses")
-    steps = (table[fan_in, np.arange(classes)] - table[0]) / fan_in
-    step = steps[0]
-    if step <= 0 or np.abs(steps - step).max() > STRAIGHT * step:
-        raise ImportRefused(
-            f"output {output!r}: all classes' scores must grow by the same for a synapse that agrees, not by "
-            f"{steps.min():.6g} to {steps.max():.6g}"
-        )
-    exact = (table[0] - table[0].min()) / step
-    offsets = np.rint(exact)
-    if np.abs(exact - offsets).max() > STRAIGHT:
-        worst = int(np.abs(exact - offsets).argmax())
-        raise ImportRefused(
-            f"output {output!r}: class {worst} is ahead by {exact[worst]:.4f} synapses; integers would be wrong by "
-            f"{abs(exact[worst] - offsets[worst]):.4f} of one"
-        )
-    levels = int((offsets + fan_in).max()) + 1
-    first = int(np.argmax(offsets == 0))
-    scores = table[0, first] + step * np.arange(levels)
-    scores[: fan_in[first] + 1] = table[: fan_in[first] + 1, first]
-    return offsets.astype(np.int32), scores
 
 
 IMPORTER = Importer(".onnx", imported)
