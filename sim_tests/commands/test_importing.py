@@ -11,7 +11,7 @@ pytest.importorskip("onnx")
 from logicnn import load
 from logicnn.commands import cli
 from logicnn.network import Picture
-from sim_tests.importers.test_qonnx import Graph
+from sim_tests.qonnx_helpers import Graph
 
 PICTURES = Graph([1, 6, 6], 3).affine(2, 1).sign().flat().dense(36, 8).normalised(8).sign().dense(8, 3)
 
