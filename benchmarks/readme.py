@@ -326,14 +326,21 @@ def knapsack() -> str:
         )
     ]
     for row in record_of("knapsack")["rows"]:
-        spread = [", ".join(f"{each[f'accuracy_{when}']:.1%}" for each in row["seeds"]) for when in ("before", "after")]
-        changes = [
-            f"{row[f'{what}_before']:,} to {row[f'{what}_after']:,}" for what in ("dsp", "bram", "lut", "cycles")
-        ]
+        changes = _changes(row, "dsp", "bram", "lut", "cycles")
         clock = f"{row['fmax_mhz_after']:.0f} MHz" if row["placed_after"] else "not placed"
         names = f"`{row['network']}`", str(row["reuse"]), row["method"]
-        rows.append((*names, *spread, *changes, clock, _equal(row, row["vectors"])))
+        rows.append((*names, *_spread(row), *changes, clock, _equal(row, row["vectors"])))
     return _markdown(rows)
+
+
+def _spread(row: dict) -> list[str]:
+    """The accuracies of all seeds before and after."""
+    return [", ".join(f"{each[f'accuracy_{when}']:.1%}" for each in row["seeds"]) for when in ("before", "after")]
+
+
+def _changes(row: dict, *names: str) -> list[str]:
+    """What there was of each before, and after."""
+    return [f"{row[f'{name}_before']:,} to {row[f'{name}_after']:,}" for name in names]
 
 
 def budgets() -> str:
@@ -366,16 +373,14 @@ def smaller_tile() -> str:
         )
     ]
     for row in record_of("smaller_tile")["rows"]:
-        spread = [", ".join(f"{each[f'accuracy_{when}']:.1%}" for each in row["seeds"]) for when in ("before", "after")]
-        changes = [f"{row[f'{what}_before']:,} to {row[f'{what}_after']:,}" for what in ("dsp", "cycles")]
         busy = f"{row['occupancy_before']:.0%} to {row['occupancy_after']:.0%}"
-        memory = ", ".join(f"{row[f'{what}_before']} to {row[f'{what}_after']}" for what in ("bram", "spram"))
-        cells = f"{row['logic_cells_before']:,} to {row['logic_cells_after']:,}"
+        memory = ", ".join(_changes(row, "bram", "spram"))
         equal = ", ".join(
             f"{row[f'vectors_{when}'] - row[f'mismatches_{when}']:,} of {row[f'vectors_{when}']:,} equal"
             for when in ("before", "after")
         )
-        rows.append((f"`{row['network']}`", *spread, *changes, busy, cells, memory, equal))
+        spread, changes, cells = _spread(row), _changes(row, "dsp", "cycles"), _changes(row, "logic_cells")
+        rows.append((f"`{row['network']}`", *spread, *changes, busy, *cells, memory, equal))
     return _markdown(rows)
 
 

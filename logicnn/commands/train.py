@@ -178,8 +178,6 @@ def run(arguments: argparse.Namespace) -> None:
     _said(own, {"train": train, "choose": held, "test": test}, arguments.seed)
     with steps.step("torch", "load torch", silent_s=2):
         try:
-            import torch
-
             from logicnn.nn.search import searched, values
             from logicnn.nn.ways import WAYS
         except ImportError:
@@ -189,7 +187,6 @@ def run(arguments: argparse.Namespace) -> None:
     parts = [values(preparation, each) for each in (train, held, test)]
     low, high = preparation.range
     data = Dataset(arguments.output.stem, own.classes, high, parts[0], parts[2], low, preparation)
-    torch.manual_seed(arguments.seed)
     found = searched(way, data, parts[1], board.device, arguments.minutes, arguments.seed, _trial)
     network = replace(found.best.network, name=arguments.output.stem)
     report = _report(network, found.best, parts[2], len(held.x), arguments)

@@ -216,6 +216,8 @@ def _folders(path: Path, size: tuple[int, int] | None) -> OwnData:
     names = sorted({name for part in files for name, _ in part}, key=_natural)
     if not names:
         raise DatasetError(f"{path} must hold a folder of pictures for each class, or MNIST's four IDX files")
+    empty = sorted({each.name for root in roots for each in root.iterdir() if each.is_dir()} - set(names))
+    empty = [name for name in empty if not name.startswith(".")]
     preparation = _preparation([each for part in files for _, each in part], size)
     parts = []
     for part in files:
@@ -230,7 +232,8 @@ def _folders(path: Path, size: tuple[int, int] | None) -> OwnData:
             except PreparationError as error:
                 raise DatasetError(f"{file}: {error}".replace("--resize", "--size HEIGHT WIDTH")) from None
         parts.append(Labelled(x, np.array([names.index(name) for name, _ in part], np.int64)))
-    return OwnData(tuple(names), parts[0], parts[1] if split else None)
+    said = (f"without any picture, and so no class: {', '.join(empty)}",) if empty else ()
+    return OwnData(tuple(names), parts[0], parts[1] if split else None, remarks=said)
 
 
 def _files(root: Path) -> Iterator[tuple[str, Path]]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
 from logicnn.engines.idle import without_idle
-from logicnn.engines.rows import Program, Scan, offsets_of, packed, program_of
+from logicnn.engines.rows import Pass, Program, Scan, offsets_of, packed, program_of
 from logicnn.network import (
     Activations,
     Argmax,
@@ -35,7 +35,7 @@ from logicnn.network import (
 )
 from logicnn.resources import SPRAM_DEPTH, SPRAM_WIDTH, Device, Family, Resources
 
-__all__ = ["Pass", "Reused"]
+__all__ = ["Reused"]
 
 LOGIC_BITS = 4  # weights so narrow are also multiplied in logic, where multipliers run out
 MOST_IN_LOGIC = 16  # multipliers
@@ -44,29 +44,6 @@ CLOSEST = 24  # tiles whose time and cost are known exactly before one is chosen
 LEVELS = 8  # of LUT4, to a word through a wide sum's shift and bounds
 RESERVED = 2  # block RAMs of the board's link
 CONTROL = 250  # logic cells that are no sum and no multiplier
-
-
-@dataclass(frozen=True)
-class Pass:
-    """A layer on the tile: words of its kernel and of a pixel that it gives, where it reads and writes in the memory of
-    words; its `outputs`, the neurons that leave, in `groups` of which the last has `rest`; `rows` of the program, and
-    `wait`, the cycles between its last row and the first of the next layer.
-    """
-
-    scan: Scan
-    words: int
-    gives_words: int
-    reads: int
-    writes: int
-    outputs: tuple[int, ...]
-    groups: int
-    rest: int
-    rows: int
-    wait: int
-
-    @property
-    def layer(self) -> IntDense | IntConv2d:
-        return self.scan.layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +196,7 @@ class Reused(Engine):
     @property
     def multiplies(self) -> bool:
         """Whether sums are multiplied before they are shifted."""
-        return any(each.activation is not None and (each.activation.multiplier != 1).any() for each in self.computing)
+        return self.multiplier_bits > 0
 
     @property
     def evens(self) -> bool:
@@ -228,9 +205,9 @@ class Reused(Engine):
 
     @property
     def multiplier_bits(self) -> int:
-        """Of what sums are multiplied by, in logic; 0 where they are not."""
-        found = [int(each.activation.multiplier.max()) for each in self.computing if each.activation is not None]
-        return max(found, default=1).bit_length() if self.multiplies else 0
+        """Of what sums are multiplied by, in logic; 0 where that is 1 everywhere."""
+        most = max((int(each.activation.multiplier.max()) for each in self.computing if each.activation), default=1)
+        return most.bit_length() if most > 1 else 0
 
     @property
     def summing(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from logicnn.network import IntConv2d, IntDense
 
-__all__ = ["Program", "Scan", "offsets_of", "packed", "program_of"]
+__all__ = ["Pass", "Program", "Scan", "offsets_of", "packed", "program_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,29 @@ class Scan:
         rows = (down[:, None, None, None] + side[:, None]) * self.width * step
         columns = (right[:, None, None] + side) * step
         return (rows + columns).reshape(-1, self.pool**2)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A layer on the tile: words of its kernel and of a pixel that it gives, where it reads and writes in the memory of
+    words; its `outputs`, the neurons that leave, in `groups` of which the last has `rest`; `rows` of the program, and
+    `wait`, the cycles between its last row and the first of the next layer.
+    """
+
+    scan: Scan
+    words: int
+    gives_words: int
+    reads: int
+    writes: int
+    outputs: tuple[int, ...]
+    groups: int
+    rest: int
+    rows: int
+    wait: int
+
+    @property
+    def layer(self) -> IntDense | IntConv2d:
+        return self.scan.layer
 
 
 def program_of(scans: Sequence[Scan], neurons: int, inputs: int) -> Program:

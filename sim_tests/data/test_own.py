@@ -59,6 +59,14 @@ def test_folders(tmp_path):
     assert pairs(own.train) == pairs(Labelled(PIXELS, (LABELS + 1) % 3))
 
 
+def test_folders_without_pictures(tmp_path):
+    folders(tmp_path, PIXELS, LABELS)
+    (tmp_path / "bird").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    own = read_own(tmp_path)
+    assert own.classes == ("10", "cat", "dog") and own.remarks == ("without any picture, and so no class: bird",)
+
+
 def test_folders_in_colour(tmp_path):
     """Also where only one of them is."""
     folders(tmp_path, PIXELS, LABELS)
