@@ -7,7 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from logicnn.engines.reused import Pass, Reused
+from logicnn.engines.reused import Reused
+from logicnn.engines.rows import Pass
 from logicnn.gateware.choice import by_layer
 
 __all__ = ["Rows", "beat_layout"]
