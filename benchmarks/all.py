@@ -22,7 +22,7 @@ READS = {
     "payra": ("payra_train", "popcount"),
     "logic_design": ("logic_design_train",),
     "knapsack": ("knapsack_train",),
-    "reuse": ("reuse_train",),
+    "reuse": ("reuse_train", "reuse_train_cifar10"),
     "lenet5_icebreaker": ("ikr",),
     "spe": ("ikr",),
     "boards": ("payra_train", "logic_design_train", "ikr", "reuse_train"),

@@ -8,7 +8,7 @@ output folder.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,52 @@ from benchmarks.common import NETWORKS, finished, parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.network import files
-from train.bcnn import PLANS, VALIDATION, right, trained
+from train.bcnn import PLANS, VALIDATION, Plan, right, trained
 
-__all__ = ["NAME", "SEEDS", "WHOLE", "best"]
+__all__ = ["DIGITS", "SEEDS", "Case", "best", "run"]
 
 SEEDS = (1, 2, 3)
-NAME, WHOLE = "mnist-bcnn", "mnist-bcnn-whole"
-PLAN = replace(PLANS["mnist"], fused=True)
 MODELS = Path(__file__).parents[1] / "logicnn" / "models"
 
 
-def measured(seed: int, folder: Path, data_dir: str | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Case:
+    """A network's name, and of which data set, and how it is trained; what the best of three seeds must decide right of
+    the test samples, and where it goes.
+    """
+
+    name: str
+    dataset: str
+    plan: Plan
+    accuracy: float
+    place: Path = NETWORKS
+
+    @property
+    def whole(self) -> str:
+        """The network's name before its kernels are made alike."""
+        return f"{self.name}-whole"
+
+    def required(self, rows: Sequence[dict[str, Any]]) -> dict[str, bool]:
+        """What the network is worth, and that kernels are alike at no great loss."""
+        return {
+            f"{100 * self.accuracy:g} % of the test samples are right": best(rows)["accuracy_after"] >= self.accuracy,
+            "at most 0.003 of them are lost with kernels that are alike": all(
+                row["accuracy_after"] >= row["accuracy_before"] - 0.003 for row in rows
+            ),
+        }
+
+
+DIGITS = Case("mnist-bcnn", "mnist", replace(PLANS["mnist"], fused=True), 0.985, MODELS)
+
+
+def measured(case: Case, seed: int, folder: Path, data_dir: str | None) -> dict[str, Any]:
     """One training; its networks go into the folder."""
     torch.set_num_threads(1)
-    data = datasets.load("mnist", data_dir)
+    data = datasets.load(case.dataset, data_dir)
     train, held = data.train.without_one_of(VALIDATION)
-    plan = replace(PLAN, seed=seed)
-    made = trained(plan, data, train, NAME)
-    networks = replace(made.before, name=WHOLE), made.after
+    plan = replace(case.plan, seed=seed)
+    made = trained(plan, data, train, case.name)
+    networks = replace(made.before, name=case.whole), made.after
     for network in networks:
         files.save(network, folder / f"{network.name}.lnn")
     return {
@@ -61,26 +89,21 @@ def best(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return max(rows, key=lambda row: row["validation_accuracy_after"])
 
 
-def required(figures: dict[str, Any]) -> dict[str, bool]:
-    """What the network is worth that is shipped, and that kernels are alike at no great loss."""
-    rows = figures["networks"]
-    return {
-        "98.5 % of the test samples are right": best(rows)["accuracy_after"] >= 0.985,
-        "at most 0.003 of them are lost with kernels that are alike": all(
-            row["accuracy_after"] >= row["accuracy_before"] - 0.003 for row in rows
-        ),
-    }
+def run(case: Case, doc: str | None, record: str) -> None:
+    """Trains a case's network with every seed, and writes the record and the best networks."""
+    given = parser_for(doc, output=record, data=True).parse_args()
+    folders = [given.output / f"seed{seed}" for seed in SEEDS]
+    found = [
+        finished(folder, measured, case, seed, folder, given.data_dir)
+        for seed, folder in zip(SEEDS, folders, strict=True)
+    ]
+    write_result(record, SEEDS[0], {"networks": found}, case.required(found), given=given)
+    for name, place in ((case.whole, NETWORKS), (case.name, case.place)):
+        files.save(files.load(given.output / f"seed{best(found)['seed']}" / f"{name}.lnn"), place / f"{name}.lnn")
 
 
 def main() -> None:
-    given = parser_for(__doc__, output="reuse_train", data=True).parse_args()
-    folders = [given.output / f"seed{seed}" for seed in SEEDS]
-    found = [
-        finished(folder, measured, seed, folder, given.data_dir) for seed, folder in zip(SEEDS, folders, strict=True)
-    ]
-    write_result("reuse_train", SEEDS[0], {"networks": found}, required({"networks": found}), given=given)
-    for name, place in ((WHOLE, NETWORKS), (NAME, MODELS)):
-        files.save(files.load(given.output / f"seed{best(found)['seed']}" / f"{name}.lnn"), place / f"{name}.lnn")
+    run(DIGITS, __doc__, "reuse_train")
 
 
 if __name__ == "__main__":

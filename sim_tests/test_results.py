@@ -106,17 +106,18 @@ def test_lenet5_icebreaker():
         assert row["flash_bytes"] == (0 if image is None else image.size + flash.CRC_BYTES)
 
 
-def test_reuse():
-    """The network that left-out samples speak for is the one that is here, and the engine the one that was measured."""
+@pytest.mark.parametrize("trained", ["reuse_train"])
+def test_reuse(trained):
+    """The networks that left-out samples speak for are those that are here, and the engines those that were measured."""
     pytest.importorskip("torch")
-    from benchmarks.reuse import board_of, engine_of
-    from benchmarks.reuse_train import NAME, WHOLE, best
+    from benchmarks.reuse import CASES, board_of, engine_of, network_of
+    from benchmarks.reuse_train import best
 
-    chosen = best(result("reuse_train")["networks"])
-    for name, when in ((WHOLE, "before"), (NAME, "after")):
-        network = load(name if name == NAME else NETWORKS / f"{name}.lnn")
+    chosen = best(result(trained)["networks"])
+    for whole, when in ((True, "before"), (False, "after")):
+        network = network_of(CASES[trained], whole)
         assert network.digest() == chosen[f"digest_{when}"]
-        (row,) = [each for each in result("reuse")["rows"] if each["network"] == name]
+        (row,) = [each for each in result("reuse")["rows"] if each["network"] == network.name]
         engine, plain = engine_of(network), engine_of(network, reuse=False)
         assert (row["cycles_mean"], row["cycles_plain"]) == (engine.latency.most, plain.latency.most)
         assert row["placed"] == board_of(network)

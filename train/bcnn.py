@@ -67,11 +67,11 @@ class Plan:
 PLANS = {
     "mnist": Plan(),
     "cifar10-jpeg": Plan(
-        stages=((64, 64), (128, 128), (128, 128)),
+        stages=((32,), (64,), (128,)),
         thresholds=(51, 102, 153, 204),
-        epochs=120,
-        alike_epochs=60,
-        variety=Variety(mirrored=True, moved=3),
+        epochs=36,
+        alike_epochs=14,
+        variety=Variety(mirrored=True, moved=2),
     ),
 }
 
