@@ -4,11 +4,11 @@ the same lanes with every kernel from its beginning: ``python -m benchmarks.reus
 The networks of `benchmarks.reuse_train` and `benchmarks.reuse_train_cifar10` that left-out samples speak for. Of each
 convolution the operations at all positions of a sample: every synapse of every kernel and its threshold, and what is
 left with kernel reuse, constants included; and for comparison the synapses that are left by early decisions as Gao et
-al. 2021 take them: one after the other until the answer is certain, pooled positions until one answers 1. Whole designs
-are placed on the icebreaker where its memory has room for their operations, else on the ulx3s, and compared with the
-network on all test samples; their energy is `logicnn.verify.energy`'s, without what memories take. Toggles are those of
-the ulx3s' netlists, where both programs are in block RAM, over test samples; what those netlists have as LUT4 and
-flip-flops is the price of reuse. Ten minutes of MNIST, and more of CIFAR-10.
+al. 2021 take them: one after the other until the answer is certain, pooled positions until one answers 1; and those
+where lanes stop together. Whole designs are placed on the icebreaker where its memory has room for their operations,
+else on the ulx3s, and compared with the network on all test samples; their energy is `logicnn.verify.energy`'s, without
+what memories take. Toggles are those of the ulx3s' netlists, where both programs are in block RAM, over test samples;
+what those netlists have as LUT4 and flip-flops is the price of reuse. Ten minutes of MNIST, and more of CIFAR-10.
 """
 
 import json
@@ -37,7 +37,7 @@ from logicnn.netlist.netlist import Netlist
 from logicnn.network import BinaryConv2d, MaxPool2d, Network, load
 from logicnn.verify.cycles import CycleCheck
 
-__all__ = ["early", "engine_of", "operations"]
+__all__ = ["CASES", "early", "engine_of", "network_of", "operations", "together"]
 
 BOARD, LARGER = "icebreaker", "ulx3s"
 JUDGED = 200  # test samples whose early decisions are counted
@@ -63,23 +63,46 @@ def board_of(network: Network) -> str:
 
 
 def early(layer: BinaryConv2d, x: np.ndarray, pooled: bool) -> float:  # x (n, channels, rows, columns) bool
-    """Synapses that are looked at, of a sample, until every answer is certain."""
+    """Synapses that are looked at, of a sample, until every answer is certain: position by position."""
+    total = 0
+    for needed, fires in _decided(layer, x):
+        if pooled:
+            fires, needed = _blocks(fires), _blocks(needed)
+            needed = np.where(np.cumsum(fires, -1) - fires > 0, 0, needed)
+        total += int(needed.sum())
+    return total / len(x)
+
+
+def together(layer: BinaryConv2d, x: np.ndarray, pooled: bool, rows: int) -> float:
+    """As `early`, where so many rows of positions are counted side by side and stop when all their answers are certain:
+    of four that are pooled as soon as one is 1.
+    """
+    total = 0
+    for needed, fires in _decided(layer, x):
+        high, wide = needed.shape[1:]
+        if pooled:
+            high, wide = high // 2 * 2, wide // 2 * 2
+            fires, needed = _blocks(fires), _blocks(needed)
+            least = np.where(fires, needed, np.iinfo(needed.dtype).max).min(-1)
+            answered = np.where(fires.any(-1), least, needed.max(-1))
+            needed = answered.reshape(len(x), high // 2, wide // 2).repeat(2, 1).repeat(2, 2)
+        starts = np.arange(0, high, rows)
+        sizes = np.diff([*starts, high]) * wide
+        total += int((np.maximum.reduceat(needed.max(2), starts, axis=1) * sizes).sum())
+    return total / len(x)
+
+
+def _decided(layer: BinaryConv2d, x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each kernel after how many synapses an answer is certain, and what it is: both (n, rows, columns)."""
     padded = np.pad(x, [(0, 0), (0, 0), *[(layer.padding, layer.padding)] * 2])
     seen = np.lib.stride_tricks.sliding_window_view(padded, layer.weights.shape[2:], (2, 3))
     seen = seen.transpose(0, 2, 3, 1, 4, 5).reshape(len(x), *seen.shape[2:4], -1)  # ... synapses of a position
-    total = 0
     for kernel, level in zip(layer.weights.reshape(len(layer.weights), -1), layer.activation.level, strict=True):
         synapses = np.flatnonzero(kernel)
         count = (seen[..., synapses] == (kernel[synapses] > 0)).cumsum(-1, dtype=np.int16)
         left = len(synapses) - 1 - np.arange(len(synapses))
         certain = (count >= level) | (count + left < level)
-        needed = certain.argmax(-1) + 1  # at the last one each is
-        if pooled:
-            fires, needed = (_blocks(each) for each in (count[..., -1] >= level, needed))
-            earlier = np.cumsum(fires, -1) - fires
-            needed = np.where(earlier > 0, 0, needed)
-        total += int(needed.sum())
-    return total / len(x)
+        yield certain.argmax(-1) + 1, count[..., -1] >= level  # at the last one each is
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:  # (n, rows, columns) -> (blocks, 4)
@@ -105,6 +128,7 @@ def operations(network: Network, samples: np.ndarray) -> list[dict[str, Any]]:
         before = replace(network, layers=network.layers[:index], labels=()).evaluate(samples) if index else samples
         _, rows, columns = network.activations[index + 1].shape
         positions = (rows // 2 * 2) * (columns // 2 * 2) if pooled else rows * columns
+        bits = before.reshape(-1, *given.shape).astype(bool)
         reuse, plain = (len(each.passes[number].ops) * positions for each in engines)
         found.append(
             {
@@ -113,7 +137,8 @@ def operations(network: Network, samples: np.ndarray) -> list[dict[str, Any]]:
                 "positions": positions,
                 "operations_plain": plain,
                 "operations_reuse": reuse,
-                "synapses_early": round(early(layer, before.reshape(-1, *given.shape).astype(bool), pooled)),
+                "synapses_early": round(early(layer, bits, pooled)),
+                "synapses_together": round(together(layer, bits, pooled, engines[0].passes[number].reads.rows)),
             }
         )
     return found
@@ -178,7 +203,7 @@ def measured(case: Case, whole: bool, folder: Path, data_dir: str | None) -> dic
     data = datasets.load(network.dataset, data_dir)
     engine, plain = engine_of(network), engine_of(network, reuse=False)
     layers = operations(network, data.test.x[:JUDGED])
-    whole, left = (sum(each[f"operations_{what}"] for each in layers) for what in ("plain", "reuse"))
+    before, left = (sum(each[f"operations_{what}"] for each in layers) for what in ("plain", "reuse"))
     synthesised, plainly = (
         watched(network, data.test.x[:WATCHED], reuse, folder / ("reuse" if reuse else "plain"))
         for reuse in (True, False)
@@ -189,8 +214,8 @@ def measured(case: Case, whole: bool, folder: Path, data_dir: str | None) -> dic
         "lanes": engine.lanes,
         "segments": engine.segments,
         "layers": layers,
-        "operations_plain": whole,
-        "operations_pruned": round(1 - left / whole, 4),
+        "operations_plain": before,
+        "operations_pruned": round(1 - left / before, 4),
         "cycles_min": engine.latency.least,
         "cycles_mean": engine.latency.most,
         "cycles_max": engine.latency.most,

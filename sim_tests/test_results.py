@@ -108,7 +108,7 @@ def test_lenet5_icebreaker():
 
 @pytest.mark.parametrize("trained", ["reuse_train"])
 def test_reuse(trained):
-    """The networks that left-out samples speak for are those that are here, and the engines those that were measured."""
+    """The networks that left-out samples speak for are those here, and the engines those that were measured."""
     pytest.importorskip("torch")
     from benchmarks.reuse import CASES, board_of, engine_of, network_of
     from benchmarks.reuse_train import best
