@@ -72,7 +72,8 @@ def convert(
     name: str = "",
     labels: Sequence[str] = (),
 ) -> Converted:
-    """Quantises a Sequential of Linear, Conv2d, batch norm, ReLU, MaxPool2d and Flatten, and sequences inside.
+    """Quantises a Sequential of Linear, Conv2d, batch norm, MaxPool2d, Flatten, ReLU, ReLU6, Hardtanh and any module of
+    one's own that gives signs, and sequences inside.
 
     `samples` (n, ...) float are as the module reads them, and calibrate the ranges of activations; `y` (n,) are their
     classes, where they are known. `scale` is what one integer of the network's input stands for, as 1 / 255 of pixels;

@@ -92,6 +92,34 @@ def test_convolution(tmp_path):
     assert verified(found.network, tmp_path) == 1024
 
 
+class Binarized(nn.Module):
+    """As people write it: the sign, with the gradient of a hard tanh."""
+
+    def forward(self, x):
+        bounded = x.clamp(-1, 1)
+        return bounded + (torch.where(x >= 0, 1.0, -1.0) - bounded).detach()
+
+
+@pytest.mark.parametrize("activation", (nn.Hardtanh(), nn.ReLU6(), nn.Hardtanh(-0.5, 3), Binarized()))
+def test_bounded_activations(activation, tmp_path):
+    """Of a convolution and a dense layer; trained is what was exported; of signs the netlist, too."""
+    x, y = pictures()
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), activation, nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(36, 12), nn.BatchNorm1d(12), activation, nn.Linear(12, 10)),
+    )
+    found = convert(trained(net, x, y), x, y, scale=1 / 255)
+    assert found.agreement > 0.97
+    assert found.fine_tuned(2).accuracy > found.accuracy - 0.01
+    with torch.no_grad():
+        scores = found.net(torch.from_numpy(found.x).float())
+    assert np.array_equal(scores.argmax(1), found.network.evaluate(found.x))
+    if isinstance(activation, Binarized):
+        levels = found.network.layers[0].activation.levels(np.array([[-3, -1, 1, 3]] * 4))
+        assert np.array_equal(levels, [[-1, -1, 1, 1]] * 4)
+        assert verified(found.network, tmp_path) == 1024
+
+
 def test_fine_tuning():
     """What three bits lose comes back, in part; without labels towards what the module gave."""
     x, y = pictures()
@@ -107,7 +135,7 @@ def test_fine_tuning():
     [
         (nn.Linear(4, 2), r"^module must be an nn.Sequential, not a Linear with a forward of its own$"),
         (nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.Tanh()), nn.Linear(3, 2)), r"^layer '0\.1' is a Tanh; "),
-        (nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)), r"must be followed by a ReLU$"),
+        (nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)), r"must be followed by an activation$"),
         (nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2)), r"^layer '0', a BatchNorm1d, must follow a Linear"),
         (nn.Sequential(nn.Flatten()), r"^the network has no Linear or Conv2d layer$"),
         (nn.Sequential(), r"^the network has no Linear or Conv2d layer$"),

@@ -6,13 +6,12 @@ float32 as long as the integers stay below 2 ** 24, which `QuantNet` checks. Rou
 (Jacob et al., CVPR 2018; Bengio et al., arXiv 1308.3432); clipping passes them where it does not clip.
 
     weight      round(w * 2 ** e), clipped to +-(2 ** (bits - 1) - 1), then the nearest of `choices` where there are any
-    activation  clip(floor(x * 2 ** e + 1/2), 0, 2 ** bits - 1) * 2 ** -e
+    activation  clip(floor(x * 2 ** e + 1/2), low, high) * 2 ** -e, as `logicnn.nn.integer.activations` bounds it
 """
 
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -31,31 +30,14 @@ from logicnn.network import (
     Layer,
     MaxPool2d,
     Network,
-    Requantize,
     Slicer,
 )
+from logicnn.nn.integer.activations import RELU, Activation, Scheme, activation_of, straight
 
 __all__ = ["Decision", "QuantLayer", "QuantNet", "Scheme", "export", "folded", "quantise", "restored"]
 
 EXACT = 1 << 24  # integers that float32 holds
 RANGE_BITS = 4  # restored activations end near 2 ** RANGE_BITS
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How numbers are quantised: bits of weights and activations (2 ... 8), and whether each neuron's weights have
-    their own scale.
-    """
-
-    weight_bits: int = 8
-    activation_bits: int = 8
-    per_channel: bool = True
-    clipped: float = 0.001  # the share of an activation's training values that its range may clip
-
-    def __post_init__(self) -> None:
-        for name in ("weight_bits", "activation_bits"):
-            if not 2 <= getattr(self, name) <= 8:
-                raise LogicnnError(f"{name} must lie in 2 ... 8, not {getattr(self, name)}")
 
 
 class Decision(nn.Module):
@@ -69,19 +51,22 @@ class Decision(nn.Module):
         return x
 
 
-def _straight(value: Tensor, wanted: Tensor) -> Tensor:
-    """`wanted` forward, the gradient of `value` backward."""
-    return value + (wanted - value).detach()
-
-
 class QuantLayer(nn.Module):
-    """A dense (out, in) or convolution (out, in, kh, kw) layer with quantised weights, its bias, and a requantised ReLU
-    (not if last).
+    """A dense (out, in) or convolution (out, in, kh, kw) layer with quantised weights, its bias, and a requantised
+    activation (not if last).
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, scheme: Scheme, stride: int = 1, padding: int = 0):
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        scheme: Scheme,
+        stride: int = 1,
+        padding: int = 0,
+        activation: Activation = RELU,
+    ):
         super().__init__()
-        self.scheme, self.stride, self.padding = scheme, stride, padding
+        self.scheme, self.stride, self.padding, self.activation = scheme, stride, padding, activation
         self.weight, self.bias = nn.Parameter(weight.detach().clone()), nn.Parameter(bias.detach().clone())
         self.register_buffer("mask", torch.ones_like(weight))
         self.register_buffer("weight_exponent", torch.zeros(len(weight)))
@@ -105,17 +90,9 @@ class QuantLayer(nn.Module):
         )
 
     def calibrate_activations(self, sums: Tensor) -> None:
-        """The finest scale that clips no more than the scheme's share of the positive sums, and rounds no finer than
-        the sums are.
-        """
-        top = float(
-            torch.quantile(
-                functional.relu(sums).flatten()[:: max(1, sums.numel() // 1_000_000)], 1 - self.scheme.clipped
-            )
-        )
+        """The scale that its activation takes for them."""
         finest = self.in_exponent + int(self.weight_exponent.min())
-        most = (1 << self.scheme.activation_bits) - 1
-        self.out_exponent = min(finest, math.floor(math.log2(most / max(top, 1e-6))))
+        self.out_exponent = self.activation.exponent(sums, finest, self.scheme)
 
     def _rows(self, each: Tensor) -> Tensor:
         return each.view(-1, *[1] * (self.weight.dim() - 1))
@@ -130,10 +107,10 @@ class QuantLayer(nn.Module):
         rounded = torch.round(value).clamp(-self.limit, self.limit)
         if self.choices is not None:
             rounded = self.choices[torch.bucketize(rounded, (self.choices[1:] + self.choices[:-1]) / 2)]
-        return _straight(value, rounded * self.mask)
+        return straight(value, rounded * self.mask)
 
     def bias_integers(self) -> Tensor:
-        return _straight(value := self.bias * 2.0 ** (self.in_exponent + self.weight_exponent), torch.round(value))
+        return straight(value := self.bias * 2.0 ** (self.in_exponent + self.weight_exponent), torch.round(value))
 
     def sums(self, x: Tensor) -> Tensor:
         weight = self.integers() * 2.0 ** -self._rows(self.weight_exponent)
@@ -148,10 +125,7 @@ class QuantLayer(nn.Module):
     def activated(self, total: Tensor) -> Tensor:
         if self.out_exponent is None:
             return total
-        most = (1 << self.scheme.activation_bits) - 1
-        value = total * 2.0**self.out_exponent
-        clipped = value.clamp(0, most)
-        return _straight(clipped, torch.floor(value + 0.5).clamp(0, most)) * 2.0**-self.out_exponent
+        return self.activation(total, self.out_exponent, self.scheme)
 
 
 class QuantNet(nn.Module):
@@ -192,7 +166,7 @@ def _tiles(pool: nn.MaxPool2d) -> bool:
 
 def _leaves(net: nn.Sequential, path: str = "") -> Iterator[tuple[str, nn.Module]]:
     """The modules of a sequence, and of those inside it, by their paths."""
-    for name, module in net.named_children():
+    for name, module in zip(net._modules, net, strict=True):  # named_children leaves out what stands there twice
         if isinstance(module, nn.Sequential):
             yield from _leaves(module, f"{path}{name}.")
         else:
@@ -232,12 +206,17 @@ def folded(net: nn.Sequential) -> list[nn.Module]:
                 raise LogicnnError(
                     f"layer {name!r} must be a maximum over tiles, without padding or dilation: {module}"
                 )
-            case nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | Decision():
+            case nn.Flatten() | nn.MaxPool2d() | Decision():
                 blocks.append(module)
             case nn.Dropout() | nn.Dropout2d() | nn.Identity():  # of training only
                 pass
+            case _ if activation_of(module) is not None:
+                blocks.append(module)
             case _:
-                known = "Linear, Conv2d, BatchNorm, ReLU, MaxPool2d, Flatten, Dropout and Decision can be quantised"
+                known = (
+                    "Linear, Conv2d, BatchNorm, ReLU, ReLU6, Hardtanh, a sign, MaxPool2d, Flatten, Dropout and "
+                    "Decision can be quantised"
+                )
                 raise LogicnnError(f"layer {name!r} is a {type(module).__name__}; {known}")
     return blocks
 
@@ -246,7 +225,7 @@ def quantise(net: nn.Sequential, given: Activations, exponent: int, scheme: Sche
     """A quantised network from a trained float one, which read `given` times ``2 ** -exponent``; `sample` (n, ...)
     integers calibrate.
 
-    Every Linear or Conv2d but the last must be followed by a ReLU (a batch norm may stand between).
+    Every Linear or Conv2d but the last must be followed by an activation (a batch norm may stand between).
     """
     blocks = folded(net)
     weighted = [index for index, block in enumerate(blocks) if isinstance(block, nn.Linear | nn.Conv2d)]
@@ -258,11 +237,12 @@ def quantise(net: nn.Sequential, given: Activations, exponent: int, scheme: Sche
         for index, block in enumerate(blocks):
             if isinstance(block, nn.Linear | nn.Conv2d):
                 last = index == weighted[-1]
-                if last == (index + 1 < len(blocks) and isinstance(blocks[index + 1], nn.ReLU)):
-                    raise LogicnnError(f"layer {index} must {'not ' if last else ''}be followed by a ReLU")
+                activation = activation_of(blocks[index + 1]) if index + 1 < len(blocks) else None
+                if last == (activation is not None):
+                    raise LogicnnError(f"layer {index} must {'not ' if last else ''}be followed by an activation")
                 shape = (block.stride[0], int(block.padding[0])) if isinstance(block, nn.Conv2d) else ()
                 assert block.bias is not None
-                layer = QuantLayer(block.weight, block.bias, scheme, *shape)
+                layer = QuantLayer(block.weight, block.bias, scheme, *shape, activation=activation or RELU)
                 layer.in_exponent = at
                 layer.calibrate_weights(shared=last)
                 if not last:
@@ -271,7 +251,7 @@ def quantise(net: nn.Sequential, given: Activations, exponent: int, scheme: Sche
                     at = layer.out_exponent
                 result.append(layer)
                 x = layer(x)
-            elif not isinstance(block, nn.ReLU):
+            elif activation_of(block) is None:
                 result.append(block)
                 x = block(x)
     return QuantNet(given, exponent, result)
@@ -341,8 +321,9 @@ def restored(network: Network, score_exponent: int) -> QuantNet:
                 weight = torch.from_numpy(layer.weights.copy()).float()
                 rows = torch.from_numpy(scale).float()
                 bias = torch.from_numpy(layer.bias.copy()).float() * 2.0 ** -(at + rows)
-                conv = (layer.stride, layer.padding) if isinstance(layer, IntConv2d) else ()
-                block = QuantLayer(weight * 2.0 ** -rows.view(-1, *[1] * (weight.dim() - 1)), bias, scheme, *conv)
+                stride, padding = (layer.stride, layer.padding) if isinstance(layer, IntConv2d) else (1, 0)
+                weight = weight * 2.0 ** -rows.view(-1, *[1] * (weight.dim() - 1))
+                block = QuantLayer(weight, bias, scheme, stride, padding)
                 block.mask.copy_(weight != 0)
                 block.weight_exponent.copy_(rows)
                 block.in_exponent, block.out_exponent = at, None if of is None else wanted
@@ -369,7 +350,7 @@ def _exported(layer: QuantLayer) -> IntDense | IntConv2d:
     activation = None
     if layer.out_exponent is not None:
         shift = (layer.in_exponent + layer.weight_exponent - layer.out_exponent).numpy().astype(np.int64)
-        activation = Requantize(np.ones(len(weights)), shift, 0, (1 << layer.scheme.activation_bits) - 1)
+        activation = layer.activation.exported(shift, layer.out_exponent, layer.scheme)
     if weights.ndim == 4:
         return IntConv2d(weights, bias, activation, None, layer.stride, layer.padding)
     return IntDense(weights, bias, activation)
