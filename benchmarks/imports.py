@@ -69,17 +69,17 @@ def measured(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
     try:
         if path.suffix not in known:
             raise LogicnnError(f"files of {path.suffix} are not read")
-        network = known[path.suffix].read(path, file.given).network
+        found = known[path.suffix].read(path, file.given)
     except LogicnnError as error:
         return row | {"refused": str(error)}
-    network = replace(network, name=path.stem, dataset=file.dataset)
+    network = replace(found.network, name=path.stem, dataset=file.dataset)
     vectors = folder / "vectors.npz"
     folder.mkdir(parents=True, exist_ok=True)
     with np.load(path.with_suffix(".vectors.npz")) as given:
         integers = np.rint(given["inputs"] / (file.given.scale if given["inputs"].dtype.kind == "f" else 1))
         np.savez(vectors, **dict(given) | {"inputs": integers.astype(np.int64)})
-    answers = Answers(vectors, network)
-    found = answers.compared(network)
+    answers = Answers(vectors, found)
+    equal = answers.compared(network)
     board = boards.find(file.board)
     mapping = mapped(network, board)
     test = None if file.dataset or answers.labels is None else vectors
@@ -88,7 +88,7 @@ def measured(name: str, folder: Path, data_dir: str | None) -> dict[str, Any]:
     assert checked is not None
     return row | {
         "digest": network.digest(),
-        **found,
+        **equal,
         "reference_accuracy": file.reference_accuracy,
         "accuracy": checked.accuracy,
         "of": checked.dataset.replace(str(vectors), "its vectors"),

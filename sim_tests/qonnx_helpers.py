@@ -111,11 +111,12 @@ class Graph:
 
         return self.does(step)
 
-    def convolved(self, channels: int, kernels: int, size: int, stride: int = 1) -> "Graph":
+    def convolved(self, channels: int, kernels: int, size: int, stride: int = 1, padding: int = 0) -> "Graph":
         name, weights = self.weights((kernels, channels, size, size), 0.5)
-        self.then("Conv", name, kernel_shape=[size, size], strides=[stride, stride])
+        self.then("Conv", name, kernel_shape=[size, size], strides=[stride, stride], pads=[padding] * 4)
 
         def step(x):
+            x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
             windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (2, 3))[:, :, ::stride, ::stride]
             return np.einsum("ncyxab,kcab->nkyx", windows, weights).astype(np.float32)
 

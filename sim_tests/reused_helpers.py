@@ -11,6 +11,7 @@ from logicnn.network import (
     Argmax,
     Even,
     Flatten,
+    FloatScaled,
     IntConv2d,
     IntDense,
     Interval,
@@ -20,7 +21,7 @@ from logicnn.network import (
     Requantize,
 )
 
-__all__ = ["conv_network", "dense_network", "ref_outputs"]
+__all__ = ["conv_network", "dense_network", "near_ties", "ref_outputs"]
 
 UNSIGNED = Interval(0, 7)
 
@@ -61,6 +62,22 @@ def dense_network(
     return Network(Activations((sizes[0],), given), [*layers, Argmax()] if decides else layers, "dense")
 
 
+def near_ties(zero: int = 0, then: bool = True, seed: int = 5) -> Network:
+    """A layer in floating point that halves its input's integers: odd ones lie between two levels, or beside them by
+    what 24 bits leave; and other layers behind it.
+    """
+    rng = np.random.default_rng(seed)
+    odd = np.array([1, 3, 5, 7, 11, 13, 37, 97, 101, 127])
+    fraction, exponent = np.frexp((np.float32(1) / (2 * odd).astype(np.float32)).astype(np.float64))
+    scaled = FloatScaled(np.rint(np.ldexp(fraction, 24)), 24 - exponent, -128, 127, zero)
+    layers: list[Layer] = [IntDense(odd[:, None], np.zeros(len(odd), int), scaled)]
+    if then:
+        even = Even(np.ones(6, int), np.full(6, 3), -128, 127)
+        layers.append(IntDense(rng.integers(-2, 3, (6, len(odd))), rng.integers(-9, 10, 6), even))
+        layers.append(IntDense(rng.integers(-2, 3, (3, 6)), rng.integers(-9, 10, 3)))
+    return Network(Activations((1,), Interval(-300, 300)), layers, "near")
+
+
 def conv_network(
     image: tuple[int, int, int],
     convs: Sequence[tuple[int, int, int, int]],
@@ -69,11 +86,12 @@ def conv_network(
     weight_bits: int = 3,
     density: float = 1.0,
     between: Interval = UNSIGNED,
+    padding: Sequence[int] = (),
     decides: bool = False,
     seed: int = 5,
 ) -> Network:
-    """Random convolutions, of each its kernels, their side, stride and the side of the pooling after it, then dense
-    layers of so many neurons.
+    """Random convolutions, of each its kernels, their side, stride and the side of the pooling after it, and what is
+    padded, then dense layers of so many neurons.
     """
     rng = np.random.default_rng(seed)
     layers: list[Layer] = []
@@ -87,8 +105,9 @@ def conv_network(
         activation = None if last else Requantize(np.ones(shape[0], int), shift, between.low, between.high)
         return weights, rng.integers(-9, 10, shape[0]), activation
 
-    for kernels, side, stride, pool in convs:
-        layers.append(IntConv2d(*parts((kernels, activations.shape[0], side, side), False), stride=stride))
+    for (kernels, side, stride, pool), border in zip(convs, padding or [0] * len(convs), strict=True):
+        shape = kernels, activations.shape[0], side, side
+        layers.append(IntConv2d(*parts(shape, False), stride=stride, padding=border))
         activations = layers[-1].infer(activations)
         if pool > 1:
             layers.append(MaxPool2d(pool))
@@ -116,6 +135,7 @@ def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
             continue
         weights = layer.weights.astype(np.int64)
         if isinstance(layer, IntConv2d):
+            x = np.pad(x, [(0, 0), (0, 0), *[(layer.padding, layer.padding)] * 2])
             windows = np.lib.stride_tricks.sliding_window_view(x, weights.shape[2:], (2, 3))
             windows = windows[:, :, :: layer.stride, :: layer.stride]
             x = np.einsum("nchwij,ocij->nhwo", windows, weights)
@@ -124,7 +144,10 @@ def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
         x = x + layer.bias
         if layer.activation is not None:
             of = layer.activation
-            if isinstance(of, Even):
+            if isinstance(of, FloatScaled):
+                factor = (of.multiplier / 2.0**of.shift).astype(np.float32)
+                x = np.clip(np.rint(x.astype(np.float32) * factor).astype(np.int64) + of.zero, of.low, of.high)
+            elif isinstance(of, Even):
                 x = np.clip(np.rint(x * of.multiplier / 2.0**of.shift), of.low, of.high).astype(np.int64)
             else:
                 held = x * of.multiplier + ((1 << of.shift.astype(np.int64)) >> 1) + getattr(of, "offset", 0)

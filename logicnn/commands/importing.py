@@ -27,18 +27,18 @@ from logicnn.network import Interval, Network, Picture, save
 
 __all__ = ["COMMAND", "Answers"]
 
-RANGE, SCALE = (0, 255), "1/255"  # pixels of eight bits as numbers from 0 to 1
+RANGE, SCALE = (0, 255), 1 / 255  # pixels of eight bits as numbers from 0 to 1
 
 
 class Answers:
     """What a file's own runtime has answered: `inputs` (n, ...) as the network is given them, the numbers `outputs` (n,
-    classes), and `labels` (n,) or None, of an .npz file.
+    classes, or integers of a network that gives no class), and `labels` (n,) or None, of an .npz file.
     """
 
-    def __init__(self, path: Path, network: Network):
+    def __init__(self, path: Path, found: Imported):
         try:
-            with path.open("rb") as file, np.load(file) as found:
-                arrays = {name: found[name] for name in ("inputs", "outputs", "labels") if name in found}
+            with path.open("rb") as file, np.load(file) as held:
+                arrays = {name: held[name] for name in ("inputs", "outputs", "labels") if name in held}
         except (OSError, ValueError, EOFError) as error:
             raise LogicnnError(f"{path} cannot be read as .npz: {error}") from None
         except Exception as error:  # a damaged archive fails in as many ways as zlib and zipfile have
@@ -46,6 +46,7 @@ class Answers:
         for name in ("inputs", "outputs"):
             if name not in arrays:
                 raise LogicnnError(f"{path} must have inputs and outputs; {name} is missing")
+        network = found.network
         self.inputs, self.outputs, self.labels = arrays["inputs"], arrays["outputs"], arrays.get("labels")
         count, size = len(self.outputs), network.input.size
         low, high = network.input.interval.low, network.input.interval.high
@@ -55,15 +56,18 @@ class Answers:
             )
         if count == 0 or self.inputs.min() < low or self.inputs.max() > high:
             raise LogicnnError(f"{path}: inputs must lie in {low} ... {high}")
-        classes = network.output.interval.high + 1
-        if self.outputs.shape != (count, classes) or not np.isfinite(self.outputs).all():
-            raise LogicnnError(f"{path}: outputs must be {count} times {classes} numbers, not {self.outputs.shape}")
+        answers = network.output.interval.high + 1 if network.decides else network.output.size
+        if self.outputs.size != count * answers or not np.isfinite(self.outputs).all():
+            raise LogicnnError(f"{path}: outputs must be {count} times {answers} numbers, not {self.outputs.shape}")
+        self.outputs = self.outputs.reshape(count, answers)
         if self.labels is not None and self.labels.shape != (count,):
             raise LogicnnError(f"{path}: labels must be {count}, not {self.labels.shape}")
-        self.inputs = self.inputs.reshape(count, *network.input.shape)
+        self.inputs = found.inputs(self.inputs)
 
     def compared(self, network: Network) -> dict[str, Any]:
         """Where the two best outputs tie, either class is right. Raises `CheckFailed` with the first that differs."""
+        if not network.decides:
+            return self._equal(network.evaluate(self.inputs).reshape(self.outputs.shape))
         classes = network.evaluate(self.inputs)
         best = self.outputs.max(1)
         wrong = np.flatnonzero(self.outputs[np.arange(len(classes)), classes] != best)
@@ -78,6 +82,17 @@ class Answers:
         if self.labels is not None:
             found["accuracy"] = float(np.mean(classes == self.labels))
         return found
+
+    def _equal(self, answers: np.ndarray) -> dict[str, Any]:
+        wrong = np.argwhere(answers != self.outputs)
+        if len(wrong):
+            vector, place = wrong[0]
+            raise CheckFailed(
+                f"the network differs from the file's own answers on {len(np.unique(wrong[:, 0]))} of {len(answers)} "
+                f"vectors: output {place} of vector {vector} should be {self.outputs[vector, place]} but is "
+                f"{answers[vector, place]}; are range and scale right?"
+            )
+        return {"vectors": len(answers), "vectors_equal": len(answers)}
 
 
 def scale(text: str) -> float:
@@ -95,11 +110,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs=2,
         metavar=("LOW", "HIGH"),
-        default=RANGE,
-        help="of the integers that are given (default: 0 255)",
+        help="of the integers that are given (default: the file's own, or 0 255)",
     )
     parser.add_argument(
-        "--scale", type=scale, default=SCALE, help="what the file's input is for one of them (default: %(default)s)"
+        "--scale", type=scale, help="what the file's input is for one of them (default: the file's own, or 1/255)"
     )
     parser.add_argument("--dataset", help="whose test samples builds compare and runs can send")
     parser.add_argument("--labels", nargs="+", default=(), help="names of the classes")
@@ -116,14 +130,18 @@ def _found(arguments: argparse.Namespace) -> Imported:
         raise LogicnnError(f"--output must end in .lnn, not {arguments.output}")
     if arguments.output.exists() and not arguments.force:
         raise LogicnnError(f"{arguments.output} exists; --force replaces it")
-    low, high = arguments.range
+    low, high = arguments.range or RANGE
     if not low < high or high - low > 1 << 16:
         raise LogicnnError(f"--range must go from low to high, over at most 65536 integers, not {low} {high}")
     if arguments.dataset and arguments.dataset not in datasets.LOADERS:
         raise LogicnnError(f"--dataset must be one of {', '.join(datasets.LOADERS)}, not {arguments.dataset!r}")
-    found = known[arguments.file.suffix].read(arguments.file, Given(Interval(low, high), arguments.scale))
+    given = None
+    if arguments.range or arguments.scale is not None:
+        given = Given(Interval(low, high), SCALE if arguments.scale is None else arguments.scale)
+    found = known[arguments.file.suffix].read(arguments.file, given)
     network = found.network
-    classes = network.output.interval.high + 1
+    low, high = network.input.interval.low, network.input.interval.high
+    classes = network.output.interval.high + 1 if network.decides else 0
     if arguments.labels and len(arguments.labels) != classes:
         raise LogicnnError(f"--labels must be {classes}, not {len(arguments.labels)}")
     shape = network.input.shape
@@ -171,7 +189,7 @@ def _show(report: dict[str, Any]) -> None:
     if "vectors" in report:
         more = f", {report['accuracy']:.2%} of the labels" if "accuracy" in report else ""
         print(
-            f"{report['vectors_equal']} of {report['vectors']} vectors have the class of the file's own runtime{more}"
+            f"{report['vectors_equal']} of {report['vectors']} vectors have the answer of the file's own runtime{more}"
         )
     for row in report["boards"]:
         what = (
@@ -188,7 +206,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = found.network
     report: dict[str, Any] = {"file": str(arguments.output), "digest": network.digest(), "parts": list(found.parts)}
     if arguments.vectors:
-        report |= Answers(arguments.vectors, network).compared(network)
+        report |= Answers(arguments.vectors, found).compared(network)
     steps = Steps(quiet=False)
     with steps.step("boards", "ask which board has room", silent_s=1):
         report["boards"] = _room(network)

@@ -17,7 +17,7 @@ from logicnn.engines.costs import argmax_lut4
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
 from logicnn.engines.mapping import Mapping
 from logicnn.engines.rows import Program, Scan, offsets_of, packed, program_of
-from logicnn.network import Activations, Argmax, Even, Flatten, IntDense, Interval, Layer, Network
+from logicnn.network import Activations, Argmax, Even, Flatten, FloatScaled, IntDense, Interval, Layer, Network
 from logicnn.resources import Device, Family, Resources
 
 __all__ = ["ROWS_IN_LOGIC", "Folded", "tile_of"]
@@ -69,7 +69,7 @@ class Folded(Engine):
             raise MappingError(f"Folded computes exact sums, but layer {index} wraps at a width")
         if layer.activation is not None and (layer.activation.multiplier != 1).any():
             raise MappingError(f"Folded shifts sums, but layer {index} multiplies them before")
-        if isinstance(layer.activation, Even):
+        if isinstance(layer.activation, Even | FloatScaled):
             raise MappingError(f"Folded rounds ties up, but layer {index} to the even level")
 
     # -- what is computed
@@ -288,4 +288,4 @@ def _folds(layer: Layer) -> bool:
     if not isinstance(layer, IntDense) or layer.width is not None:
         return False
     of = layer.activation
-    return of is None or (bool((of.multiplier == 1).all()) and not isinstance(of, Even))
+    return of is None or (bool((of.multiplier == 1).all()) and not isinstance(of, Even | FloatScaled))

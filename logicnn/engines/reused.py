@@ -8,8 +8,9 @@ of groups of weights that cost something. The weights of one multiplier, those o
 nor does it take a cycle; then a second memory says which words are left out, and which row ends a group. Groups of
 neurons that nothing reads, or that always give the same, are left out as wholes.
 
-Values are in memory pixel by pixel, of each the words of its channels. A convolution takes its rows again for every
-position; a dense layer is one whose kernel is as large as its image.
+Values are in memory pixel by pixel, of each the words of its channels; an image that is read with padding has a border
+of zeros that nothing writes. A convolution takes its rows again for every position; a dense layer is one whose kernel
+is as large as its image.
 """
 
 from bisect import bisect_left
@@ -20,12 +21,13 @@ import numpy as np
 
 from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
 from logicnn.engines.idle import without_idle
-from logicnn.engines.rows import Pass, Program, Scan, offsets_of, packed, program_of
+from logicnn.engines.rows import Pass, Program, Scan, offsets_of, packed, program_of, scheduled
 from logicnn.network import (
     Activations,
     Argmax,
     Even,
     Flatten,
+    FloatScaled,
     IntConv2d,
     IntDense,
     Interval,
@@ -51,9 +53,9 @@ class Reused(Engine):
     """`count` layers from `start` on, one after the other on the same multipliers: values of its input, one a transfer;
     the class, or all outputs at once.
 
-    Of the layers, `Flatten` may come before a dense one, `MaxPool2d` after a convolution, which has no padding, and
-    `Argmax` after the last. Neurons of a group leave one a cycle, so that the last row of a group waits until those of
-    the group before have left.
+    Of the layers, `Flatten` may come before a dense one, `MaxPool2d` after a convolution, and `Argmax` after the last.
+    Neurons of a group leave one a cycle, so that the last row of a group waits until those of the group before have
+    left.
     """
 
     network: Network
@@ -101,7 +103,9 @@ class Reused(Engine):
             gives = self.effective.activations[index + 1].shape
             match layer:
                 case IntConv2d():
-                    found.append(Scan(layer, layer.weights, shape[1], shape[2], layer.stride, 1, (gives[1], gives[2])))
+                    high, wide = (each + 2 * layer.padding for each in shape[1:])
+                    blocks = gives[1], gives[2]
+                    found.append(Scan(layer, layer.weights, high, wide, layer.stride, 1, blocks, layer.padding))
                 case MaxPool2d():
                     found[-1] = replace(found[-1], pool=layer.size, blocks=(gives[1], gives[2]))
                 case IntDense():
@@ -117,7 +121,12 @@ class Reused(Engine):
     def pixels(self) -> tuple[int, int, int]:
         """Of the input: channels, rows and columns."""
         first = self.scans[0]
-        return first.weights.shape[1], first.height, first.width
+        border = 2 * first.padding
+        return first.weights.shape[1], first.height - border, first.width - border
+
+    @property
+    def pads(self) -> bool:
+        return any(each.padding for each in self.scans)
 
     @property
     def decides(self) -> bool:
@@ -133,7 +142,8 @@ class Reused(Engine):
     def word(self) -> Interval:
         """Of the values in memory: all layers'."""
         given = [self.given.interval, *(each.activation.interval for each in self.computing[:-1] if each.activation)]
-        return Interval(min(each.low for each in given), max(each.high for each in given))
+        zero = [Interval(0, 0)] if self.pads else []
+        return Interval(min(each.low for each in [*given, *zero]), max(each.high for each in [*given, *zero]))
 
     @cached_property
     def weight(self) -> Interval:
@@ -201,7 +211,12 @@ class Reused(Engine):
     @property
     def evens(self) -> bool:
         """Whether ties are rounded to the even level, anywhere."""
-        return any(isinstance(each.activation, Even) for each in self.computing)
+        return any(isinstance(each.activation, Even | FloatScaled) for each in self.computing)
+
+    @property
+    def floats(self) -> bool:
+        """Whether what is nearly a tie is one, as for 32 bits of floating point."""
+        return any(isinstance(each.activation, FloatScaled) for each in self.computing)
 
     @property
     def multiplier_bits(self) -> int:
@@ -221,59 +236,11 @@ class Reused(Engine):
     @property
     def leaving(self) -> int:
         """Cycles from a group's last row to the cycle in which its first output is written."""
-        return self.summing + 4 + self.multiplies + self.evens + 2 * self.pools
+        return self.summing + 4 + self.multiplies + self.evens + self.floats + 2 * self.pools
 
     @cached_property
     def _schedule(self) -> tuple[tuple[Pass, ...], int]:
-        """The layers, and the cycle of the last row of all: rows come one a cycle, but that the last of a group comes
-        when the neurons of the group before have left, and a layer's first when what it and its next ones read is
-        written.
-        """
-        words = [each.height * each.width * each.pixel_words(self.inputs) for each in self.scans]
-        even = max(words[0::2])  # the second layer's words are behind the first's, and so on in turn
-        stops = np.flatnonzero(self.program.ends) + 1
-        offsets = self.program.offsets
-        found: list[Pass] = []
-        first = group = at = free = 0
-        ready = np.zeros(1, np.int64)
-        for number, scan in enumerate(self.scans):
-            neurons = len(scan.weights)
-            numbers = scan.groups(self.neurons)
-            groups = len(numbers)
-            sizes = np.minimum(self.neurons, neurons - numbers * self.neurons).tolist()
-            outputs = (numbers[:, None] * self.neurons + np.arange(self.neurons)).ravel()[: sum(sizes)]
-            rows = np.diff(stops[group : group + groups], prepend=first).tolist()
-            if number:
-                wait = max(0, self._late(ready, scan, offsets[first : first + sum(rows)], rows) - at)
-                found[-1] = replace(found[-1], wait=wait)
-                at += wait
-            corners = scan.corners(self.inputs)
-            ends = np.zeros((len(corners), groups), np.int64)
-            for block in range(len(corners)):
-                for each in range(groups):
-                    for _ in range(scan.pool**2):
-                        ends[block, each] = max(at + rows[each] - 1, free)
-                        at, free = int(ends[block, each]) + 1, int(ends[block, each]) + sizes[each]
-            gives_words = -(-neurons // self.inputs)
-            order = np.arange(len(outputs))
-            written = np.zeros((len(corners), gives_words * self.inputs), np.int64)
-            written[:, outputs] = ends[:, order // self.neurons] + self.leaving + order % self.neurons
-            ready = written.reshape(-1, self.inputs).max(1)
-            kernel = scan.weights.shape[2] * scan.weights.shape[3] * scan.pixel_words(self.inputs)
-            regions = number % 2 * even, (number + 1) % 2 * even
-            left = tuple(outputs.tolist()), groups, sizes[-1]
-            found.append(Pass(scan, kernel, gives_words, *regions, *left, sum(rows), 0))
-            first, group = first + sum(rows), group + groups
-        return tuple(found), at - 1
-
-    def _late(self, ready: np.ndarray, scan: Scan, offsets: np.ndarray, rows: list[int]) -> int:
-        """The first cycle in which a layer can begin, and all its rows come one a cycle, so that none reads a word
-        before it is `ready`.
-        """
-        corners = scan.corners(self.inputs)[:, :, None]
-        read = [corners + each for each in np.split(offsets, np.cumsum(rows)[:-1])]
-        places = np.concatenate([each.reshape(len(each), -1) for each in read], 1).ravel()
-        return int((ready[places] - np.arange(len(places))).max())
+        return scheduled(self.scans, self.program, self.neurons, self.inputs, self.leaving)
 
     @property
     def passes(self) -> tuple[Pass, ...]:
@@ -316,9 +283,7 @@ class Reused(Engine):
     @cached_property
     def depth(self) -> int:
         """Words of values that are kept."""
-        return max(
-            each.reads + each.scan.height * each.scan.width * each.scan.pixel_words(self.inputs) for each in self.passes
-        )
+        return max(each.reads + each.scan.words(self.inputs) for each in self.passes)
 
     @cached_property
     def _memories(self) -> tuple[tuple[int, int], ...]:
@@ -393,7 +358,11 @@ class Reused(Engine):
         in_logic = (len(self.built) - blocks) * self.word.word * (self.weight.word + 1)
         total = self.total.word
         sums = self.neurons * (self.inputs - 1) * (self.word.word + self.weight.word + 2) + self.neurons * 2 * total
-        held = (total + 8) * (4 + 2 * self.multiplies) + total * self.multiplier_bits + 6 * total * self.evens
+        held = (
+            (total + 8) * (4 + 2 * self.multiplies)
+            + total * self.multiplier_bits
+            + 6 * total * (self.evens + 2 * self.floats)
+        )
         outputs = 3 * self.scores.interval.word if self.decides else self.gives.size * self.gives.interval.word
         cells = sums + in_logic + held + outputs + self.inputs * self.word.word + CONTROL
         loaded = self.image(device) is not None
@@ -472,8 +441,6 @@ def _check(layer: Layer, index: int, before: Layer | None, last: bool) -> None:
                 raise MappingError(f"Reused computes exact sums, but layer {index} wraps at a width")
             if layer.activation is None and not last:
                 raise MappingError(f"Reused needs layers before the last to be requantized, as layer {index} is not")
-            if isinstance(layer, IntConv2d) and layer.padding:
-                raise MappingError(f"Reused convolves without padding, but layer {index} has {layer.padding}")
         case MaxPool2d():
             if not isinstance(before, IntConv2d):
                 raise MappingError(f"Reused pools after a convolution, which layer {index} does not follow")

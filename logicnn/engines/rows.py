@@ -3,14 +3,14 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from logicnn.network import IntConv2d, IntDense
 
-__all__ = ["Pass", "Program", "Scan", "offsets_of", "packed", "program_of"]
+__all__ = ["Pass", "Program", "Scan", "offsets_of", "packed", "program_of", "scheduled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ class Program:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """Where a layer reads: of an image of `channels` its kernel `weights`, at positions `stride` apart, `pool` times
-    `pool` of which are one output pixel, and `blocks` (rows, columns) such.
+    """Where a layer reads: of an image, with a border of `padding` zeros, its kernel `weights`, at positions `stride`
+    apart, `pool` times `pool` of which are one output pixel, and `blocks` (rows, columns) such.
     """
 
     layer: IntDense | IntConv2d
@@ -51,6 +51,7 @@ class Scan:
     stride: int
     pool: int
     blocks: tuple[int, int]
+    padding: int = 0
     read: np.ndarray | None = None  # (neurons,) bool, which of them are read; None: all
 
     @property
@@ -60,6 +61,14 @@ class Scan:
     def pixel_words(self, inputs: int) -> int:
         """Words of `inputs` values of a pixel."""
         return -(-self.weights.shape[1] // inputs)
+
+    def words(self, inputs: int) -> int:
+        """Of the image, border included."""
+        return self.height * self.width * self.pixel_words(inputs)
+
+    def origin(self, inputs: int) -> int:
+        """The word behind the border at which the image begins."""
+        return self.padding * (self.width + 1) * self.pixel_words(inputs)
 
     def groups(self, neurons: int) -> np.ndarray:
         """Of so many neurons, those of which any is read; at least one."""
@@ -81,8 +90,9 @@ class Scan:
 @dataclass(frozen=True)
 class Pass:
     """A layer on the tile: words of its kernel and of a pixel that it gives, where it reads and writes in the memory of
-    words; its `outputs`, the neurons that leave, in `groups` of which the last has `rest`; `rows` of the program, and
-    `wait`, the cycles between its last row and the first of the next layer.
+    words, and how many words lie between two rows of pixels that it writes; its `outputs`, the neurons that leave, in
+    `groups` of which the last has `rest`; `rows` of the program, and `wait`, the cycles between its last row and the
+    first of the next layer.
     """
 
     scan: Scan
@@ -90,6 +100,7 @@ class Pass:
     gives_words: int
     reads: int
     writes: int
+    between: int
     outputs: tuple[int, ...]
     groups: int
     rest: int
@@ -126,6 +137,75 @@ def _rows_of(scan: Scan, neurons: int, inputs: int) -> Iterator[tuple[np.ndarray
         places = np.flatnonzero(group.any((1, 2)))
         places = places if len(places) else np.zeros(1, np.int64)
         yield group[places], offsets[places], np.arange(len(places)) == len(places) - 1
+
+
+def _regions(scans: Sequence[Scan], inputs: int) -> list[int]:
+    """Where each layer's image begins in the memory of words: those without a border in two places in turn, so that
+    what one layer reads is not where it writes; those with one each in its own, whose zeros nothing ever writes.
+    """
+    sizes = [0 if each.padding else each.words(inputs) for each in scans]
+    second, behind = max(sizes[0::2]), max(sizes[0::2]) + max(sizes[1::2], default=0)
+    found = []
+    for number, scan in enumerate(scans):
+        found.append(behind if scan.padding else number % 2 * second)
+        behind += scan.words(inputs) if scan.padding else 0
+    return found
+
+
+def scheduled(
+    scans: Sequence[Scan], program: Program, neurons: int, inputs: int, leaving: int
+) -> tuple[tuple[Pass, ...], int]:
+    """The layers, and the cycle of the last row of all: rows come one a cycle, but that the last of a group comes when
+    the neurons of the group before have left, and a layer's first when what it and its next ones read is written,
+    `leaving` cycles after a group's last row.
+    """
+    regions = [*_regions(scans, inputs), 0]
+    stops = np.flatnonzero(program.ends) + 1
+    found: list[Pass] = []
+    first = group = at = free = 0
+    ready = np.zeros(1, np.int64)
+    for number, scan in enumerate(scans):
+        count = len(scan.weights)
+        numbers = scan.groups(neurons)
+        groups = len(numbers)
+        sizes = np.minimum(neurons, count - numbers * neurons).tolist()
+        outputs = (numbers[:, None] * neurons + np.arange(neurons)).ravel()[: sum(sizes)]
+        rows = np.diff(stops[group : group + groups], prepend=first).tolist()
+        if number:
+            wait = max(0, _late(ready, scan, program.offsets[first : first + sum(rows)], rows, inputs) - at)
+            found[-1] = replace(found[-1], wait=wait)
+            at += wait
+        blocks = scan.blocks[0] * scan.blocks[1]
+        ends = np.zeros((blocks, groups), np.int64)
+        for block in range(blocks):
+            for each in range(groups):
+                for _ in range(scan.pool**2):
+                    ends[block, each] = max(at + rows[each] - 1, free)
+                    at, free = int(ends[block, each]) + 1, int(ends[block, each]) + sizes[each]
+        gives_words = -(-count // inputs)
+        order = np.arange(len(outputs))
+        written = np.zeros((blocks, gives_words * inputs), np.int64)
+        written[:, outputs] = ends[:, order // neurons] + leaving + order % neurons
+        next_scan = scans[number + 1] if number + 1 < len(scans) else None
+        border = next_scan.padding if next_scan else 0
+        image = written.reshape(*scan.blocks, gives_words, inputs).max(3)
+        ready = np.pad(image, [(border, border), (border, border), (0, 0)]).ravel()
+        kernel = scan.weights.shape[2] * scan.weights.shape[3] * scan.pixel_words(inputs)
+        writes = regions[number + 1] + (next_scan.origin(inputs) if next_scan else 0)
+        places = regions[number], writes, 2 * border * gives_words
+        found.append(Pass(scan, kernel, gives_words, *places, tuple(outputs.tolist()), groups, sizes[-1], sum(rows), 0))
+        first, group = first + sum(rows), group + groups
+    return tuple(found), at - 1
+
+
+def _late(ready: np.ndarray, scan: Scan, offsets: np.ndarray, rows: list[int], inputs: int) -> int:
+    """The first cycle in which a layer can begin, and all its rows come one a cycle, so that none reads a word before
+    it is `ready`.
+    """
+    corners = scan.corners(inputs)[:, :, None]
+    read = [corners + each for each in np.split(offsets, np.cumsum(rows)[:-1])]
+    places = np.concatenate([each.reshape(len(each), -1) for each in read], 1).ravel()
+    return int((ready[places] - np.arange(len(places))).max())
 
 
 def packed(program: Program, bits: int) -> tuple[int, ...]:

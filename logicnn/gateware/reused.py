@@ -17,7 +17,8 @@ from logicnn.gateware.sparse.finisher import Best
 from logicnn.gateware.sparse.lanes import lane_sum
 from logicnn.gateware.sparse.weights import WeightMemory
 from logicnn.gateware.wires import port_shape, word_shape
-from logicnn.network import Even, IntConv2d, IntDense, Interval
+from logicnn.network import Even, FloatScaled, IntConv2d, IntDense, Interval
+from logicnn.network.layers.integer import SIGNIFICANT
 from logicnn.resources import device_of
 
 __all__ = ["Outputs", "ReuseEngine", "Sums"]
@@ -132,12 +133,45 @@ class Outputs(wiring.Component):
         shifted = (value >> least) >> shift
         if engine.evens:
             shifted, stage, (value, shift) = self._later(m, "shifted", shifted, stage, [value, shift])
-            even = by_layer(m, stage.layer, [int(isinstance(each.layer.activation, Even)) for each in passes], "even")
-            whole = shifted << shift << least == value  # a tie, half added
-            shifted = shifted - (whole & shifted[0] & even & ((shift != 0) | (least > 0)))
+            shifted, stage = self._even(m, shifted, value, shift, stage)
         value, stage, _ = self._later(m, "level", shifted, stage, [])
         self._bounded(m, value, stage)
         return m
+
+    def _even(self, m: Module, above: Value, value: Value, shift: Value, stage) -> tuple[Value, Value]:
+        """The level `above`, or the even one of two where a `value`, with half a level added, lay between them.
+
+        In floating point also what is nearer than half of its last bit (`FloatScaled`); that is a cycle more. The bit
+        is that of the level below in magnitude, `bits` long: 24 - `bits` behind the point. Longer ones are beyond all
+        bounds.
+        """
+        engine, passes = self._engine, self._engine.passes
+        least = min(self._shifts)
+        kinds = [each.layer.activation for each in passes]
+        even = by_layer(m, stage.layer, [int(isinstance(each, Even | FloatScaled)) for each in kinds], "even")
+        beyond = Signal(value.shape(), name="beyond")  # the middle below this level
+        m.d.comb += beyond.eq(value - (above << shift << least))
+        if not engine.floats:
+            tie = (beyond == 0) & above[0] & even & ((shift != 0) | (least > 0))
+            return above - tie, stage
+        floats = by_layer(m, stage.layer, [int(isinstance(each, FloatScaled)) for each in kinds], "floats")
+        near = []
+        whole = Signal(max(self._shifts) + 1, name="whole")
+        m.d.comb += whole.eq(1 << least << shift)
+        most = max(max(each.high, -each.low) + abs(each.zero) for each in kinds if isinstance(each, FloatScaled))
+        for name, apart, low in (("below", beyond, above - 1), ("above", whole - beyond, above)):
+            magnitude, bits = Signal(range(most + 1), name=f"{name}_magnitude"), Signal(5, name=name)
+            m.d.comb += magnitude.eq(Mux(low[-1], ~low, low))
+            for place in range(len(magnitude)):
+                with m.If(magnitude[place]):
+                    m.d.comb += bits.eq(place + 1)
+            reach = Signal(len(whole), name=f"{name}_reach")
+            m.d.comb += reach.eq((1 << least << shift << bits) >> SIGNIFICANT + 1)
+            near.append(apart <= Mux(floats, reach, 0))
+        odd = above[0] & even & ((shift != 0) | (least > 0))
+        above, stage, (below, over) = self._later(m, "near", above, stage, [near[0] & odd, near[1] & odd])
+        zero = by_layer(m, stage.layer, [each.zero if isinstance(each, FloatScaled) else 0 for each in kinds], "zero")
+        return above - below + (over & ~below) + zero, stage
 
     def _later(self, m: Module, name: str, value: Value, stage, others: list[Value]):
         """A register: the value, its beat, and constants that are needed later."""
@@ -228,7 +262,11 @@ class Outputs(wiring.Component):
         base = by_layer(m, stage.layer, [each.writes for each in passes], "writes")
         wide = by_layer(m, stage.layer, [each.gives_words for each in passes], "gives_words")
         with m.If(stage.valid & stage.closes & stage.last & stage.ends):
-            m.d.sync += pixel.eq(Mux(stage.final, 0, pixel + wide))
+            following = pixel + wide
+            if engine.pads:
+                between = by_layer(m, stage.layer, [each.between for each in passes], "between")
+                following = following + Mux(stage.turns, between, 0)
+            m.d.sync += pixel.eq(Mux(stage.final, 0, following))
         m.d.sync += [
             self.word.eq(word),
             self.write.eq(stage.valid & stage.closes & ~last_layer),
@@ -338,17 +376,22 @@ class ReuseEngine(wiring.Component):
         engine = self._engine
         channels, height, width = engine.pixels
         bits = (engine.inputs - 1).bit_length()
-        words = engine.scans[0].pixel_words(engine.inputs)
-        channel, pixel = Signal(range(max(2, channels))), Signal(range(max(2, height * width)))
-        place = Signal(range(max(2, engine.depth + words)))
-        of_channel = pixel == height * width - 1
-        m.d.comb += last.eq(of_channel & (channel == channels - 1))
+        scan = engine.scans[0]
+        words, origin = scan.pixel_words(engine.inputs), scan.origin(engine.inputs) + engine.passes[0].reads
+        channel, row, column = (Signal(range(max(2, each))) for each in engine.pixels)
+        place = Signal(range(max(2, engine.depth + words)), init=origin)
+        of_row, of_channel = column == width - 1, Signal()
+        m.d.comb += [of_channel.eq(of_row & (row == height - 1)), last.eq(of_channel & (channel == channels - 1))]
         with m.If(taken):
-            m.d.sync += [pixel.eq(Mux(of_channel, 0, pixel + 1)), place.eq(place + words)]
+            m.d.sync += [column.eq(column + 1), place.eq(place + words)]
+            with m.If(of_row):
+                m.d.sync += [column.eq(0), row.eq(row + 1), place.eq(place + words * (1 + 2 * scan.padding))]
             with m.If(of_channel):
-                m.d.sync += [channel.eq(Mux(last, 0, channel + 1)), place.eq(Mux(last, 0, (channel + 1) >> bits))]
+                first = Signal.like(place)
+                m.d.comb += first.eq(origin + (channel + 1 >> bits))
+                m.d.sync += [row.eq(0), channel.eq(Mux(last, 0, channel + 1)), place.eq(Mux(last, origin, first))]
         with m.Elif(self.clear):
-            m.d.sync += [pixel.eq(0), channel.eq(0), place.eq(0)]
+            m.d.sync += [column.eq(0), row.eq(0), channel.eq(0), place.eq(origin)]
         return channel, place
 
     def _values(self, m: Module, at: Value, outputs: Outputs, taken: Value, channel: Value, place: Value) -> Value:

@@ -16,9 +16,10 @@ __all__ = ["Rows", "beat_layout"]
 
 def beat_layout(engine: Reused) -> data.StructLayout:
     """A row in the pipeline: the `first` or the `last` of a group at a position, which `opens` or `closes` those of an
-    output pixel; the group may be the last one of its pixel (`ends`), that of its layer (`final`).
+    output pixel; the group may be the last one of its pixel (`ends`), that one the last of a row (`turns`) or of its
+    layer (`final`).
     """
-    flags = "valid", "first", "last", "opens", "closes", "ends", "final"
+    flags = "valid", "first", "last", "opens", "closes", "ends", "turns", "final"
     return data.StructLayout({**dict.fromkeys(flags, 1), "layer": range(max(2, len(engine.passes)))})
 
 
@@ -48,13 +49,14 @@ class Rows(wiring.Component):
         layer, first = Signal.like(beat.layer), Signal(init=1)
         leave = Signal(range(engine.neurons))  # neurons of the group before that have not left when a row's sums are
         rest = by_layer(m, layer, [each.rest - 1 for each in passes], "rest")
-        corner, opens, closes, final = self._positions(m, layer, passes)
+        corner, opens, closes, turns, final = self._positions(m, layer, passes)
         m.d.comb += [
             beat.valid.eq(runs & (wait == 0) & ~(beat.last & (leave != 0))),
             beat.first.eq(first),
             beat.layer.eq(layer),
             beat.opens.eq(opens),
             beat.closes.eq(closes),
+            beat.turns.eq(turns),
             beat.final.eq(final),
             beat.ends.eq(group == by_layer(m, layer, [each.groups - 1 for each in passes], "last_group")),
         ]
@@ -97,14 +99,14 @@ class Rows(wiring.Component):
             m.d.sync += runs.eq(1)
         return m
 
-    def _positions(self, m: Module, layer: Value, passes: Sequence[Pass]) -> tuple[Value, Value, Value, Value]:
+    def _positions(self, m: Module, layer: Value, passes: Sequence[Pass]) -> tuple[Value, Value, Value, Value, Value]:
         """The first word that the kernel meets, whether it is at the first or the last position of an output pixel, and
-        whether that is the last pixel.
+        whether that is the last pixel of its row and of all.
         """
         engine, beat = self._engine, self.beat
         scans = [each.scan for each in passes]
         if all(each.positions == 1 for each in scans):
-            return C(0), C(1), C(1), C(1)
+            return C(0), C(1), C(1), C(1), C(1)
         steps = [each.stride * each.pixel_words(engine.inputs) for each in scans]
         sides = [each.pool for each in scans]
         rows, columns = ([each.blocks[axis] for each in scans] for axis in (0, 1))
@@ -148,7 +150,7 @@ class Rows(wiring.Component):
                 m.d.sync += column.eq(Mux(last["column"], 0, column + 1))
                 with m.If(last["column"]):
                     m.d.sync += row.eq(Mux(last["row"], 0, row + 1))
-        return corner, opens, closes, final
+        return corner, opens, closes, last["column"], final
 
     def _program(self, m: Module, following: Value) -> tuple[Value, Value]:
         """Of the current row, how many words it leaves out and whether it is the last of a group."""

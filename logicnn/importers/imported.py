@@ -34,17 +34,26 @@ class Given:
 @dataclass(frozen=True)
 class Imported:
     """A network, what the parts of the file became, and `scores`, the file's own output (levels,) for each integer
-    score of a class, from the lowest on.
+    score of a class, from the lowest on. Samples of the file may have their channels last, where the network's have
+    them first.
     """
 
     network: Network
     parts: tuple[str, ...]
     scores: np.ndarray
+    channels_last: bool = False
+
+    def inputs(self, samples: np.ndarray) -> np.ndarray:  # (n, ...) -> (n, *network.input.shape)
+        """The file's samples as the network reads them."""
+        shape = self.network.input.shape
+        if self.channels_last:
+            return np.moveaxis(samples.reshape(-1, *shape[1:], shape[0]), -1, 1)
+        return samples.reshape(-1, *shape)
 
 
 @dataclass(frozen=True)
 class Importer:
-    """For files with `suffix`: ``read(path, given)``."""
+    """For files with `suffix`: ``read(path, given)``, where `given` may be None: what such files usually read."""
 
     suffix: str
-    read: Callable[[Path, Given], Imported]
+    read: Callable[[Path, Given | None], Imported]

@@ -39,6 +39,7 @@ from logicnn.network import (
     Flatten,
     IntConv2d,
     IntDense,
+    Interval,
     Layer,
     MaxPool2d,
     Network,
@@ -51,6 +52,7 @@ from logicnn.network.values import NetworkError
 __all__ = ["IMPORTER", "imported"]
 
 BATCH = 1
+PIXELS = Given(Interval(0, 255), 1 / 255)
 MOST_LEVELS = 255  # of an activation, above the lowest
 LAST = frozenset({"Softmax", "LogSoftmax", "ArgMax", "TopK"})  # change no class
 
@@ -76,10 +78,12 @@ class _Flow:
 Value = np.ndarray | _Flow
 
 
-def imported(path: Path, given: Given) -> Imported:
-    """The network in a file, which reads `given`. Raises `ImportRefused` for what it cannot be made of."""
+def imported(path: Path, given: Given | None) -> Imported:
+    """The network in a file, which reads `given`, by default pixels of eight bits as numbers from 0 to 1. Raises
+    `ImportRefused` for what it cannot be made of.
+    """
     graph, opsets = read_graph(path)
-    walk = _Walk(given, opsets)
+    walk = _Walk(given or PIXELS, opsets)
     for tensor in graph.initializer:
         walk.values[tensor.name] = constant_of(tensor)
     inputs = [each for each in graph.input if each.name not in walk.values]
@@ -355,8 +359,11 @@ class _Walk:
         options = attributes_of(node)
         weights = np.asarray(constants[0])
         strides, pads = options.get("strides", [1, 1]), options.get("pads", [0])
-        if any(pads) or options.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        if any(pads) and (not flow.words or flow.counted):
             raise ImportRefused(f"{called(node)} pads with zeros, which bits are not; train it without padding")
+        if len(set(pads)) > 1 or options.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+            raise ImportRefused(f"{called(node)} must pad all sides by the same, and say by how much, not {list(pads)}")
+        padding = int(pads[0])
         if options.get("group", 1) != 1 or any(each != 1 for each in options.get("dilations", [1])):
             raise ImportRefused(f"{called(node)} must have one group and no dilation")
         if weights.ndim != 4 or len(flow.shape) != 3 or len(set(strides)) != 1:
@@ -366,7 +373,8 @@ class _Walk:
             return BinaryConv2d(signs, activation, int(strides[0]))
 
         fields = [
-            (size - kernel) // strides[0] + 1 for size, kernel in zip(flow.shape[1:], weights.shape[2:], strict=True)
+            (size + 2 * padding - kernel) // strides[0] + 1
+            for size, kernel in zip(flow.shape[1:], weights.shape[2:], strict=True)
         ]
         if weights.shape[1] != flow.shape[0] or min(fields) < 1:
             raise ImportRefused(f"{called(node)}: kernels of {list(weights.shape)} on {list(flow.shape)}")
@@ -374,7 +382,7 @@ class _Walk:
         if flow.words:
 
             def words(integers: np.ndarray, added: np.ndarray, activation: Any) -> Layer:
-                return IntConv2d(integers, added, activation, None, int(strides[0]))
+                return IntConv2d(integers, added, activation, None, int(strides[0]), padding)
 
             return self._word_sums(node, flow, weights, bias, words, (len(weights), *fields))
         return self._summed(node, flow, weights, bias, layer, (len(weights), *fields))

@@ -9,24 +9,41 @@ sums that lie exactly between two levels, and are rounded to the even one; no li
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
 from logicnn.importers.imported import ImportRefused
 from logicnn.network import Affine, Even, Layer, Requantize
 
-__all__ = ["WordSums", "counting", "integers_of", "requantized", "straight", "thresholds"]
+__all__ = ["Sums", "WordSums", "counting", "integers_of", "requantized", "straight", "thresholds"]
 
 MOST_WEIGHT = 127
 CLOSE = 2.0**-21  # of the largest weight: by so much 32 bits may differ from a multiple
-FINEST = 30  # bits of a multiplier
+FINEST = 40  # bits that are shifted away, and of a multiplier
 STRAIGHT = 0.01  # of a step between scores, by which they may lie beside a line, and 32 bits besides
 ROUNDED = 2.0**-22  # of a number, by which 32 bits may be beside it after a few operations
 POINTS = 64  # of a line that are looked at
 MOST_SCORES = 1 << 20
 
+Summed = TypeVar("Summed", bound="Sums")
 Layered = Callable[[np.ndarray, np.ndarray, Any], Layer]  # weights, bias and activation
+
+
+class Sums(Protocol):
+    """Sums of integers that lie in `low` ... `high` (out,) each."""
+
+    @property
+    def low(self) -> np.ndarray: ...
+    @property
+    def high(self) -> np.ndarray: ...
+    def numbers(self, sums: np.ndarray) -> np.ndarray:  # (k, out) int64 -> (k, out)
+        """What a quantizer reads of them."""
+        ...
+
+    def turned(self, which: np.ndarray) -> Self:  # (out,) bool
+        """With some of them negated."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -137,8 +154,8 @@ def integers_of(weights: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]
 
 
 def thresholds(
-    sums: WordSums, level: Callable[[np.ndarray], np.ndarray], low: int, high: int, what: str
-) -> tuple[WordSums, np.ndarray]:
+    sums: Summed, level: Callable[[np.ndarray], np.ndarray], low: int, high: int, what: str
+) -> tuple[Summed, np.ndarray]:
     """The sums, turned where larger ones give lower levels, and from which sum on each gives each level above the
     lowest, (out, high - low): beyond its highest sum where it never does.
 
@@ -161,7 +178,7 @@ def thresholds(
     return turned, first
 
 
-def requantized(sums: WordSums, starts: np.ndarray, low: int, high: int, what: str) -> tuple[np.ndarray, Requantize]:
+def requantized(sums: Sums, starts: np.ndarray, low: int, high: int, what: str) -> tuple[np.ndarray, Requantize]:
     """Biases (out,) and an activation that give each level from its threshold on (out, levels above the lowest), for
     every sum that a neuron can have: lines, or where ties are rounded to even levels shifts that do so.
     """

@@ -6,7 +6,7 @@ from logicnn.network.layer import Layer, Neuron, Neurons
 from logicnn.network.layers.argmax import Argmax
 from logicnn.network.layers.binary import BinaryConv2d, BinaryDense, Offset, Threshold
 from logicnn.network.layers.flatten import Flatten
-from logicnn.network.layers.integer import Affine, Even, IntConv2d, IntDense, IntegerLayer, Requantize
+from logicnn.network.layers.integer import Affine, Even, FloatScaled, IntConv2d, IntDense, IntegerLayer, Requantize
 from logicnn.network.layers.pool import MaxPool2d
 from logicnn.network.layers.slicer import Slicer
 from logicnn.network.layers.thermometer import Thermometer
@@ -25,6 +25,7 @@ __all__ = [
     "Columns",
     "Even",
     "Flatten",
+    "FloatScaled",
     "IntConv2d",
     "IntDense",
     "IntegerLayer",

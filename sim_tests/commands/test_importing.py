@@ -41,7 +41,7 @@ def test_import(file, vectors, tmp_path, capsys):
     assert code == 0 and network.name == "mine" and network.labels == ("a", "b", "c")
     assert network.preparation == Picture("L", 6, 6, 255)
     lines = out.splitlines()
-    assert "50 of 50 vectors have the class of the file's own runtime, 80.00% of the labels" in lines
+    assert "50 of 50 vectors have the answer of the file's own runtime, 80.00% of the labels" in lines
     assert lines[-2].startswith("icestick: Unrolled") and lines[-2].endswith("logic cells, 0 cycles")
     assert lines[-1] == f"{tmp_path / 'mine.lnn'}: {network.digest()[:12]}"
 
@@ -122,7 +122,7 @@ def test_refused(file, tmp_path, capsys, arguments, message):
 def test_files(file, tmp_path, capsys):
     mine = tmp_path / "mine.lnn"
     for arguments, message in (
-        ([tmp_path / "x.h5", "-o", mine], "file must end in .onnx, not "),
+        ([tmp_path / "x.h5", "-o", mine], "file must end in .onnx or .tflite, not "),
         ([file, "-o", tmp_path / "mine"], "--output must end in .lnn, not "),
         ([tmp_path / "nowhere.onnx", "-o", mine], "cannot be read: No such file or directory"),
     ):

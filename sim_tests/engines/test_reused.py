@@ -9,7 +9,7 @@ from logicnn.board import boards
 from logicnn.engines import MappingError
 from logicnn.engines.reused import Reused
 from logicnn.flow import design
-from logicnn.network import Activations, Argmax, Flatten, IntConv2d, IntDense, Interval, MaxPool2d, Network
+from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, MaxPool2d, Network
 from logicnn.resources import DEVICES
 from sim_tests.reused_helpers import conv_network, dense_network
 
@@ -159,17 +159,23 @@ def test_convolutions():
 def test_convolutions_are_chosen_with_what_follows():
     engine = Reused.proposed(CNN, 0, UP5K, 20.0)
     assert engine is not None and engine.span == len(CNN.layers) and engine.cost(UP5K).dsp == 8
-    padded = IntConv2d(CNN.layers[0].weights, CNN.layers[0].bias, CNN.layers[0].activation, padding=1)
-    network = Network(CNN.input, [padded])
-    assert Reused.proposed(network, 0, UP5K, 20.0) is None
+    assert Reused.proposed(Network(CNN.input, CNN.layers[:1]), 0, UP5K, 20.0) is None
+
+
+def test_borders():
+    """Each has a place of its own, with zeros around it that nothing writes; others share two."""
+    network = conv_network((1, 8, 8), [(4, 3, 1, 1), (4, 3, 1, 2), (6, 3, 1, 1)], [3], padding=[1, 0, 1])
+    engine = Reused(network, 0, len(network.layers), 2, 2)
+    first, second, third, dense = engine.passes
+    assert [each.scan.words(2) for each in engine.passes] == [10 * 10, 8 * 8 * 2, 5 * 5 * 2, 3 * 3 * 3]
+    assert [each.reads for each in engine.passes] == [128, 0, 228, 0] and engine.depth == 278
+    assert (second.writes, second.between) == (228 + (5 + 1) * 2, 2 * 2)  # a row and a pixel of the border, then two
+    assert (first.writes, third.writes, dense.scan.padding) == (0, 0, 0)
+    assert engine.pixels == (1, 8, 8)
 
 
 def test_convolutions_that_it_does_not_compute():
     conv = CNN.layers[0]
-    padded = IntConv2d(conv.weights, conv.bias, conv.activation, padding=1)
-    dense = IntDense(np.ones((2, 4 * 12 * 12), int), np.zeros(2))
-    with pytest.raises(MappingError, match="convolves without padding, but layer 0 has 1"):
-        Reused(Network(CNN.input, [padded, Flatten(), dense]), 0, 3, 2, 2)
     with pytest.raises(MappingError, match="must end with a dense layer or its class, not IntConv2d"):
         Reused(Network(CNN.input, [conv]), 0, 1, 2, 2)
     pooled = Network(CNN.input, [MaxPool2d(2), Flatten(), IntDense(np.ones((2, 36), int), np.zeros(2))])

@@ -14,7 +14,7 @@ from logicnn.gateware.reused import ReuseEngine
 from logicnn.network import Interval, Network
 from logicnn.verify.cycles import CycleCheck
 from logicnn.verify.vectors import Vectors
-from sim_tests.reused_helpers import conv_network, dense_network, ref_outputs
+from sim_tests.reused_helpers import conv_network, dense_network, near_ties, ref_outputs
 from sim_tests.stream_helpers import rtl_stream
 
 CASES = {
@@ -35,6 +35,8 @@ CASES = {
     "steps that begin anywhere": (dense_network([6, 8, 3], multipliers=True, offsets=True, weight_bits=8), 2, 4),
     "ties to even": (dense_network([6, 8, 3], even=True, last=True), 2, 2),
     "ties to even, multiplied": (dense_network([6, 8, 3], Interval(-8, 7), even=True, multipliers=True), 2, 4),
+    "floating point": (near_ties(), 3, 2),
+    "floating point, from another zero": (near_ties(-37), 2, 4),
     "offsets alone": (dense_network([6, 8, 3], Interval(-8, 7), offsets=True, last=True), 2, 2),
     "requantized in the end": (dense_network([6, 8, 3], multipliers=True, last=True), 2, 1),
     "the class": (dense_network([6, 8, 5], decides=True), 2, 4),
@@ -50,6 +52,17 @@ CASES = {
     "rows of kernels left out": (conv_network((3, 6, 6), [(6, 3, 1, 2), (4, 2, 1, 1)], [5, 3], density=0.15), 2, 2),
     "signed pixels": (conv_network((2, 5, 5), [(3, 2, 1, 2)], [3], Interval(-8, 7), between=Interval(-4, 3)), 2, 2),
     "dense layers on an image": (conv_network((3, 3, 2), [], [5, 4]), 2, 2),
+    "padded": (conv_network((2, 4, 5), [(3, 3, 1, 1)], [4], padding=[1]), 2, 2),
+    "padded in the middle": (conv_network((1, 6, 6), [(4, 3, 1, 2), (5, 3, 1, 1)], [4], padding=[0, 2]), 2, 2),
+    "padded and pooled": (
+        conv_network((2, 7, 5), [(3, 3, 1, 2), (4, 3, 2, 1), (3, 2, 1, 1)], [3], padding=[1, 2, 1], decides=True),
+        *(3, 4),
+    ),
+    "padded with rows left out": (conv_network((3, 4, 4), [(6, 3, 1, 1)] * 2, [3], density=0.1, padding=[1, 1]), 2, 2),
+    "padded between values of both signs": (
+        conv_network((1, 4, 4), [(3, 3, 1, 1)] * 3, [3], Interval(-8, 7), padding=[1, 0, 1], between=Interval(-4, 3)),
+        *(2, 1),
+    ),
     "eight bits": (dense_network([9, 8, 3], Interval(-128, 127), 8, between=Interval(0, 127)), 4, 2),
 }
 
@@ -83,6 +96,17 @@ def test_outputs_and_latency(name):
     assert set(cycles) == {engine.latency.most}
 
 
+@pytest.mark.parametrize("zero", (0, 5, -100))
+def test_floating_point(zero):
+    """Every halved integer, as 32 bits of floating point round it."""
+    network = near_ties(zero, then=False)
+    x = np.arange(-300, 301)[:, None]
+    rtl, _ = rtl_reused(network, Reused(network, 0, 1, 5, 1), x)
+    np.testing.assert_array_equal(rtl, ref_outputs(network, x))
+    np.testing.assert_array_equal(rtl, network.evaluate(x))
+    assert len(np.unique(rtl[:, 0] - rtl[:, 3])) > 1  # not all ties are exact
+
+
 def test_streams_that_stall():
     network, neurons, inputs = CASES["many layers"]
     engine = Reused(network, 0, len(network.layers), neurons, inputs)
@@ -98,9 +122,9 @@ def test_streams_that_stall():
         ("icebreaker", dense_network([6, 9, 5], Interval(-8, 7), 8, multipliers=True, decides=True), (2, 2)),
         ("icebreaker", dense_network([196, 200, 12], decides=True), (5, 4)),  # too many weights for block RAM
         ("ulx3s", dense_network([6, 9, 5], weight_bits=4, density=0.4, decides=True), (3, 2)),
-        ("icebreaker", conv_network((2, 7, 7), [(5, 2, 1, 3)], [4], decides=True), (2, 2)),
+        ("icebreaker", conv_network((2, 7, 7), [(5, 3, 1, 3)], [4], padding=[1], decides=True), (2, 2)),
     ),
-    ids=("narrow", "multiplied", "large memory", "ecp5", "pooled"),
+    ids=("narrow", "multiplied", "large memory", "ecp5", "padded and pooled"),
 )
 def test_netlist(board, network, tile, tmp_path):
     """What Yosys makes of it, DSP blocks and memories included, clock by clock from power-up on."""

@@ -63,6 +63,18 @@ def test_three_levels_of_convolutions(tmp_path):
     check(graph, tmp_path, samples(300, 2, 5, 5))
 
 
+def test_words_with_padding(tmp_path):
+    """Zeros are integers, and stand for 0; thermometer bits do not."""
+    graph = Graph([1, 6, 6], 3).convolved(1, 6, 3, padding=1).normalised(6).relu().quant(0.21, 4, 0)
+    graph.convolved(6, 4, 3, 2, padding=1).relu().quant(0.3, 4, 0).flat().words(36, 5, 3, each=False)
+    made = check(graph, tmp_path, samples(300, 1, 6, 6))
+    assert [each.padding for each in made.network.layers if isinstance(each, IntConv2d)] == [1, 1]
+    wrong = Graph([1, 6, 6], 3)
+    wrong.then("Conv", wrong.weights((2, 1, 3, 3), 0.5)[0], kernel_shape=[3, 3], pads=[1, 1, 0, 0])
+    with pytest.raises(ImportRefused, match=r"must pad all sides by the same, and say by how much, not \[1, 1, 0, 0\]"):
+        imported(wrong.saved(tmp_path), WORDS)
+
+
 def test_words_of_images(tmp_path):
     graph = Graph([1, 9, 9], 3).convolved(1, 6, 2).normalised(6).relu().quant(0.21, 4, 0).pooled(2)
     made = check(graph.flat().words(96, 4, 3, each=False), tmp_path, samples(300, 1, 9, 9))

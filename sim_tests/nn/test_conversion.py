@@ -105,8 +105,8 @@ def test_bounded_activations(activation, tmp_path):
     """Of a convolution and a dense layer; trained is what was exported; of signs the netlist, too."""
     x, y = pictures()
     net = nn.Sequential(
-        *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), activation, nn.MaxPool2d(2), nn.Flatten()),
-        *(nn.Linear(36, 12), nn.BatchNorm1d(12), activation, nn.Linear(12, 10)),
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), activation, nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(64, 12), nn.BatchNorm1d(12), activation, nn.Linear(12, 10)),
     )
     found = convert(trained(net, x, y), x, y, scale=1 / 255)
     assert found.agreement > 0.97

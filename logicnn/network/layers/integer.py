@@ -5,7 +5,8 @@ What a neuron computes, in this order (the conventions of `logicnn.network.netwo
     sum      weights @ x + bias                         exact
     held     sum * multiplier + added                   added is 1 << (shift - 1), or 0 for shift 0; `Affine` adds more
     wrapped  held modulo 2 ** width, as two's complement    where the layer has widths (Xu et al. 2023, section III-A2)
-    output   clip(wrapped >> shift, low, high)          the shift is arithmetic; `Even` takes 1 off where it was a tie
+    output   clip(wrapped >> shift, low, high)          the shift is arithmetic; `Even` takes 1 off where it was a tie,
+                                                        `FloatScaled` rounds as 32 bits of floating point do
 
 A layer without `Requantize` gives the wrapped sum itself. Wrapping is part of what is computed, not an error: the logic
 above a neuron's width is never built, and a sample whose held value does not fit is computed as here.
@@ -29,10 +30,11 @@ from logicnn.network.values import (
     wrap,
 )
 
-__all__ = ["Affine", "Even", "IntConv2d", "IntDense", "IntegerLayer", "Requantize"]
+__all__ = ["Affine", "Even", "FloatScaled", "IntConv2d", "IntDense", "IntegerLayer", "Requantize"]
 
 LARGEST_SUM = 1 << 53  # held values that double precision, which multiplies matrices fast, still adds exactly
 WIDEST = 54
+SIGNIFICANT = 24  # bits of 32 of floating point
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +119,47 @@ class Affine(Requantize):
         read_only(self, "offset", np.int64, 1)
 
     def _check_bounds(self) -> None:
-        if not self.low < self.high or max(-self.low, self.high) >= 1 << 31:
-            raise NetworkError(f"Affine.low must be below high, and both of 32 bits, not {self.low} and {self.high}")
+        _check_any_bounds(self)
 
     @property
     def added(self) -> np.ndarray:
         return super().added + self.offset
+
+
+@dataclass(frozen=True, eq=False)
+class FloatScaled(Requantize):
+    """``clip(rint(sum * factor) + zero, low, high)`` in floating point of 32 bits, of a `factor` of ``multiplier /
+    2 ** shift``: the product is rounded to 24 significant bits, then to the nearest integer, of two to the even one. So
+    LiteRT's kernels do it. `zero` is one for all neurons, and bounds may be any.
+    """
+
+    zero: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.multiplier.max() >= 1 << SIGNIFICANT:
+            raise NetworkError(f"FloatScaled.multiplier must have {SIGNIFICANT} bits, not be {self.multiplier.max()}")
+        if not -(1 << 16) <= self.zero <= 1 << 16:
+            raise NetworkError(f"FloatScaled.zero must be of 16 bits, not {self.zero}")
+
+    def _check_bounds(self) -> None:
+        _check_any_bounds(self)
+
+    @property
+    def plain(self) -> bool:
+        return False
+
+    def levels(self, held: np.ndarray) -> np.ndarray:
+        product = held - self.added[:, None]  # of at most 53 bits, so that doubles hold it
+        scaled = np.ldexp(product.astype(np.float64), -self.shift[:, None]).astype(np.float32)
+        return np.clip(np.rint(scaled).astype(np.int64) + self.zero, self.low, self.high)
+
+
+def _check_any_bounds(of: Requantize) -> None:
+    if not of.low < of.high or max(-of.low, of.high) >= 1 << 31:
+        raise NetworkError(
+            f"{type(of).__name__}.low must be below high, and both of 32 bits, not {of.low} and {of.high}"
+        )
 
 
 class IntegerLayer(Layer):
@@ -219,6 +256,8 @@ class IntegerLayer(Layer):
             arrays |= {"multiplier": self.activation.multiplier, "shift": self.activation.shift}
         if isinstance(self.activation, Affine):
             arrays |= {"offset": self.activation.offset}
+        if isinstance(self.activation, FloatScaled):
+            fields |= {"float_zero": self.activation.zero}
         return fields, arrays if self.width is None else arrays | {"width": self.width}
 
 
@@ -235,7 +274,10 @@ def _parts(fields: Fields, arrays: Arrays) -> tuple[np.ndarray, np.ndarray, Requ
     if "low" in fields:
         of = arrays["multiplier"], arrays["shift"], fields["low"], fields["high"]
         kind = Even if fields.get("even") is True else Requantize
-        activation = Affine(*of, arrays["offset"]) if "offset" in arrays else kind(*of)
+        if "float_zero" in fields:
+            activation = FloatScaled(*of, fields["float_zero"])
+        else:
+            activation = Affine(*of, arrays["offset"]) if "offset" in arrays else kind(*of)
     return arrays["weights"], arrays["bias"], activation, arrays.get("width")
 
 
