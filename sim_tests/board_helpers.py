@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from logicnn import load
-from logicnn.board.protocol import Counters, Decoder, Frame, Identity, Kind, encode
+from logicnn.board.protocol import Counters, Decoder, Frame, Identity, Kind, encode, pack_sample
 
 NETWORK = load("digits-bnn")
 
@@ -55,4 +55,5 @@ class Board:
                 return Counters(self.images, 0, self.cycles and self.cycles + self.images).to_bytes()
         self.images += 1
         bits = np.unpackbits(np.frombuffer(asked.payload, np.uint8), bitorder="little")[: self.network.core_bits]
-        return bytes([int(self.network.evaluate_bits(bits[None].astype(bool))[0])])
+        outputs = self.network.evaluate_bits(bits[None].astype(bool))
+        return pack_sample(outputs.ravel(), self.identity.output_word)

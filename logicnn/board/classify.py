@@ -1,4 +1,4 @@
-"""Samples to a board and back, every class compared with the network's own."""
+"""Samples to a board and back, every answer compared with the network's own."""
 
 import time
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ __all__ = ["Classified", "classify", "network_of", "packed"]
 
 @dataclass(frozen=True)
 class Classified:
-    """Classes (n,) that a board gave to n samples, the seconds that it took, and what its counters and the line counted
-    meanwhile. `cycles` (n,) of each sample, where they were asked for.
+    """Classes (n,) that a board gave to n samples, or outputs (n, *output.shape) of a network that gives no class, the
+    seconds that it took, and what its counters and the line counted meanwhile. `cycles` (n,) of each sample, where they
+    were asked for.
     """
 
-    classes: np.ndarray
+    answers: np.ndarray
     seconds: float
     counters: Counters
     damaged: int
@@ -34,15 +35,15 @@ def packed(network: Network, identity: Identity, x: np.ndarray) -> list[bytes]:
 
 
 def classify(connection: Connection, network: Network, x: np.ndarray, *, timed: bool = False) -> Classified:
-    """Sends all samples and compares every class with `Network.evaluate`, with a progress bar on a terminal. `timed`
+    """Sends all samples and compares every answer with `Network.evaluate`, with a progress bar on a terminal. `timed`
     asks for the cycles of each, one after the other.
 
-    Raises `CheckFailed` with the first sample that differs, its class and the board's, `HostError` for a board that
+    Raises `CheckFailed` with the first sample that differs, its answer and the board's, `HostError` for a board that
     counts no cycles.
     """
     identity = connection.check(network.digest(), network.name)
     expected = network.evaluate(x)
-    classes, cycles = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
+    answers, cycles = np.zeros((len(x), identity.outputs), np.int64), np.zeros(len(x), np.int64)
     before = connection.counters()
     if timed and before.cycles is None:
         raise HostError(f"{network.name} takes the same few cycles for all samples on this board, which counts none")
@@ -52,20 +53,21 @@ def classify(connection: Connection, network: Network, x: np.ndarray, *, timed: 
         task = progress.add_task("", total=len(x))
         samples = packed(network, identity, x)
         for first, group in enumerate([each] for each in samples) if timed else [(0, samples)]:
-            for index, found in connection.classify(group):
-                classes[first + index] = found
+            for index, found in connection.classify(identity, group):
+                answers[first + index] = found
                 progress.advance(task)
             if timed:
                 cycles[first] = connection.counters().cycles or 0
     seconds, after = time.perf_counter() - start, connection.counters()
-    differs = np.flatnonzero(classes != expected)
+    answers = answers.reshape(expected.shape)
+    differs = np.flatnonzero((answers != expected).reshape(len(x), -1).any(1))
     if len(differs):
         first = int(differs[0])
         raise CheckFailed(
             f"the board differs from the network on {len(differs)} of {len(x)} samples: sample {first} should give "
-            f"{expected[first]} but gives {classes[first]}"
+            f"{expected[first].tolist()} but gives {answers[first].tolist()}"
         )
-    return Classified(classes, seconds, after.since(before), connection.damaged, cycles if timed else None)
+    return Classified(answers, seconds, after.since(before), connection.damaged, cycles if timed else None)
 
 
 def network_of(model: str | None, identity: Identity) -> Network:

@@ -9,7 +9,21 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from logicnn.board.protocol import BAUD, TAGS, Counters, Damage, Decoder, Fault, Frame, Identity, Kind, encode
+import numpy as np
+
+from logicnn.board.protocol import (
+    BAUD,
+    TAGS,
+    Counters,
+    Damage,
+    Decoder,
+    Fault,
+    Frame,
+    Identity,
+    Kind,
+    ProtocolError,
+    encode,
+)
 from logicnn.errors import CheckFailed, LogicnnError
 
 __all__ = ["Connection", "HostError", "Line", "found_port", "open_port"]
@@ -19,7 +33,7 @@ WINDOW = 2
 TRIES = 4  # of one request
 WAIT_S = 0.1  # before a request is repeated that came too early
 LATEST_S = 5.0  # ten times what the largest image of weights takes to load
-LONGEST_ANSWER = 300  # bytes on the line
+LONGEST_ANSWER = 300  # bytes on the line, of what is no sample's
 SHOWN = 16  # bytes of what was sent, in a message
 NO_SERIAL = "pyserial is not installed; pip install logicnn[host]"
 ASKED_S = 0.25  # for an answer, while a port is looked for
@@ -138,6 +152,7 @@ class Connection:
         self._decoder = Decoder()
         self._tags = itertools.cycle(range(1, TAGS))  # not 0, which is that of errors about noise
         self._window = WINDOW
+        self._longest = LONGEST_ANSWER
         self._noise = b""  # the last of what was no frame
         self.damaged = 0
 
@@ -157,22 +172,22 @@ class Connection:
                 f"{name or 'the network'} "
                 f"{digest[:12]}; flash it, or give --model the network that it runs"
             )
+        self._longest = max(LONGEST_ANSWER, found.answer_on_line)
         return found
 
     def _ask(self, kind: Kind) -> bytes:
         ((_, payload),) = self._answers(kind, [b""])
         return payload
 
-    def classify(self, samples: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-        """(index, class) of packed samples (`logicnn.board.protocol.pack_sample`), in the order in which the board
-        answers.
+    def classify(self, identity: Identity, samples: Sequence[bytes]) -> Iterator[tuple[int, np.ndarray]]:
+        """(index, outputs or class) of packed samples (`logicnn.board.protocol.pack_sample`), in the order in which the
+        board, which has this identity, answers.
         """
         for index, payload in self._answers(Kind.CLASSIFY, samples):
-            if len(payload) != 1:
-                raise HostError(
-                    f"the board at {self._name} answered CLASSIFY with {_shown(payload)}, which is no class"
-                )
-            yield index, payload[0]
+            try:
+                yield index, identity.answer(payload)
+            except ProtocolError as error:
+                raise HostError(f"{self._name}, CLASSIFY answered with {_shown(payload)}: {error}") from None
 
     def _answers(self, kind: Kind, payloads: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
         """(index, payload) of the answers to requests of one kind, a few of them at a time. What is lost is sent again,
@@ -217,7 +232,7 @@ class Connection:
         request.tries += 1
         waiting[tag] = request
         self._guarded(lambda: self._line.write(request.sent))
-        on_line = sum(len(each.sent) + LONGEST_ANSWER for each in waiting.values())
+        on_line = sum(len(each.sent) + self._longest for each in waiting.values())
         request.due = time.monotonic() + self._timeout_s + on_line * 10 / self._baud
 
     def _refused(self, frame: Frame, request: _Request, *, alone: bool) -> None:

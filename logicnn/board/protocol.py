@@ -6,10 +6,10 @@ came before. The header is a byte with the `Kind` in its low and a tag in its hi
 and the payload's length, lowest byte first; the CRC is CRC-16/IBM-3740 (polynomial 0x1021, from 0xFFFF) over header and
 payload, highest byte first.
 
-A board answers IDENTIFY with what it runs (`Identity`), CLASSIFY (a sample, `pack_sample`) with a byte, the class,
-COUNTERS with `Counters`. It answers ERROR, with a `Fault`, to everything that it does not accept, and forgets only
-that: a sample that it accepted is answered in any case. A frame ends with the next flag, or when no byte came for
-`SILENCE` byte times.
+A board answers IDENTIFY with what it runs (`Identity`), CLASSIFY (a sample, `pack_sample`) with the class, a byte, or
+with its network's outputs packed in the same way, COUNTERS with `Counters`. It answers ERROR, with a `Fault`, to
+everything that it does not accept, and forgets only that: a sample that it accepted is answered in any case. A frame
+ends with the next flag, or when no byte came for `SILENCE` byte times.
 """
 
 import binascii
@@ -23,7 +23,20 @@ import numpy as np
 from logicnn.errors import LogicnnError
 from logicnn.network import Network
 
-__all__ = ["BAUD", "Counters", "Damage", "Decoder", "Fault", "Frame", "Identity", "Kind", "encode", "pack_sample"]
+__all__ = [
+    "BAUD",
+    "Counters",
+    "Damage",
+    "Decoder",
+    "Fault",
+    "Frame",
+    "Identity",
+    "Kind",
+    "ProtocolError",
+    "encode",
+    "pack_sample",
+    "unpack_sample",
+]
 
 BAUD = 115_200
 FLAG, ESCAPE, TOGGLE = 0x7E, 0x7D, 0x20
@@ -35,7 +48,9 @@ IMAGES_BYTES, ERRORS_BYTES, CYCLES_BYTES = 4, 2, 3
 VERSION = 1
 LARGEST_PAYLOAD = (1 << 16) - 1
 LONGEST_NAME = 32  # characters of a network's name that a board keeps
-LARGEST_ANSWER = 1024  # bytes; what is longer is no answer of a board
+LARGEST_ANSWER = 4096  # bytes on the line; what is longer is no answer of a board
+FRAME_BYTES = 16  # of those at most beside its payload
+MOST_OUTPUTS = (LARGEST_ANSWER - FRAME_BYTES) // 2  # bytes, each of which may be escaped
 
 
 class ProtocolError(LogicnnError):
@@ -137,13 +152,22 @@ def pack_sample(values: np.ndarray, word: int) -> bytes:
     return np.packbits(places.ravel(), bitorder="little").tobytes()
 
 
+def unpack_sample(data: bytes, count: int, word: int, signed: bool) -> np.ndarray:  # (count,) int64
+    """The values that `pack_sample` packs."""
+    places = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[: count * word].reshape(count, word)
+    weights = np.int64(1) << np.arange(word, dtype=np.int64)
+    weights[-1] *= -1 if signed else 1
+    return places.astype(np.int64) @ weights
+
+
 @dataclass(frozen=True)
 class Identity:
     """What a board runs: the network's digest (hex, SHA-256), the first `LONGEST_NAME` characters of its name, its
     input and classes.
 
     A CLASSIFY request holds `values` values of `word` bits: those of the input of shape `input` in `low` ... `high`, or
-    bits that a thermometer makes of them.
+    bits that a thermometer makes of them. The answer is a byte, the class; of a network that gives none, whose
+    `classes` are 0, `outputs` numbers of `output_word` bits, signed where `output_low` is below 0.
     """
 
     digest: str
@@ -154,13 +178,18 @@ class Identity:
     values: int
     word: int
     classes: int
+    outputs: int = 1
+    output_word: int = 8
+    output_low: int = 0
 
     @classmethod
     def of(cls, network: Network, word: int) -> "Identity":
-        """The identity of a network that ends in a class, whose samples come in words of `word` bits."""
+        """The identity of a network whose samples come in words of `word` bits."""
         given, low, high = network.input, network.input.interval.low, network.input.interval.high
-        classes, values = network.output.interval.high + 1, network.core_input.size
-        made = cls(network.digest(), network.name[:LONGEST_NAME], given.shape, low, high, values, word, classes)
+        gives, values = network.output, network.core_input.size
+        answer = (gives.interval.high + 1,) if network.decides else (0, gives.size, gives.interval.word)
+        more = () if network.decides else (gives.interval.low,)
+        made = cls(network.digest(), network.name[:LONGEST_NAME], given.shape, low, high, values, word, *answer, *more)
         if made.sample_bytes > LARGEST_PAYLOAD:
             raise ProtocolError(
                 f"a sample of {values} values of {word} bits has {made.sample_bytes} bytes; a frame holds "
@@ -171,16 +200,40 @@ class Identity:
     def __post_init__(self) -> None:
         words = self.digest, self.name
         numbers = *self.input, self.low, self.high, self.values, self.word, self.classes
+        numbers += self.outputs, self.output_word, self.output_low
         if not all(isinstance(each, str) for each in words) or not all(isinstance(each, int) for each in numbers):
             raise ProtocolError(f"an identity must hold texts and integers, not {words} and {numbers}")
+        if not (1 <= self.output_word <= 63 and 1 <= self.answer_bytes <= MOST_OUTPUTS):
+            raise ProtocolError(
+                f"an answer of {self.outputs} outputs of {self.output_word} bits must have 1 to {MOST_OUTPUTS} bytes"
+            )
 
     @property
     def sample_bytes(self) -> int:
         return -(-self.values * self.word // 8)
 
+    @property
+    def answer_bytes(self) -> int:
+        """Of the payload."""
+        return -(-self.outputs * self.output_word // 8)
+
+    @property
+    def answer_on_line(self) -> int:
+        """Bytes of the longest answer with its frame."""
+        return 2 * self.answer_bytes + FRAME_BYTES
+
+    def answer(self, payload: bytes) -> np.ndarray:  # (outputs,) int64
+        """The class or the outputs in a CLASSIFY answer. Raises `ProtocolError` for one of another length."""
+        if len(payload) != self.answer_bytes:
+            raise ProtocolError(f"the board's answer must have {self.answer_bytes} bytes, not {len(payload)}")
+        return unpack_sample(payload, self.outputs, self.output_word, self.output_low < 0)
+
     def to_bytes(self) -> bytes:
-        """JSON, as the board sends it."""
-        return json.dumps({"logicnn": VERSION} | asdict(self), separators=(",", ":")).encode()
+        """JSON, as the board sends it; of a class it need not say that it is a byte."""
+        fields = asdict(self)
+        if self.classes:
+            fields = {name: value for name, value in fields.items() if not name.startswith("output")}
+        return json.dumps({"logicnn": VERSION} | fields, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Identity":

@@ -1,7 +1,7 @@
 """Samples to a board and back: ``logicnn run --port /dev/ttyUSB1 seven.png``.
 
-Every class is compared with the network's own. The port `sim` is the design in Amaranth's simulator, with the same
-bytes on its line.
+Every class, or output of a network that gives none, is compared with the network's own. The port `sim` is the design
+in Amaranth's simulator, with the same bytes on its line.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from logicnn.data import datasets
 from logicnn.data.inputs import read_samples
 from logicnn.data.sources import data_folder
 from logicnn.errors import LogicnnError
-from logicnn.flow.design import check_answers_a_byte, designed, mapped
+from logicnn.flow.design import check_answers, designed, mapped
 from logicnn.flow.simulated_board import SimulatedBoard
 from logicnn.network import Network, load
 
@@ -51,7 +51,7 @@ def connected(arguments: argparse.Namespace) -> Iterator[tuple[Connection, Netwo
         return
     only_with("a real port", baud=arguments.baud)
     network = load(arguments.model or DEFAULT_MODEL)
-    check_answers_a_byte(network)
+    check_answers(network)
     board = boards.find(arguments.board or DEFAULT_BOARD)
     design = designed(mapped(network, board), board, BAUD)
     with SimulatedBoard(design) as simulated, contextlib.closing(open_port(simulated.port)) as line:
@@ -86,21 +86,23 @@ def _test_set(network: Network, count: int, folder: str | None) -> tuple[np.ndar
 
 def _report(network: Network, found: Classified, names: list[str], labels: np.ndarray | None) -> dict[str, Any]:
     """What `--json` prints."""
-    rate = len(found.classes) / found.seconds if found.seconds else 0.0
+    rate = len(found.answers) / found.seconds if found.seconds else 0.0
     common: dict[str, Any] = {
         "model": network.name,
         "digest": network.digest(),
-        "samples": len(found.classes),
+        "samples": len(found.answers),
         "images_per_second": round(rate, 3),
         "counters": {"images": found.counters.images, "errors": found.counters.errors},
         "damaged_frames": found.damaged,
         **({} if found.cycles is None else {"cycles": found.cycles.tolist()}),
     }
-    if names:
-        pairs = zip(names, found.classes.tolist(), strict=True)
+    pairs = list(zip(names, found.answers.tolist(), strict=True)) if names else []
+    if not network.decides:
+        common["outputs"] = [{"sample": name, "outputs": each} for name, each in pairs]
+    elif names:
         common["classes"] = [{"sample": name, "class": each, "label": _label(network, each)} for name, each in pairs]
-    if labels is not None:
-        confusion = _confusion(network, labels, found.classes)
+    if labels is not None and network.decides:
+        confusion = _confusion(network, labels, found.answers)
         accuracy = float(np.trace(confusion) / max(1, len(labels)))
         source = {} if names else {"dataset": network.dataset}
         common |= source | {"accuracy": accuracy, "confusion": confusion.tolist()}
@@ -111,6 +113,8 @@ def _show(network: Network, report: dict[str, Any]) -> None:
     """The same for people."""
     for each in report.get("classes", ()):
         print(f"{each['sample']}: {each['label']}")
+    for each in report.get("outputs", ()):
+        print(f"{each['sample']}: {' '.join(map(str, np.ravel(each['outputs']).tolist()))}")
     if "confusion" in report:
         table = Table("label \\ class", *(_label(network, index) for index in range(len(report["confusion"]))), "right")
         for index, row in enumerate(report["confusion"]):

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from logicnn.board import boards, flash
 from logicnn.board.boards import Board
+from logicnn.board.protocol import MOST_OUTPUTS
 from logicnn.engines import Mapping, TooBig, chosen
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
@@ -26,7 +27,7 @@ from logicnn.verify.logic import LogicCheck, Probe
 __all__ = [
     "CORE",
     "Design",
-    "check_answers_a_byte",
+    "check_answers",
     "check_fits",
     "designed",
     "mapped",
@@ -190,12 +191,17 @@ def yosys_script(mapping: Mapping) -> str:
     return "\n".join(engines)
 
 
-def check_answers_a_byte(network: Network) -> None:
-    """A board answers with the class, one byte."""
-    if not network.decides or network.output.interval.high > 255:
+def check_answers(network: Network) -> None:
+    """A board answers with the class, or with what a network without one gives, packed into bytes."""
+    if network.decides and network.output.interval.high > 255:
         raise LogicnnError(
-            "a board needs a network that ends in Argmax or Slicer, of at most 256 classes; use logicnn.gateware.Core "
-            "for others"
+            f"a board answers with one of at most 256 classes, not of {network.output.interval.high + 1}; use "
+            f"logicnn.gateware.Core"
+        )
+    answer_bytes = -(-network.output.size * network.output.interval.word // 8)
+    if answer_bytes > MOST_OUTPUTS:
+        raise LogicnnError(
+            f"a board answers with at most {MOST_OUTPUTS} bytes, not {answer_bytes}; use logicnn.gateware.Core"
         )
     if not network.read_inputs():
         raise LogicnnError("the network reads none of its inputs: there is nothing to build")
@@ -218,7 +224,7 @@ def designed(mapping: Mapping, board: Board, baud: int) -> Design:
     from logicnn.gateware.board.clock import dividers
     from logicnn.gateware.board.uart import divisor_of
 
-    check_answers_a_byte(mapping.network)
+    check_answers(mapping.network)
     if not mapping.is_whole:
         raise LogicnnError(
             f"a board needs a mapping of the whole network, not of layers {mapping.start} ... {mapping.stop - 1}"

@@ -1,5 +1,5 @@
 """A board's netlist against `Network.evaluate` clock cycle by clock cycle, from the image of its memories to the
-class.
+class, or to its outputs.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from logicnn.netlist.netlist import Netlist
 from logicnn.netlist.simulate import Simulation
 from logicnn.verify.activity import Activity, Watch
 from logicnn.verify.check import Check
+from logicnn.verify.logic import decode
 from logicnn.verify.vectors import Vectors, Verification, compared
 
 __all__ = ["CycleCheck", "CycleProbe", "CycleRun"]
@@ -32,8 +33,8 @@ ANSWERED = 1 << 20  # cycles in which an answer has gone over the slowest line
 
 @dataclass(frozen=True)
 class CycleProbe:
-    """Names in a board's netlist: what comes and when, the class and when it is there, and the flash chip's pins, if
-    there are any.
+    """Names in a board's netlist: what comes and when, the answer, when it is there and when the line takes a byte of
+    several, and the flash chip's pins, if there are any.
     """
 
     word: str = "classifier.feed.word"  # of samples that come value by value
@@ -43,6 +44,7 @@ class CycleProbe:
     idle: str = "classifier.idle"
     result: str = "classifier.result"
     answers: str = "classifier.answers"
+    takes: str = "classifier.takes"
     cycles: str = "classifier.cycles"
     done: str = "classifier.loaded"
     corrupt: str = "classifier.corrupt"
@@ -51,11 +53,11 @@ class CycleProbe:
 
 @dataclass(frozen=True)
 class CycleRun:
-    """What a netlist computed: classes (n,), the cycles (n,) from each input's last value to its class, and until its
-    memories were there.
+    """What a netlist computed: answers (n, *output.shape), the cycles (n,) from each input's last value to its answer,
+    and until its memories were there.
     """
 
-    classes: np.ndarray
+    answers: np.ndarray
     cycles: np.ndarray
     loading: int
 
@@ -66,7 +68,7 @@ class CycleCheck(Check):
     predicted.
 
     `image` is what a flash chip holds that it reads in `loading` cycles of `period_ns`, or None. The serial receiver is
-    left out: values come a cycle each, whole samples at once.
+    left out: values come a cycle each, whole samples at once. So is the transmitter where answers have several bytes.
     """
 
     mapping: Mapping
@@ -86,7 +88,7 @@ class CycleCheck(Check):
         Raises `CheckFailed` with the first vector that differs.
         """
         network = self.mapping.network
-        checked = compared(network.evaluate(vectors.x), run.classes, vectors)
+        checked = compared(network.evaluate(vectors.x), run.answers, vectors)
         predicted = self.mapping.cycles(network.encoded_words(vectors.x))
         wrong = np.flatnonzero(run.cycles != predicted)
         if len(wrong):
@@ -103,7 +105,8 @@ class CycleCheck(Check):
         """
         simulation, given, loaded = self._begun(netlist, x)
         probe = self.probe
-        classes, cycles = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
+        network = self.mapping.network
+        answers, cycles = np.zeros((len(x), *network.output.shape), np.int64), np.zeros(len(x), np.int64)
         limit = self.mapping.latency.most + SLACK
         for start in range(0, len(x), LANES):
             batch = given[start : start + LANES]
@@ -113,17 +116,17 @@ class CycleCheck(Check):
             taken = simulation.run_until(probe.answers, limit)
             if (taken < 0).any():
                 raise CheckFailed(
-                    f"the netlist gives no class in {limit} cycles; {self.mapping.latency} were predicted"
+                    f"the netlist gives no answer in {limit} cycles; {self.mapping.latency} were predicted"
                 )
             simulation.step(1)
             counted = simulation.get(probe.cycles)
             if (counted != (taken + 1) % (1 << CYCLES_BITS)).any():
                 raise CheckFailed(f"the netlist counts {counted[0]} cycles where {taken[0] + 1} went by")
-            classes[start : start + LANES] = simulation.get(probe.result)[: len(batch)]
+            answers[start : start + LANES] = decode(network, simulation.bits(probe.result))[: len(batch)]
             cycles[start : start + LANES] = taken[: len(batch)] + 1  # edges after that of the last value
             simulation.run_until(probe.idle, ANSWERED)
             simulation.step(max(0, begun + self.mapping.interval - simulation.cycle))  # until it takes the next ones
-        return CycleRun(classes, cycles, loaded)
+        return CycleRun(answers, cycles, loaded)
 
     def activity(self, netlist: Netlist, x: np.ndarray) -> Activity:
         """From the first value of a sample to its class, of as many inputs as are simulated side by side; where that
@@ -143,7 +146,10 @@ class CycleCheck(Check):
             raise LogicnnError(f"x must have samples of shape {network.input.shape}, not {x.shape[1:]}")
         probe, serial = self.probe, self.mapping.input_io is Io.SERIAL
         driven = [probe.word, probe.arrives] if serial else [probe.bits, probe.offers]
-        simulation = Simulation(netlist, LANES, forced=[*driven, *([LOCK] if self.locks else [])])
+        taken = [probe.takes] if network.output.size * network.output.interval.word > 8 else []  # bits of a byte
+        simulation = Simulation(netlist, LANES, forced=[*driven, *taken, *([LOCK] if self.locks else [])])
+        for name in taken:
+            simulation.set(name, 1)
         loaded = self._load(simulation) if self.image else 0
         return simulation, self._words(x) if serial else network.encode(x)[:, list(network.read_inputs())], loaded
 

@@ -24,7 +24,7 @@ def test_classes():
     board = Board()
     board.images = 7
     found = classify(connection(board), NETWORK, X)
-    assert np.array_equal(found.classes, NETWORK.evaluate(X))
+    assert np.array_equal(found.answers, NETWORK.evaluate(X))
     assert (found.counters, found.damaged) == (Counters(10, 0), 0)
 
 
@@ -33,7 +33,7 @@ def test_cycles():
     board = Board()
     board.cycles = 100
     found = classify(connection(board), NETWORK, X, timed=True)
-    assert np.array_equal(found.classes, NETWORK.evaluate(X)) and found.counters.images == 10
+    assert np.array_equal(found.answers, NETWORK.evaluate(X)) and found.counters.images == 10
     assert found.cycles is not None and found.cycles.tolist() == list(range(101, 111))
     with pytest.raises(HostError, match="digits-bnn takes the same few cycles for all samples on this board, "):
         classify(connection(Board()), NETWORK, X, timed=True)

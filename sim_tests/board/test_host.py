@@ -36,8 +36,8 @@ def samples(count: int) -> tuple[list[bytes], list[int]]:
 
 
 def classes(connection: Connection, packed: list[bytes]) -> list[int]:
-    found = dict(connection.classify(packed))
-    return [found[index] for index in range(len(packed))]
+    found = dict(connection.classify(Identity.of(NETWORK, 1), packed))
+    return [int(found[index][0]) for index in range(len(packed))]
 
 
 def test_requests():
@@ -254,7 +254,9 @@ def test_no_class():
             else encode(Frame(asked.kind, asked.tag, b"no"))
         )
 
-    with pytest.raises(HostError, match=r"^the board at PORT answered CLASSIFY with 61 62, which is no class$"):
+    with pytest.raises(
+        HostError, match=r"^PORT, CLASSIFY answered with 61 62: the board's answer must have 1 bytes, not 2$"
+    ):
         classes(connected(Board(hook=hook)), samples(1)[0])
     with pytest.raises(ProtocolError, match=r"^the board's identity must be JSON"):
         connected(Board(hook=hook)).identify()
@@ -306,4 +308,4 @@ def test_code_of_the_page(monkeypatch):
     monkeypatch.setattr("logicnn.board.host.open_port", lambda port: Board(network))
     names = {"images": np.random.default_rng(1).integers(0, 256, (5, 1, 28, 28))}
     exec(code, names)
-    assert names["found"].classes.tolist() == network.evaluate(names["images"]).tolist()
+    assert names["found"].answers.tolist() == network.evaluate(names["images"]).tolist()

@@ -26,8 +26,9 @@ from logicnn.board.protocol import (
     ProtocolError,
     encode,
     pack_sample,
+    unpack_sample,
 )
-from logicnn.network import Activations, Argmax, BinaryDense, Interval, Network, Offset
+from logicnn.network import Activations, Argmax, BinaryDense, IntDense, Interval, Network, Offset
 
 
 def test_known_frame():
@@ -104,6 +105,31 @@ def test_identity():
     )
     assert identity.sample_bytes == 98 and identity.digest == load("mnist-bnn").digest()
     assert Identity.of(load("lenet5-ikr"), 8).sample_bytes == 784
+
+
+def test_outputs():
+    """A network without a class answers with all it gives, and its identity says how; of a class it need not."""
+    network = Network(Activations((3,), Interval(0, 7)), [IntDense(np.ones((5, 3), int) - 2, np.arange(5))])
+    identity = Identity.of(network, 8)
+    word = network.output.interval.word
+    assert (identity.classes, identity.outputs, identity.output_word) == (0, 5, word) and identity.output_low < 0
+    assert Identity.from_bytes(identity.to_bytes()) == identity and identity.answer_bytes == -(-5 * word // 8)
+    outputs = network.evaluate(np.array([[7, 5, 3]]))[0]
+    assert np.array_equal(identity.answer(pack_sample(outputs, word)), outputs) and outputs.min() < 0
+    assert b"output" not in Identity.of(load("digits-bnn"), 1).to_bytes()
+    with pytest.raises(ProtocolError, match=r"^the board's answer must have \d bytes, not 1$"):
+        identity.answer(b"x")
+    wide = Network(network.input, [IntDense(np.ones((5000, 3), int), np.zeros(5000))])
+    with pytest.raises(ProtocolError, match=r"^an answer of 5000 outputs of 5 bits must have 1 to 2040 bytes$"):
+        Identity.of(wide, 8)
+
+
+@given(st.integers(1, 40), st.data())
+def test_unpack_sample(word, data):
+    signed = data.draw(st.booleans())
+    low, high = (-(1 << word - 1), (1 << word - 1) - 1) if signed else (0, (1 << word) - 1)
+    values = np.array(data.draw(st.lists(st.integers(low, high), min_size=1, max_size=9)))
+    assert np.array_equal(unpack_sample(pack_sample(values, word), len(values), word, signed), values)
 
 
 def test_long_name():

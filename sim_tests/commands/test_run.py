@@ -108,10 +108,18 @@ def test_simulation_fails(monkeypatch, capsys):
 
 
 def test_simulated_scores(tmp_path, capsys):
-    """A network that ends in scores has no board design."""
-    save(replace(DIGITS, layers=DIGITS.layers[:-1]), tmp_path / "scores.lnn")
-    code, _, err = run(["--port", "sim", "--model", tmp_path / "scores.lnn", "--test-set", 1], capsys)
-    assert code == 2 and err.splitlines()[-1].startswith("error: a board needs a network that ends in Argmax or Slicer")
+    """A network that ends in scores gives them all."""
+    network = replace(DIGITS, layers=DIGITS.layers[:-1], labels=(), preparation=None)
+    save(network, tmp_path / "scores.lnn")
+    test = datasets.load("digits").test
+    np.savetxt(tmp_path / "x.csv", test.x[:2].reshape(2, -1), delimiter=",", fmt="%d")
+    given = ["--port", "sim", "--model", tmp_path / "scores.lnn", tmp_path / "x.csv"]
+    code, out, _ = run([*given, "--json"], capsys)
+    assert (
+        code == 0 and [each["outputs"] for each in json.loads(out)["outputs"]] == network.evaluate(test.x[:2]).tolist()
+    )
+    code, out, _ = run(given, capsys)
+    assert out.splitlines()[1].endswith(" ".join(map(str, network.evaluate(test.x[:2])[1].tolist())))
 
 
 def test_pictures(tmp_path, board, capsys):

@@ -53,7 +53,7 @@ def test_netlist(synthesised):
     assert run.loading == design.loading_cycles + 2  # until the lock of the PLL is seen
     assert set(run.cycles.tolist()) == {PLAN.latency}
     changed = x.copy()
-    changed[5] = next(each for each in images(100)[6:] if WHOLE.evaluate(each[None]) != run.classes[5])
+    changed[5] = next(each for each in images(100)[6:] if WHOLE.evaluate(each[None]) != run.answers[5])
     with pytest.raises(
         CheckFailed,
         match=(

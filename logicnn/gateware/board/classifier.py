@@ -1,4 +1,6 @@
-"""What a board does: a sample comes in over a serial line, its class goes back over the line and onto LEDs."""
+"""What a board does: a sample comes in over a serial line, its class, or what else its network gives, goes back over
+the line and onto LEDs.
+"""
 
 import math
 
@@ -44,7 +46,8 @@ def loading_cycles(mapping: Mapping, device: Device, period_ns: float) -> int:
 
 
 class Classifier(wiring.Component):
-    """`logicnn.board.protocol` over `rx` and `tx`; the class of the last sample on `leds`, in binary.
+    """`logicnn.board.protocol` over `rx` and `tx`; the class of the last sample on `leds`, in binary, or the lowest
+    bits of its outputs.
 
     A sample holds the values that the mapping's first engine reads. `result` holds the last class. Where samples are
     read whole, the next one may be sent while one is answered, and is answered BUSY if the first engine does not take
@@ -88,16 +91,15 @@ class Classifier(wiring.Component):
         m.submodules.link = link = Link(self.identity, self._divisor, timed=timed)
         source = self._source(m)
         m.submodules.accelerator = accelerator = Accelerator(self._mapping, self._loads_for if self.loads else None)
-        done = Signal()  # a result is on its way
+        done, result = Signal(), Value.cast(self.result)  # a result is on its way, and what it is
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
-            self.leds.eq(Mux(self.corrupt, -1, self.result) if self.loads else self.result),
+            self.leds.eq(Mux(self.corrupt, -1, result) if self.loads else result),
             source.accepted.eq(link.accepted),
             source.dropped.eq(link.dropped),
             accelerator.o.ready.eq(~done),
-            link.classes.payload.eq(self.result),
-            link.classes.valid.eq(done),
+            link.answers.valid.eq(done),
         ]
         wiring.connect(m, link.samples, source.i)
         self._offer(m, source.o, accelerator)
@@ -109,16 +111,30 @@ class Classifier(wiring.Component):
             m.d.comb += link.cycles.eq(self.cycles)
         if self.loads:
             self._load(m, accelerator)
-        with m.If(accelerator.o.valid & accelerator.o.ready):
+        finished = accelerator.o.valid & accelerator.o.ready
+        takes = self._send(m, link, finished, accelerator.o.payload, done)
+        with m.If(finished):
             m.d.sync += [self.result.eq(accelerator.o.payload), done.eq(1)]
-        with m.Elif(done & link.classes.ready):
+        with m.Elif(takes):
             m.d.sync += done.eq(0)
         if timed:
-            m.d.comb += [
-                self.answers.eq(accelerator.o.valid & accelerator.o.ready),
-                self.idle.eq(~done & link.classes.ready),
-            ]
+            m.d.comb += [self.answers.eq(finished), self.idle.eq(~done & link.answers.ready)]
         return m
+
+    def _send(self, m: Module, link: Link, finished: Value, payload: Value, done: Value) -> Value:
+        """The last result to the link, a byte at a time; up with the last of them."""
+        result, count = Value.cast(self.result), self.identity.answer_bytes
+        if count == 1:
+            m.d.comb += link.answers.payload.eq(result)
+            return done & link.answers.ready
+        takes = Signal(attrs=KEEP)  # may be held up where a netlist's answers need not go over the line
+        left, whole = Signal(range(count)), Signal(8 * count)
+        m.d.comb += [takes.eq(link.answers.ready), link.answers.payload.eq(whole[:8])]
+        with m.If(finished):
+            m.d.sync += [whole.eq(Value.cast(payload)), left.eq(count - 1)]
+        with m.Elif(done & takes):
+            m.d.sync += [whole.eq(whole >> 8), left.eq(left - 1)]
+        return done & takes & (left == 0)
 
     def _source(self, m: Module) -> InputStore | WordFeed:
         """What makes samples of the link's bytes."""

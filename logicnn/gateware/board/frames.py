@@ -188,7 +188,8 @@ def steps(identity: Identity, counters: Counters) -> list[dict]:
     for program in Program:
         kind, payload = payloads[program]
         found += [{}] * (PROGRAM_STEPS * program.value - len(found))
-        low, high = len(payload).to_bytes(HEADER_BYTES - 1, "little")
+        size = identity.answer_bytes if program is Program.CLASSIFY else len(payload)  # one step for all its bytes
+        low, high = size.to_bytes(HEADER_BYTES - 1, "little")
         found += [flag, {"byte": kind, "tagged": 1}, {"byte": low}, {"byte": high}, *payload]
         found += [{"source": Source.CHECK}] * CRC_BYTES + [flag | {"last": 1}]
     return found
@@ -201,13 +202,16 @@ class Framer(wiring.Component):
     bytes of it: answers of `Program.CLASSIFY`, and cycles with `error`, of which there may be three in the time of four
     bytes. They go up between bytes. Behind each byte the CRC takes 8 cycles, and the counters 17 at most. They begin
     with `counters`; where those have cycles, they are what `cycles` is when their answer begins.
+
+    Where samples are answered with several bytes, all but the first are on `more`, as long as it is valid.
     """
 
     def __init__(self, identity: Identity, counters: Counters = ZERO):
         self._steps = steps(identity, counters)
-        self._timed = counters.cycles is not None
+        self._timed, self._long = counters.cycles is not None, identity.answer_bytes > 1
         ports = {"i": In(stream.Signature(Answer)), "error": In(1), "o": Out(stream.Signature(8))}
-        super().__init__(ports | ({"cycles": In(CYCLES_BITS)} if self._timed else {}))
+        ports |= {"cycles": In(CYCLES_BITS)} if self._timed else {}
+        super().__init__(ports | ({"more": In(stream.Signature(8))} if self._long else {}))
 
     def elaborate(self, platform):
         m = Module()
@@ -264,6 +268,14 @@ class Framer(wiring.Component):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 0):
                 m.d.sync += [sums.eq(0), fresh.eq(1), place.eq(place + 1), busy.eq(~step.last)]
+        if self._long:
+            answers = Signal()
+            with m.If(begins):
+                m.d.sync += answers.eq(self.i.payload.program == Program.CLASSIFY)
+            with m.If(answers & sums & (left == 0) & (step.source == Source.VALUE)):
+                m.d.comb += self.more.ready.eq(1)
+                with m.If(self.more.valid):
+                    m.d.sync += [value.eq(self.more.payload), place.eq(place)]
         return m
 
 

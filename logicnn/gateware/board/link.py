@@ -15,8 +15,9 @@ class Link(wiring.Component):
     """`logicnn.board.protocol` on a serial line of `divisor` cycles a bit, for one sample at a time.
 
     Bytes of a sample come on `samples`; with its last frame byte `accepted` is up for a cycle, or `dropped`, after
-    which they count for nothing. The class of an accepted sample is taken on `classes`; until then other samples are
-    answered BUSY. `refuse` is the `Fault` for which no sample is accepted, or 0.
+    which they count for nothing. The class of an accepted sample, or the bytes of its answer, are taken on `answers`;
+    until the first of them is, other samples are answered BUSY. `refuse` is the `Fault` for which no sample is
+    accepted, or 0.
 
     With `timed` the counters' answer has `cycles` in it.
 
@@ -35,7 +36,7 @@ class Link(wiring.Component):
                 "accepted": Out(1),
                 "dropped": Out(1),
                 "refuse": In(FAULT),
-                "classes": In(stream.Signature(8)),
+                "answers": In(stream.Signature(8)),
             }
         )
 
@@ -61,7 +62,7 @@ class Link(wiring.Component):
         return m
 
     def _connect(self, m: Module, deframer: Deframer, framer: Framer) -> None:
-        """What becomes of each frame, and which answer goes next: a class, then the reply to another request or an
+        """What becomes of each frame, and which answer goes next: a sample's, then the reply to another request or an
         error, then `missed`.
         """
         verdict = deframer.verdict
@@ -85,21 +86,27 @@ class Link(wiring.Component):
             m.d.comb += fault.eq(Mux(self.refuse != 0, self.refuse, Mux(waiting, Fault.BUSY, 0)))
         answer, goes = framer.i.payload, Signal()
         m.d.comb += [
-            framer.i.valid.eq(self.classes.valid | replies | missed),
+            framer.i.valid.eq(self.answers.valid | replies | missed),
             goes.eq(framer.i.valid & framer.i.ready),
-            self.classes.ready.eq(framer.i.ready),
+            self.answers.ready.eq(framer.i.ready),
         ]
-        with m.If(self.classes.valid):
+        if self._identity.answer_bytes > 1:  # further bytes go while the framer takes no other answer
+            m.d.comb += [
+                framer.more.payload.eq(self.answers.payload),
+                framer.more.valid.eq(self.answers.valid),
+                self.answers.ready.eq(framer.i.ready | framer.more.ready),
+            ]
+        with m.If(self.answers.valid):
             m.d.comb += [
                 answer.program.eq(Program.CLASSIFY),
                 answer.tag.eq(sample_tag),
-                answer.value.eq(self.classes.payload),
+                answer.value.eq(self.answers.payload),
             ]
         with m.Elif(replies):
             m.d.comb += [answer.program.eq(reply), answer.tag.eq(reply_tag), answer.value.eq(reply_fault)]
         with m.Else():
             m.d.comb += [answer.program.eq(Program.ERROR), answer.value.eq(Fault.BUSY)]
-        with m.If(goes & self.classes.valid):
+        with m.If(goes & self.answers.valid):
             m.d.sync += waiting.eq(0)
         with m.Elif(goes & replies):
             m.d.sync += replies.eq(0)
@@ -113,7 +120,7 @@ class Link(wiring.Component):
                 Signal(),
             )  # what waits goes right now; it is the reply to a request, or comes before another error
             m.d.comb += [
-                taken.eq(goes & ~self.classes.valid),
+                taken.eq(goes & ~self.answers.valid),
                 kept.eq(replies & ~taken & ((reply != Program.ERROR) | ~request)),
             ]
             with m.If(replies & ~taken):

@@ -13,11 +13,14 @@ from logicnn.arithmetic.sharing import optimise
 from logicnn.board import flash
 from logicnn.board.protocol import TAGS, Counters, Fault, Frame, Kind, pack_sample
 from logicnn.engines import Mapping, Sparse
+from logicnn.engines.reused import Reused
 from logicnn.engines.sparse.contents import contents_of
 from logicnn.engines.sparse.plan import Tile
-from logicnn.gateware.board.classifier import Classifier, loading_cycles
+from logicnn.gateware.board.classifier import Classifier, identity_of, loading_cycles
 from logicnn.netlist.flash_chip import FlashChip
+from logicnn.network import Interval
 from logicnn.resources import DEVICES
+from sim_tests import reused_helpers
 from sim_tests.helpers import all_bits, dense_network, int_network, wide_network
 from sim_tests.newcomer import LoneComponent, mapping_of, newcomer, samples
 from sim_tests.serial_helpers import byte_cycles, converse, error, request
@@ -77,6 +80,31 @@ def test_classes_of_words(latency):
     expected = network.evaluate(x).tolist()
     assert len(network.read_inputs()) == 16 and len(set(expected)) > 1
     assert simulated(network, network.encode(x), mapping) == (expected, changes(expected))
+
+
+@pytest.mark.parametrize("engine", ("logic", "multipliers"))
+def test_outputs(engine):
+    """Of a network without a class: several bytes, of which the next sample's wait for the last."""
+    if engine == "logic":
+        network = dense_network(np.random.default_rng(24), 9, 7, 5, argmax=False)
+        mapping, x = Mapping.unrolled(network), all_bits(9)[:500:31]
+        asked = [pack_sample(each, 1) for each in network.encode(x)]
+    else:
+        network = reused_helpers.dense_network([5, 7, 9], Interval(-8, 7), between=Interval(-4, 3))
+        mapping, x = Mapping([Reused(network, 0, 2, 3, 2)]), np.random.default_rng(3).integers(-8, 8, (12, 5))
+        asked = [pack_sample(each, 8) for each in x]
+    identity = identity_of(mapping)
+    assert identity.answer_bytes == (3 if engine == "logic" else 9)
+    script = [
+        part
+        for tag, each in enumerate(asked)
+        for part in (request(Kind.CLASSIFY, tag % TAGS, each), BYTE * (identity.answer_bytes + 3))
+    ]
+    after = mapping.latency.most + (identity.answer_on_line + 9) * BYTE
+    answers = converse(Classifier(mapping, FASTEST, 2), script, divisor=FASTEST, after=after)
+    assert [(each.kind, each.tag) for each in answers] == [(Kind.CLASSIFY, tag % TAGS) for tag in range(len(x))]
+    found = [identity.answer(each.payload) for each in answers]
+    assert np.array_equal(found, network.evaluate(x).reshape(len(x), -1)) and len(np.unique(found, axis=0)) > 4
 
 
 def test_classes_of_a_byte():

@@ -71,10 +71,10 @@ class Classified(Elaboratable):
         m = Module()
         m.submodules.link = link = self.link
         value, result, wait, busy = Signal(8), Signal(8), Signal.like(self.cycles), Signal()
-        m.d.comb += [link.classes.valid.eq(busy & (wait == 0)), link.classes.payload.eq(result)]
+        m.d.comb += [link.answers.valid.eq(busy & (wait == 0)), link.answers.payload.eq(result)]
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
-        with m.If(link.classes.valid & link.classes.ready):
+        with m.If(link.answers.valid & link.answers.ready):
             m.d.sync += busy.eq(0)
         with m.If(link.samples.valid):
             m.d.sync += value.eq(value ^ link.samples.payload)
