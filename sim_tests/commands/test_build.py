@@ -9,7 +9,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from logicnn.board import boards
@@ -19,11 +18,7 @@ from logicnn.flow import build
 from logicnn.flow.placement import Placement
 from logicnn.flow.report import Bitstream, FlashImage, Report
 from logicnn.flow.tools import ToolFailed
-from logicnn.network import (
-    files,
-)
 from logicnn.resources import Resources
-from sim_tests.helpers import dense_network
 
 DIGITS = ["--model", "digits-bnn", "--verify", "quick"]
 
@@ -109,12 +104,6 @@ def test_seed_refused(seed, capsys):
     with pytest.raises(SystemExit) as refusal:
         run("--board", "icebreaker", "--seed", seed)
     assert refusal.value.code == 2 and "must be a whole number from 0 to 2147483647" in capsys.readouterr().err
-
-
-def test_many_scores_refused(tmp_path, capsys):
-    files.save(dense_network(np.random.default_rng(24), 9, 5000, argmax=False), tmp_path / "scores.lnn")
-    assert run("--board", "icebreaker", "--model", str(tmp_path / "scores.lnn"), "--output", str(tmp_path / "out")) == 2
-    assert "error: a board answers with at most 2040 bytes, not " in capsys.readouterr().err
 
 
 def test_missing_tool(tmp_path, monkeypatch, capsys):

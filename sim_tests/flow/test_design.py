@@ -12,8 +12,9 @@ from logicnn import load
 from logicnn.board import boards
 from logicnn.commands import cli
 from logicnn.engines import Mapping
+from logicnn.errors import LogicnnError
 from logicnn.flow import tools
-from logicnn.flow.design import MARGIN, NO_COLLISIONS, designed
+from logicnn.flow.design import MARGIN, NO_COLLISIONS, check_answers, designed
 from logicnn.network import (
     Activations,
     Argmax,
@@ -50,6 +51,17 @@ def test_divider_leaves_the_margin(frequency):
     assert design.clock_hz == frequency / divider
     needed = MARGIN * mapping.delay_ns(board.device)
     assert divider * 1e9 / frequency >= needed and (divider <= 2 or (divider - 2) * 1e9 / frequency < needed)
+
+
+def test_answers():
+    """Classes of a byte, else as many outputs as a frame holds."""
+    given = Activations((3,), Interval(0, 7))
+    check_answers(Network(given, [IntDense(np.ones((256, 3), int), np.zeros(256)), Argmax()]))
+    with pytest.raises(LogicnnError, match=r"one of at most 256 classes, not of 257; use logicnn\.gateware\.Core$"):
+        check_answers(Network(given, [IntDense(np.ones((257, 3), int), np.zeros(257)), Argmax()]))
+    check_answers(Network(given, [IntDense(np.ones((3264, 3), int), np.zeros(3264))]))  # of 5 bits
+    with pytest.raises(LogicnnError, match=r"^a board answers with at most 2040 bytes, not 2041; "):
+        check_answers(Network(given, [IntDense(np.ones((3265, 3), int), np.zeros(3265))]))
 
 
 def test_too_big(tmp_path, capsys):
