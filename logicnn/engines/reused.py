@@ -46,6 +46,7 @@ CLOSEST = 24  # tiles whose time and cost are known exactly before one is chosen
 LEVELS = 8  # of LUT4, to a word through a wide sum's shift and bounds
 RESERVED = 2  # block RAMs of the board's link
 CONTROL = 250  # logic cells that are no sum and no multiplier
+PRODUCT = 2.3  # logic cells for each bit times bit of a signed product, as Yosys makes it of LUT4
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,12 +356,12 @@ class Reused(Engine):
 
     def cost(self, device: Device) -> Resources:
         blocks = self.in_blocks(device)
-        in_logic = (len(self.built) - blocks) * self.word.word * (self.weight.word + 1)
+        in_logic = round((len(self.built) - blocks) * PRODUCT * self.word.word * (self.weight.word + 1))
         total = self.total.word
         sums = self.neurons * (self.inputs - 1) * (self.word.word + self.weight.word + 2) + self.neurons * 2 * total
         held = (
             (total + 8) * (4 + 2 * self.multiplies)
-            + total * self.multiplier_bits
+            + round(PRODUCT * total * self.multiplier_bits)
             + 6 * total * (self.evens + 2 * self.floats)
         )
         outputs = 3 * self.scores.interval.word if self.decides else self.gives.size * self.gives.interval.word
