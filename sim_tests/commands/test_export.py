@@ -32,6 +32,9 @@ def test_exists(tmp_path, capsys):
             "there is no combinational logic for this network, try --stream: no engine",
         ),
         (["nonet", "--verilog", "core.v"], "unknown model 'nonet'"),
+        (["mnist-bnn", "--qonnx", "core.v"], "core.v must end in .onnx"),
+        (["mnist-bnn", "--qonnx", "core.onnx", "--stream"], "--stream is for --verilog only"),
+        (["jsc-a", "--qonnx", "core.onnx"], "layer 0 is a IntDense that QONNX files here do not have"),
     ],
 )
 def test_refused(arguments, message, tmp_path, monkeypatch, capsys):
