@@ -83,7 +83,7 @@ def test_shipped(tmp_path):
 
 def test_refused():
     network = convolutions(1.0)
-    (first, *rest) = network.layers[1:]
+    first = network.layers[1]
     padded = BinaryConv2d(first.weights, first.activation, 1, 1)
     with pytest.raises(ExportRefused, match=r"^layer 1 pads with bits that stand for -1, where ONNX pads with 0$"):
         exported(Network(network.input, [network.layers[0], padded]))
