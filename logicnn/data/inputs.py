@@ -66,7 +66,7 @@ def _rows(path: Path, network: Network) -> tuple[np.ndarray, np.ndarray | None]:
     if path.suffix.lower() != ".csv":
         raise InputError(f"{path}: {network.name or 'the network'} reads no pictures; give a .csv file, a sample a row")
     table, preparation, size = Table.read(path), network.preparation, network.input.size
-    label, width = _label_of(table), size
+    label, width = _label_of(table, network), size
     if table.names and isinstance(preparation, Columns):
         columns, width = _named(path, table, preparation.columns), len(table.names)
     elif label is None:
@@ -94,9 +94,17 @@ def _rows(path: Path, network: Network) -> tuple[np.ndarray, np.ndarray | None]:
     return x.astype(np.int64).reshape(-1, *network.input.shape), labels
 
 
-def _label_of(table: Table) -> int | None:
-    """The column that says of which class a row is."""
+def _label_of(table: Table, network: Network) -> int | None:
+    """The column that says of which class a row is: of that name, else the only one that the network does not read and
+    that holds nothing but names of its classes.
+    """
     found = [place for place, name in enumerate(table.names) if name.lower() == LABEL]
+    if not found and isinstance(network.preparation, Columns) and network.labels:
+        others = [place for place, name in enumerate(table.names) if name not in network.preparation.columns]
+        width, known = len(table.names), set(network.labels)
+        whole = [row for row in table.rows if len(row) == width]
+        found = [place for place in others if all(row[place].strip() in known for row in whole)]
+        return found[0] if len(found) == 1 else None
     return found[0] if found else None
 
 

@@ -113,7 +113,7 @@ def labelled_for(network: Network, path: Path) -> Labelled:
     if path.suffix.lower() == ".csv":
         samples = read_samples(network, [path])
         if samples.labels is None:
-            raise DatasetError(f"{path} has no column {LABEL!r} that says the class; a build reads no other")
+            raise DatasetError(f"{path} has no column {LABEL!r}, nor another one of class names alone")
         return Labelled(samples.x, samples.labels)
     if path.suffix.lower() == ".npz" and path.is_file():
         arrays = _loaded(path, ("inputs", "labels"))

@@ -50,6 +50,16 @@ def test_columns_without_names(tmp_path):
     assert np.array_equal(read_samples(JETS, [tmp_path / "t.csv"]).x, JETS.preparation.values(ROWS))
 
 
+def test_labels_of_another_name(tmp_path):
+    """The only column that the network does not read and that holds its classes' names; of two, none."""
+    x = [column(name) for name in NAMES]
+    kinds = [JETS.labels[each] for each in (2, 0, 4, 1, 1)]
+    found = read_samples(JETS, [written(tmp_path / "t.csv", [*NAMES, "site", "kind"], [*x, list("abcde"), kinds])])
+    assert found.labels is not None and found.labels.tolist() == [2, 0, 4, 1, 1]
+    found = read_samples(JETS, [written(tmp_path / "u.csv", [*NAMES, "kind", "guess"], [*x, kinds, kinds])])
+    assert found.labels is None
+
+
 def test_labels_beside_integers(tmp_path):
     network = load("nid-a")
     x = np.random.default_rng(2).integers(0, 2, (3, 593))
