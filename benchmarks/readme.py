@@ -386,12 +386,18 @@ def smaller_tile() -> str:
 
 def reuse() -> str:
     """Binarized convolutions before and after their kernels are made alike, with kernel reuse and without."""
-    names = {"mnist-bcnn-whole": "trained for the class alone", "mnist-bcnn": "kernels made alike (`mnist-bcnn`)"}
+    names = {
+        "mnist-bcnn-whole": "MNIST, 32-64-64 kernels, trained for the class alone",
+        "mnist-bcnn": "its kernels made alike (`mnist-bcnn`)",
+        "cifar10-bcnn-whole": "CIFAR-10 out of JPEG files, 32-64-128 kernels, for the class alone",
+        "cifar10-bcnn": "its kernels made alike",
+    }
     rows = [
         (
-            "MNIST, 32-64-64 kernels",
+            "network",
             "accuracy, three seeds",
-            "operations left out",
+            "operations left out by reuse",
+            "by early decisions: each by itself, all lanes together",
             "cycles: reuse, plain",
             "net changes: reuse, plain",
             "LUT4: reuse, plain",
@@ -407,6 +413,7 @@ def reuse() -> str:
                 names[row["network"]],
                 ", ".join(f"{each['accuracy']:.2%}" for each in row["seeds"]),
                 f"{row['operations_pruned']:.1%}",
+                f"{_left_out(row, 'synapses_early')}, {_left_out(row, 'synapses_together')}",
                 f"{row['cycles_mean']:,}, {row['cycles_plain']:,}",
                 f"{reused['toggles'] / 1e6:.1f} million, {plain['toggles'] / 1e6:.1f} million",
                 f"{reused['lut']:,}, {plain['lut']:,}",
@@ -418,12 +425,45 @@ def reuse() -> str:
     return _markdown(rows)
 
 
+def _left_out(row: dict, name: str) -> str:
+    """Of the operations of plain evaluation, the share that is not among these synapses."""
+    return f"{1 - sum(each[name] for each in row['layers']) / row['operations_plain']:.1%}"
+
+
+def own_data() -> str:
+    """A user's data from nothing to a checked bitstream."""
+    record = record_of("own_data")
+    rows = [
+        (
+            "data",
+            "training",
+            "all commands",
+            "accuracy: left-out samples, test samples",
+            "logic cells",
+            "netlist against network",
+        )
+    ]
+    for row in record["rows"]:
+        rows.append(
+            (
+                row["data"],
+                f"{row['minutes_training']} min",
+                f"{row['minutes']:.1f} min",
+                f"{row['accuracy_validation']:.1%} of {row['validation_samples']:,}, {row['accuracy_test']:.1%} of "
+                f"{row['test_samples']:,}",
+                f"{row['logic_cells']:,}",
+                _equal(row, row["vectors"]),
+            )
+        )
+    return _markdown(rows)
+
+
 def imports() -> str:
     """Other people's networks on a board, or why not."""
     rows = [
         (
             "file",
-            "vectors with the class of its own runtime",
+            "vectors with the answer of its own runtime",
             "accuracy, its own runtime's",
             "board, engine",
             "logic cells",
@@ -465,6 +505,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "budgets": budgets,
         "smaller_tile": smaller_tile,
         "reuse": reuse,
+        "own_data": own_data,
         "imports": imports,
         "verilog": verilog,
         "arithmetic": arithmetic,
