@@ -9,7 +9,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 OPS = schema.BuiltinOperator
-INT8, INT32 = schema.TensorType.INT8, schema.TensorType.INT32
+INT8, UINT8, INT32, INT64, FLOAT = (
+    getattr(schema.TensorType, name) for name in ("INT8", "UINT8", "INT32", "INT64", "FLOAT32")
+)
 ACTIVATIONS = schema.ActivationFunctionType
 SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
 
@@ -22,6 +24,7 @@ class Model:
     scale: float = 0.05
     zero: int = 3
     seed: int = 1
+    kind: int = INT8
     tensors: list[Any] = field(default_factory=list)
     buffers: list[Any] = field(default_factory=lambda: [schema.BufferT()])
     codes: list[int] = field(default_factory=list)
@@ -29,7 +32,7 @@ class Model:
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
-        self.at = self.tensor(self.shape, INT8, [self.scale], [self.zero])
+        self.at = self.tensor(self.shape, self.kind, [self.scale], [self.zero])
 
     def tensor(self, shape, kind, scale=(), zero=(), data: np.ndarray | None = None, axis: int = 0) -> int:
         tensor = schema.TensorT()
@@ -46,12 +49,14 @@ class Model:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
-    def add(self, code: int, inputs, shape, scale: float, zero: int, options: Any = None, kind: int = 0) -> "Model":
+    def add(
+        self, code: int, inputs, shape, scale: float, zero: int, options: Any = None, kind: int = 0, gives: int = INT8
+    ) -> "Model":
         operator = schema.OperatorT()
         if code not in self.codes:
             self.codes.append(code)
         operator.opcodeIndex = self.codes.index(code)
-        out = self.tensor(shape, INT8, [scale], [zero])
+        out = self.tensor(shape, gives, [scale], [zero]) if scale else self.tensor(shape, gives)
         operator.inputs, operator.outputs = [self.at, *inputs], [out]
         operator.builtinOptions, operator.builtinOptionsType = options, kind
         self.operators.append(operator)
@@ -116,6 +121,19 @@ class Model:
         kind = schema.BuiltinOptions.ReshapeOptions
         return self.add(OPS.RESHAPE, (given,), shape, self.scale, self.zero, options, kind)
 
+    def quantized(self, scale: float, zero: int, gives: int = INT8) -> "Model":
+        return self.add(OPS.QUANTIZE, (), self.shape, scale, zero, gives=gives)
+
+    def real(self) -> "Model":
+        return self.add(OPS.DEQUANTIZE, (), self.shape, 0, 0, gives=FLOAT)
+
+    def greatest(self, axis: int = -1) -> "Model":
+        options = schema.ArgMaxOptionsT()
+        options.outputType = INT64
+        given = self.tensor((), INT32, data=np.array(axis, np.int32))
+        kind = schema.BuiltinOptions.ArgMaxOptions
+        return self.add(OPS.ARG_MAX, (given,), self.shape[:1], 0, 0, options, kind, INT64)
+
     def softmax(self) -> "Model":
         options = schema.SoftmaxOptionsT()
         options.beta = 1.0
@@ -142,7 +160,8 @@ class Model:
         return bytes(builder.Output())
 
     def inputs(self, count: int) -> np.ndarray:  # (count, ...) int8
-        return self.rng.integers(-128, 128, (count, *self.tensors[0].shape[1:])).astype(np.int8)
+        low, kind = (0, np.uint8) if self.kind == UINT8 else (-128, np.int8)
+        return self.rng.integers(low, low + 256, (count, *self.tensors[0].shape[1:])).astype(kind)
 
 
 def answers(data: bytes, inputs: np.ndarray, reference: bool = False) -> np.ndarray:  # (n, ...) int8

@@ -57,9 +57,12 @@ class Answers:
         if count == 0 or self.inputs.min() < low or self.inputs.max() > high:
             raise LogicnnError(f"{path}: inputs must lie in {low} ... {high}")
         answers = network.output.interval.high + 1 if network.decides else network.output.size
+        if network.decides and self.outputs.size == count:  # classes
+            answers = 1
         if self.outputs.size != count * answers or not np.isfinite(self.outputs).all():
             raise LogicnnError(f"{path}: outputs must be {count} times {answers} numbers, not {self.outputs.shape}")
         self.outputs = self.outputs.reshape(count, answers)
+        self.imported = found
         if self.labels is not None and self.labels.shape != (count,):
             raise LogicnnError(f"{path}: labels must be {count}, not {self.labels.shape}")
         self.inputs = found.inputs(self.inputs)
@@ -67,8 +70,10 @@ class Answers:
     def compared(self, network: Network) -> dict[str, Any]:
         """Where the two best outputs tie, either class is right. Raises `CheckFailed` with the first that differs."""
         if not network.decides:
-            return self._equal(network.evaluate(self.inputs).reshape(self.outputs.shape))
+            return self._equal(self.imported.outputs(network.evaluate(self.inputs)).reshape(self.outputs.shape))
         classes = network.evaluate(self.inputs)
+        if self.outputs.shape[1] == 1:
+            return self._equal(classes[:, None]) | self._judged(classes)
         best = self.outputs.max(1)
         wrong = np.flatnonzero(self.outputs[np.arange(len(classes)), classes] != best)
         if len(wrong):
@@ -78,10 +83,10 @@ class Answers:
                 f"{first} should give {int(self.outputs[first].argmax())} but gives {classes[first]}; are range and "
                 f"scale right?"
             )
-        found: dict[str, Any] = {"vectors": len(classes), "vectors_equal": len(classes)}
-        if self.labels is not None:
-            found["accuracy"] = float(np.mean(classes == self.labels))
-        return found
+        return {"vectors": len(classes), "vectors_equal": len(classes)} | self._judged(classes)
+
+    def _judged(self, classes: np.ndarray) -> dict[str, Any]:
+        return {} if self.labels is None else {"accuracy": float(np.mean(classes == self.labels))}
 
     def _equal(self, answers: np.ndarray) -> dict[str, Any]:
         wrong = np.argwhere(answers != self.outputs)
@@ -113,7 +118,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the integers that are given (default: the file's own, or 0 255)",
     )
     parser.add_argument(
-        "--scale", type=scale, help="what the file's input is for one of them (default: the file's own, or 1/255)"
+        "--scale",
+        type=scale,
+        help="what the file's input is for one of them (default: the file's own, or 1/255, as with --range)",
     )
     parser.add_argument("--dataset", help="whose test samples builds compare and runs can send")
     parser.add_argument("--labels", nargs="+", default=(), help="names of the classes")

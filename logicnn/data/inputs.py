@@ -99,7 +99,8 @@ def _label_of(table: Table, network: Network) -> int | None:
     that holds nothing but names of its classes.
     """
     found = [place for place, name in enumerate(table.names) if name.lower() == LABEL]
-    if not found and isinstance(network.preparation, Columns) and network.labels:
+    named = any(not name.isdecimal() for name in network.labels)  # numbers may stand in any column
+    if not found and named and isinstance(network.preparation, Columns):
         others = [place for place, name in enumerate(table.names) if name not in network.preparation.columns]
         width, known = len(table.names), set(network.labels)
         whole = [row for row in table.rows if len(row) == width]

@@ -142,6 +142,9 @@ def _as_read(path: Path, network: Network, x: np.ndarray, y: np.ndarray) -> Labe
     size = network.input.size
     if x.ndim < 2 or not len(x) or x[0].size != size or x.dtype.kind not in "iub":
         raise DatasetError(f"{path}: inputs must be integers, {size} a sample, not {x.shape} of {x.dtype}")
+    shape = network.input.shape
+    if x.ndim == 4 and len(shape) == 3 and shape[0] > 1 and x.shape[1:] != shape:
+        raise DatasetError(f"{path}: inputs must be of channels, rows and columns {shape}, not {x.shape[1:]}")
     if x.min() < low or x.max() > high:
         raise DatasetError(f"{path}: inputs must lie in {low} ... {high}")
     classes = network.output.interval.high + 1

@@ -43,7 +43,11 @@ def exported(network: Network) -> bytes:
         from onnx import TensorProto, helper
     except ImportError:
         raise ExportRefused("onnx is not installed; pip install logicnn[import]") from None
+    if not isinstance(network.layers[-1], Argmax):
+        raise ExportRefused(f"the network must end in an Argmax, not a {type(network.layers[-1]).__name__}")
     graph = _Graph(helper)
+    if network.input.is_bits:
+        graph.sign_from(np.array(0.5))
     for index, layer in enumerate(network.layers):
         _layer(graph, network, index, layer)
     scores = network.activations[-2].size
@@ -98,8 +102,6 @@ def _layer(graph: _Graph, network: Network, index: int, layer: Any) -> None:
         case Thermometer() if len(layer.thresholds) == 1:
             graph.sign_from(layer.thresholds[0] - 0.5)
         case BinaryDense() | BinaryConv2d():
-            if not network.activations[0].is_bits and index == 0:
-                raise ExportRefused(f"layer {index} reads integers; QONNX files here begin with a sign")
             _summed(graph, index, layer)
         case MaxPool2d():
             graph.then("MaxPool", kernel_shape=[layer.size] * 2, strides=[layer.size] * 2)

@@ -13,7 +13,7 @@ __all__ = ["Chain", "Operator", "Tensor", "read_chain"]
 
 LARGEST_FILE = 1 << 28
 MOST = 4096  # tensors, operators, buffers
-MOST_VALUES = 1 << 20  # of a sample
+MOST_VALUES = 1 << 24  # of a tensor
 IDENTIFIER = b"TFL3"
 DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "INT64": np.int64, "FLOAT32": np.float32}
 OPTIONS = {
@@ -137,8 +137,8 @@ def _at(tensors: list[Tensor], place: int) -> Tensor:
 def _tensor(model: Any, of: Any, index: int, kinds: Mapping[int, str]) -> Tensor:
     name = (of.Name() or b"").decode("utf-8", "replace")
     shape = tuple(int(of.Shape(place)) for place in range(min(of.ShapeLength(), 8)))
-    if any(not 0 <= each <= MOST_VALUES for each in shape) or int(np.prod(shape, dtype=object)) > LARGEST_FILE:
-        raise ImportRefused(f"tensor {name!r} must have a fixed shape, not {list(shape)}")
+    if any(each < 0 for each in shape) or int(np.prod(shape, dtype=object)) > MOST_VALUES:
+        raise ImportRefused(f"tensor {name!r} must have a fixed shape of at most {MOST_VALUES} values: {list(shape)}")
     quantized = of.Quantization()
     scales = zeros = np.zeros(0)
     if quantized is not None and quantized.ScaleLength():
@@ -154,7 +154,7 @@ def _tensor(model: Any, of: Any, index: int, kinds: Mapping[int, str]) -> Tensor
             raise ImportRefused(f"tensor {name!r} must be of {', '.join(DTYPES)}, not {kind}")
         if of.Sparsity() is not None:
             raise ImportRefused(f"tensor {name!r} must not be sparse")
-        data = np.frombuffer(buffer.DataAsNumpy().tobytes(), DTYPES[kind]).reshape(shape)
+        data = np.frombuffer(buffer.DataAsNumpy(), DTYPES[kind]).reshape(shape)
     return Tensor(index, name, kind, shape, scales.astype(np.float32), zeros.astype(np.int64), data)
 
 

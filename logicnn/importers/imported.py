@@ -50,6 +50,11 @@ class Imported:
             return np.moveaxis(samples.reshape(-1, *shape[1:], shape[0]), -1, 1)
         return samples.reshape(-1, *shape)
 
+    def outputs(self, integers: np.ndarray) -> np.ndarray:  # (n, *network.output.shape) -> as the file gives them
+        """What the file gives for outputs of a network that gives no class."""
+        numbers = self.scores[integers - self.network.output.interval.low]
+        return np.moveaxis(numbers, 1, -1) if numbers.ndim == 4 else numbers
+
 
 @dataclass(frozen=True)
 class Importer:

@@ -35,10 +35,14 @@ from logicnn.network.values import NetworkError
 __all__ = ["IMPORTER", "imported"]
 
 LOWEST, HIGHEST = -128, 127
+SIGNED = Interval(LOWEST, HIGHEST)
+BYTES = {"INT8": SIGNED, "UINT8": Interval(0, 255)}
 MOST_SUM = (1 << 31) - 1
 MOST_FLOAT = 1 << 24  # up to here 32 bits of floating point hold every integer
 MOST_PADDING = 16
-LAST = frozenset({"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC", "DEQUANTIZE"})  # change no class
+MOST_NEURONS = 1 << 13  # of a layer, with thresholds each
+MOST_SYNAPSES = 1 << 24  # of a layer, zeros included
+SCORED = frozenset({"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"})  # change no class
 SUMS = frozenset({"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D"})
 KNOWN = "FULLY_CONNECTED, CONV_2D, DEPTHWISE_CONV_2D, MAX_POOL_2D, AVERAGE_POOL_2D, RESHAPE, SOFTMAX last"
 INSTEAD = {
@@ -106,16 +110,10 @@ class _Walk:
 
     def taken(self, given: Given | None, name: str) -> Imported:
         operators = list(self.chain.operators)
-        tensor, flow = self.chain.given, None
+        flow = _begun(self.chain.given, operators[0], given)
         if operators[0].kind == "QUANTIZE":
-            tensor = operators.pop(0).output
-        last: list[str] = []
-        while operators and operators[-1].kind in LAST:
-            last.insert(0, operators.pop().kind)
-        decides = bool(operators) and (operators[-1].kind == "ARG_MAX" or bool({*last} - {"DEQUANTIZE"}))
-        if operators and operators[-1].kind == "ARG_MAX":
-            last.insert(0, operators.pop().kind)
-        flow = _begun(tensor, self.chain.given, given)
+            operators.pop(0)
+        operators, last, decides, real = _split(operators)
         channels = flow.shape[-1] if len(flow.shape) == 3 else 1
         while operators and operators[0].kind == "RESHAPE" and len(operators[0].output.shape) == 4:
             flow = replace(flow, tensor=operators[0].output, shape=_sample(operators.pop(0).output))
@@ -125,14 +123,15 @@ class _Walk:
             flow = self._next(operator, flow, _pads(operators[place + 1 :]))
         if not any(isinstance(each, IntDense | IntConv2d) for each in self.layers):
             raise ImportRefused("the file has no layer with weights")
-        scores = (np.arange(flow.interval.low, flow.interval.high + 1) + flow.zero).astype(np.float64)
+        scores = np.arange(flow.interval.low, flow.interval.high + 1) + flow.zero
+        if decides or real:
+            scores = (scores - _zero(flow.tensor)).astype(np.float32) * _scale(flow.tensor)
         if decides:
-            scores = (scores - _zero(flow.tensor)) * float(_scale(flow.tensor))
-            if len(flow.shape) != 1:
-                raise ImportRefused(f"{last[0]} must be of classes in a row, not of {list(flow.shape)}")
+            if len(flow.shape) != 1 or flow.shape[0] < 2:
+                raise ImportRefused(f"{last[0]} must be of two or more classes in a row, not of {list(flow.shape)}")
             self._add(Argmax(), last[0])
         if last:
-            self.parts.append(f"{', '.join(last)}: changes no class" if decides else f"{last[0]}: changes no integer")
+            self.parts.append(f"{', '.join(last)}: changes no {'class' if decides else 'integer'}")
         try:
             network = Network(start, self.layers, name)
         except NetworkError as error:
@@ -157,26 +156,29 @@ class _Walk:
         if output.kind != "INT8":
             raise ImportRefused(f"{operator} must give eight-bit integers, not {output.kind}")
         if kind == "RESHAPE":
+            _scale(output)
             if len(shape) != 1 or int(np.prod(flow.shape)) != shape[0]:
                 raise ImportRefused(f"{operator} of {list(flow.shape)} to {list(shape)}: only to numbers in a row")
             return replace(flow, tensor=output, shape=shape)
         if kind == "MAX_POOL_2D":
             self._pool(operator, flow)
-            return replace(flow, tensor=output, shape=shape)
-        zero = _zero(output) if pads else 0
-        low, high = _bounds(operator)
-        interval = Interval(low - zero, high - zero)
-        if kind == "FULLY_CONNECTED":
-            self._dense(operator, flow, interval, zero)
+            gives = replace(flow, tensor=output, shape=shape)
         else:
-            self._convolution(operator, flow, interval, zero)
-        return _Flow(output, shape, interval, zero)
+            zero = _zero(output) if pads else 0
+            low, high = _bounds(operator)
+            gives = _Flow(output, shape, Interval(low - zero, high - zero), zero)
+            made = self._dense if kind == "FULLY_CONNECTED" else self._convolution
+            made(operator, flow, gives.interval, zero)
+        assert self.activations is not None
+        if _inner(shape) != self.activations.shape:
+            raise ImportRefused(f"{operator} gives {list(self.activations.shape)}, channels first, not {list(shape)}")
+        return gives
 
     def _pool(self, operator: Operator, flow: _Flow) -> None:
         options = operator.options
         size = {options[each] for each in ("FilterHeight", "FilterWidth", "StrideH", "StrideW")}
         (one, *more), output = size, operator.output
-        whole = options["Padding"] == "VALID" or all(each % one == 0 for each in flow.shape[:2])
+        whole = one > 0 and (options["Padding"] == "VALID" or all(each % one == 0 for each in flow.shape[:2]))
         if more or not whole or options["FusedActivationFunction"] != "NONE" or len(flow.shape) != 3:
             raise ImportRefused(f"{operator} must be a maximum over square tiles, without padding or activation")
         if _scale(output) != _scale(flow.tensor) or _zero(output) != _zero(flow.tensor):
@@ -185,7 +187,8 @@ class _Walk:
         self.parts.append(f"{operator}: the greatest of {one} x {one}")
 
     def _dense(self, operator: Operator, flow: _Flow, interval: Interval, zero: int) -> None:
-        weights, bias = _weights(operator, 2), _bias(operator)
+        weights = _weights(operator, 2)
+        bias = _bias(operator, len(weights))
         if operator.options["WeightsFormat"] != 0:
             raise ImportRefused(f"{operator} must not shuffle its weights")
         if weights.shape[1] != int(np.prod(flow.shape)):
@@ -208,12 +211,13 @@ class _Walk:
         rows, columns, channels = flow.shape
         if operator.kind == "AVERAGE_POOL_2D":
             size = operator.options["FilterHeight"], operator.options["FilterWidth"]
-            if min(size) < 1 or size[0] * size[1] * channels**2 > 1 << 24:
-                raise ImportRefused(f"{operator} must be of fewer than {1 << 24} synapses")
+            if min(size) < 1 or size[0] * size[1] * channels**2 > MOST_SYNAPSES:
+                raise ImportRefused(f"{operator} must be of 1 to {MOST_SYNAPSES} synapses")
             weights = np.eye(channels, dtype=np.int64)[:, :, None, None] * np.ones(size, np.int64)
             bias, levels = np.zeros(channels, np.int64), _averaged(operator, flow, size[0] * size[1], interval, zero)
         else:
-            weights, bias = _kernels(operator, channels), _bias(operator)
+            weights = _kernels(operator, channels)
+            bias = _bias(operator, len(weights))
             levels = _scaled(operator, flow.tensor, interval, zero)
         options = operator.options
         if options["StrideH"] != options["StrideW"]:
@@ -257,11 +261,15 @@ class _Walk:
         sums = _Sums(up * given.low + down * given.high + bias, up * given.high + down * given.low + bias)
         if max(-sums.low.min(), sums.high.max()) > MOST_SUM:
             raise ImportRefused(f"{operator} has sums beyond 32 bits")
+        if len(bias) > MOST_NEURONS:
+            raise ImportRefused(f"{operator} must have at most {MOST_NEURONS} neurons, not {len(bias)}")
         _, starts = thresholds(sums, levels.of, interval.low, interval.high, str(operator))
         try:
             added, activation = requantized(sums, starts, interval.low, interval.high, str(operator))
         except ImportRefused:
-            if levels.exactly is None or max(-sums.low.min(), sums.high.max()) > MOST_FLOAT:
+            # beyond the outermost thresholds a sum is clipped, however it is rounded
+            reached = np.clip(starts, sums.low[:, None], sums.high[:, None])
+            if levels.exactly is None or np.abs(reached).max() > MOST_FLOAT:
                 raise
             added, activation = np.zeros(len(bias), np.int64), levels.exactly
         self._add(layer(bias + added, activation), str(operator))
@@ -270,26 +278,52 @@ class _Walk:
         )
 
 
-def _begun(tensor: Tensor, file_input: Tensor, given: Given | None) -> _Flow:
-    """The network's input: the integers of the file, or those of which it makes them by adding a number."""
-    shape = _sample(tensor)
-    if tensor.kind != "INT8":
-        raise ImportRefused(f"input {tensor} must be of eight-bit integers, not of {tensor.kind}; convert it to INT8")
+def _begun(tensor: Tensor, first: Operator, given: Given | None) -> _Flow:
+    """The network's input: the integers of the file, or those of which it makes them by adding a number; behind a
+    QUANTIZE, if the file has one `first`.
+    """
+    held, more = tensor, 0  # what the network reads, and what is to be added to integers of the file's input
+    if first.kind == "QUANTIZE":
+        held = first.output
+        if tensor.kind in BYTES:  # else real numbers, which are quantized before they get here
+            more = _zero(held) - _zero(tensor, BYTES[tensor.kind])
+            if _scale(tensor) != _scale(held) or BYTES[tensor.kind].low + more != LOWEST or held.kind != "INT8":
+                raise ImportRefused(f"{first} must keep every level of {tensor}; train it with one scale")
+    if held.kind != "INT8":
+        raise ImportRefused(f"input {held} must be of eight-bit integers, not of {held.kind}; convert it to INT8")
+    shape, own = _sample(held), Interval(LOWEST - more, HIGHEST - more)
     if given is None:
-        if file_input.kind == "UINT8":
-            return _Flow(tensor, shape, Interval(0, 255), LOWEST)
-        return _Flow(tensor, shape, Interval(LOWEST, HIGHEST), 0)
-    scale, zero = _scale(tensor), _zero(tensor)
+        return _Flow(held, shape, own, more)
+    scale, zero = _scale(held), _zero(held) - more
     values = np.arange(given.interval.low, given.interval.high + 1)
     integers = np.rint(values * given.scale / float(scale)).astype(np.int64) + zero
     apart = integers - values
-    if (apart != apart[0]).any() or integers[0] < LOWEST or integers[-1] > HIGHEST:
+    if (apart != apart[0]).any() or integers[0] < own.low or integers[-1] > own.high:
         raise ImportRefused(
-            f"input {tensor} has steps of {scale:.6g} from {(LOWEST - zero) * scale:.6g} to "
-            f"{(HIGHEST - zero) * scale:.6g}, which the integers {given.interval.low} ... {given.interval.high} times "
+            f"input {tensor} has steps of {scale:.6g} from {(own.low - zero) * scale:.6g} to "
+            f"{(own.high - zero) * scale:.6g}, which the integers {given.interval.low} ... {given.interval.high} times "
             f"{given.scale:.6g} are not"
         )
-    return _Flow(tensor, shape, given.interval, int(apart[0]))
+    return _Flow(held, shape, given.interval, int(apart[0]) + more)
+
+
+def _split(operators: list[Operator]) -> tuple[list[Operator], list[str], bool, bool]:
+    """Those that compute, what follows them, whether that makes a class of them, and whether it gives real numbers."""
+    last: list[str] = []
+    real = decides = False
+    while operators and operators[-1].kind in SCORED | {"DEQUANTIZE", "QUANTIZE", "ARG_MAX"}:
+        kind = operators[-1].kind
+        if kind == "ARG_MAX":
+            given, *constants = operators[-1].inputs
+            axes = [each.data.ravel().tolist() for each in constants if each is not None and each.data is not None]
+            if given is None or axes not in ([[-1]], [[len(given.shape) - 1]]) or (last and not decides):
+                raise ImportRefused(f"{operators[-1]} must be the class, over the last axis, and not over {axes}")
+        real |= kind == "DEQUANTIZE"
+        decides |= kind in SCORED | {"ARG_MAX"}
+        last.insert(0, str(operators.pop().kind))
+    if "QUANTIZE" in last and not decides:
+        raise ImportRefused("a QUANTIZE in the end gives other integers than the layer before it; leave it out")
+    return operators, last, decides, real
 
 
 def _inner(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -310,9 +344,10 @@ def _scale(tensor: Tensor) -> np.float32:
     return tensor.scales[0]
 
 
-def _zero(tensor: Tensor) -> int:
+def _zero(tensor: Tensor, within: Interval = SIGNED) -> int:
+    _scale(tensor)
     zero = int(tensor.zeros[0])
-    if not LOWEST <= zero <= HIGHEST:
+    if not within.low <= zero <= within.high:
         raise ImportRefused(f"tensor {tensor} must have a zero point of eight bits, not {zero}")
     return zero
 
@@ -323,7 +358,9 @@ def _bounds(operator: Operator) -> tuple[int, int]:
     bounds = {"NONE": (None, None), "RELU": (0, None), "RELU6": (0, 6), "RELU_N1_TO_1": (-1, 1)}
     if name not in bounds:
         raise ImportRefused(f"{operator} must have a ReLU, ReLU6 or no activation, not {name}")
-    low, high = (None if each is None else zero + round(each / float(scale)) for each in bounds[name])
+    low, high = (
+        None if each is None else int(np.rint(np.float32(each) / scale + np.float32(zero))) for each in bounds[name]
+    )
     low, high = max(LOWEST, LOWEST if low is None else low), min(HIGHEST, HIGHEST if high is None else high)
     if not low < high:
         raise ImportRefused(f"{operator} must give more than one level; its zero point is {zero}")
@@ -346,8 +383,8 @@ def _weights(operator: Operator, dimensions: int) -> np.ndarray:  # int64
     return found.data.astype(np.int64)
 
 
-def _bias(operator: Operator) -> np.ndarray:  # (out,) int64
-    found, count = _constant(operator, 2, "INT32"), operator.output.shape[-1]
+def _bias(operator: Operator, count: int) -> np.ndarray:  # (count,) int64
+    found = _constant(operator, 2, "INT32")
     bias = np.zeros(count, np.int64) if found is None or found.data is None else found.data.astype(np.int64)
     if bias.shape != (count,):
         raise ImportRefused(f"{operator} must have a bias for each of {count} neurons, not {list(bias.shape)}")
@@ -364,8 +401,8 @@ def _kernels(operator: Operator, channels: int) -> np.ndarray:  # (out, channels
         raise ImportRefused(f"{operator}: kernels of {list(weights.shape)} on {channels} channels")
     down, right = (operator.options[name] for name in ("DilationHFactor", "DilationWFactor"))
     size = (high - 1) * down + 1, (wide - 1) * right + 1
-    if min(down, right) < 1 or neurons * channels * size[0] * size[1] > 1 << 24:
-        raise ImportRefused(f"{operator} must be of at most {1 << 24} synapses")
+    if min(down, right) < 1 or neurons * channels * size[0] * size[1] > MOST_SYNAPSES:
+        raise ImportRefused(f"{operator} must be of at most {MOST_SYNAPSES} synapses")
     made = np.zeros((neurons, channels, *size), np.int64)
     group = neurons // (channels // each)
     for neuron in range(neurons):
@@ -395,7 +432,7 @@ def _squared(
         before = total[0] // 2, total[1] // 2
     if tuple(fields) != wanted or min(wanted) < 1:
         raise ImportRefused(f"{operator} must give {list(wanted)} positions, not {list(fields)}")
-    for padding in range(max(before), MOST_PADDING):
+    for padding in range(max(before), MOST_PADDING + 1):
         behind = []
         for axis in range(2):
             reach = padding - before[axis] + size[axis]
@@ -403,6 +440,9 @@ def _squared(
             behind.append((positions - wanted[axis]) * stride if positions >= wanted[axis] else None)
         if None not in behind:
             zeros = [(padding - first, after) for first, after in zip(before, behind, strict=True)]
+            wide = [each + sum(more) for each, more in zip(size, zeros, strict=True)]
+            if weights.shape[0] * weights.shape[1] * wide[0] * wide[1] > MOST_SYNAPSES:
+                raise ImportRefused(f"{operator} must be of at most {MOST_SYNAPSES} synapses with its padding")
             return np.pad(weights, [(0, 0), (0, 0), *zeros]), padding
     raise ImportRefused(f"{operator} pads by more than {MOST_PADDING}")
 
@@ -414,7 +454,10 @@ def _scaled(operator: Operator, given: Tensor, interval: Interval, zero: int) ->
     neurons = output.shape[-1]
     if len(weights.scales) not in (1, neurons):
         raise ImportRefused(f"{operator} must have a scale for its weights, or one a neuron, not {len(weights.scales)}")
-    factor = _scale(given) * weights.scales / _scale(output)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        factor = _scale(given) * weights.scales / _scale(output)
+    if not (np.isfinite(factor).all() and (factor > 0).all()):
+        raise ImportRefused(f"{operator} has scales that are too far from each other")
     offset = _zero(output) - zero
 
     def of(sums: np.ndarray) -> np.ndarray:

@@ -81,11 +81,22 @@ def test_shipped(tmp_path):
     assert imported(tmp_path / "mnist.onnx", Given(BYTES, 1.0)).network.digest() == network.digest()
 
 
+def test_bits():
+    """Of a network that reads bits, 1 stands for 1 and 0 for -1."""
+    network = convolutions(1.0)
+    bits = Network(network.activations[1], network.layers[1:], "bits")
+    graph = onnx.ModelProto.FromString(exported(bits)).graph
+    assert [each.op_type for each in graph.node[:2]] == ["Sub", "BipolarQuant"]
+
+
 def test_refused():
     network = convolutions(1.0)
     first = network.layers[1]
     padded = BinaryConv2d(first.weights, first.activation, 1, 1)
+    scores = BinaryDense(np.ones((2, 500), np.int8), Offset(np.zeros(2)))
     with pytest.raises(ExportRefused, match=r"^layer 1 pads with bits that stand for -1, where ONNX pads with 0$"):
-        exported(Network(network.input, [network.layers[0], padded]))
+        exported(Network(network.input, [network.layers[0], padded, Flatten(), scores, Argmax()]))
+    with pytest.raises(ExportRefused, match=r"^the network must end in an Argmax, not a Flatten$"):
+        exported(Network(network.input, network.layers[:5]))
     with pytest.raises(ExportRefused, match=r"^layer 0 is a Thermometer that QONNX files here do not have: "):
         exported(load("mnist-bcnn"))

@@ -13,7 +13,7 @@ pytest.importorskip("ai_edge_litert")
 from logicnn.importers import Given, ImportRefused
 from logicnn.importers.tflite import imported
 from logicnn.network import Argmax, Interval
-from sim_tests.tflite_helpers import ACTIVATIONS, OPS, SAME, VALID, Model, answers
+from sim_tests.tflite_helpers import ACTIVATIONS, OPS, SAME, UINT8, VALID, Model, answers
 
 NONE, RELU, RELU6 = ACTIVATIONS.NONE, ACTIVATIONS.RELU, ACTIVATIONS.RELU6
 AVERAGE, GREATEST = OPS.AVERAGE_POOL_2D, OPS.MAX_POOL_2D
@@ -59,6 +59,60 @@ def test_bit_for_bit(name, seed, tmp_path):
     assert not len(wrong), f"{wrong[0]}: {got[tuple(wrong[0])]} instead of {given[tuple(wrong[0])]}, {len(wrong)} such"
 
 
+def same(model: Model, found, inputs: np.ndarray) -> bool:
+    """Whether a network without a class gives what LiteRT does."""
+    got = found.outputs(found.network.evaluate(found.inputs(inputs)))
+    return np.array_equal(got, answers(model.data, inputs))
+
+
+def test_bytes_before(tmp_path):
+    """A QUANTIZE that keeps every level, of unsigned integers, is an addition; others would need another network."""
+    model = Model((1, 20), 0.05, 131, kind=UINT8).quantized(0.05, 3).dense(9, NONE, 1.0, 5)
+    found, inputs = read(model, tmp_path), model.inputs(300)
+    assert found.network.input.interval == Interval(0, 255) and same(model, found, inputs)
+    given = read(model, tmp_path, Given(Interval(-131, 124), 0.05))
+    got = given.network.evaluate(inputs.astype(np.int64) - 131)
+    assert np.array_equal(got, answers(model.data, inputs))
+    for scale, zero in ((0.05, 100), (0.02, 131)):
+        wrong = Model((1, 20), scale, zero, kind=UINT8).quantized(0.05, 3).dense(9, NONE, 1.0, 5)
+        with pytest.raises(ImportRefused, match=r"^QUANTIZE 't1' must keep every level of 't0'"):
+            read(wrong, tmp_path)
+
+
+def test_numbers_behind(tmp_path):
+    """DEQUANTIZE gives real numbers, also of images; QUANTIZE behind a softmax changes no class."""
+    model = Model((1, 6, 6, 2), seed=2).conv(4, activation=NONE, zero=7).real()
+    assert same(model, read(model, tmp_path), model.inputs(50))
+    model = Model((1, 12), seed=3).dense(4, NONE, 1.5, 20).softmax().quantized(1 / 256, 0, UINT8)
+    found, inputs = read(model, tmp_path), model.inputs(100)
+    outputs, classes = answers(model.data, inputs), found.network.evaluate(inputs)
+    assert (outputs[np.arange(100), classes] == outputs.max(1)).all()
+    with pytest.raises(ImportRefused, match=r"^a QUANTIZE in the end gives other integers"):
+        read(Model((1, 12)).dense(4, NONE, 1.5, 20).quantized(1.0, 0), tmp_path)
+
+
+def test_greatest(tmp_path):
+    model = Model((1, 12), seed=3).dense(4, NONE, 1.5, 20).greatest()
+    found, inputs = read(model, tmp_path), model.inputs(200)
+    assert np.array_equal(found.network.evaluate(inputs), answers(model.data, inputs).ravel())
+    with pytest.raises(ImportRefused, match=r"^ARG_MAX 't5' must be the class, over the last axis, and not over"):
+        read(Model((1, 12)).dense(4, NONE, 1.5, 20).greatest(0), tmp_path)
+
+
+@pytest.mark.parametrize("zero", (-127, -1, 0, 1, 5))
+@pytest.mark.parametrize(("activation", "scale"), ((RELU6, 4.0), (RELU6, 4 / 7), (ACTIVATIONS.RELU_N1_TO_1, 2 / 3)))
+def test_bounds_of_activations(activation, scale, zero, tmp_path):
+    """Their integers are rounded as LiteRT's."""
+    model = Model((1, 30), seed=2).dense(9, activation, scale, zero)
+    assert same(model, read(model, tmp_path), model.inputs(100))
+
+
+def test_wide_sums(tmp_path):
+    """Beyond what 32 bits of floating point hold, where all is clipped."""
+    model = Model((1, 4000), seed=2).dense(8, NONE, 5.0, 3)
+    assert same(model, read(model, tmp_path), model.inputs(100))
+
+
 def test_classes(tmp_path):
     """A softmax in the end changes no class, but makes the network give it."""
     model = Model((1, 12), seed=3).dense(10).dense(4, NONE, 1.5, 20).softmax()
@@ -97,11 +151,31 @@ def test_pixels(tmp_path):
             r"^input 't0' .* has steps of 0\.05 from -6\.55 to 6\.2",
         ),
         (Model((1, 4)).dense(3), Given(Interval(-100, 100), 0.06), r"which the integers -100 \.\.\. 100 times 0\.06 "),
+        (Model((1, 4)).dense(1).softmax(), None, r"^SOFTMAX must be of two or more classes in a row, not of \[1\]$"),
+        (Model((1, 4)).dense(9000), None, r"must have at most 8192 neurons, not 9000$"),
+        (Model((1, 40, 40, 700), zero=0).depthwise((1, 15), padding=SAME), None, r"at most 16777216 synapses with its"),
+        (Model((1, 4), 1e30).dense(3, NONE, 1e-30), None, r"scales that are too far from each other$"),
     ],
 )
 def test_refused(model, given, message, tmp_path):
     with pytest.raises(ImportRefused, match=message):
         read(model, tmp_path, given)
+
+
+@pytest.mark.parametrize(
+    ("model", "place"),
+    [
+        (Model((1, 4)).dense(5).dense(3), 3),
+        (Model((1, 6, 6, 2)).pool(GREATEST).conv(3, (2, 2)), 1),
+        (Model((1, 6, 6, 2)).pool(AVERAGE).conv(3, (2, 2)), 1),
+    ],
+)
+def test_shapes_that_lie(model, place, tmp_path):
+    """An operator's output must have the shape that it computes."""
+    read(model, tmp_path)
+    model.tensors[place].shape = [*model.tensors[place].shape[:-1], 7]
+    with pytest.raises(ImportRefused, match=r"gives|must have a bias|kernels of"):
+        read(model, tmp_path)
 
 
 def test_shortcut(tmp_path):

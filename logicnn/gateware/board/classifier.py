@@ -99,7 +99,6 @@ class Classifier(wiring.Component):
             source.accepted.eq(link.accepted),
             source.dropped.eq(link.dropped),
             accelerator.o.ready.eq(~done),
-            link.answers.valid.eq(done),
         ]
         wiring.connect(m, link.samples, source.i)
         self._offer(m, source.o, accelerator)
@@ -111,30 +110,36 @@ class Classifier(wiring.Component):
             m.d.comb += link.cycles.eq(self.cycles)
         if self.loads:
             self._load(m, accelerator)
-        finished = accelerator.o.valid & accelerator.o.ready
-        takes = self._send(m, link, finished, accelerator.o.payload, done)
+        finished, taken = accelerator.o.valid & accelerator.o.ready, self._send(m, link, done)
         with m.If(finished):
             m.d.sync += [self.result.eq(accelerator.o.payload), done.eq(1)]
-        with m.Elif(takes):
+        with m.Elif(taken):
             m.d.sync += done.eq(0)
         if timed:
-            m.d.comb += [self.answers.eq(finished), self.idle.eq(~done & link.answers.ready)]
+            m.d.comb += [self.answers.eq(finished), self.idle.eq(~done & ~link.answers.valid & link.answers.ready)]
         return m
 
-    def _send(self, m: Module, link: Link, finished: Value, payload: Value, done: Value) -> Value:
-        """The last result to the link, a byte at a time; up with the last of them."""
+    def _send(self, m: Module, link: Link, done: Value) -> Value:
+        """The result to the link, when it is `done`; up when the next one may take its place. Several bytes are sent
+        from a register of their own, since of logic a result must be taken before the next sample comes.
+        """
         result, count = Value.cast(self.result), self.identity.answer_bytes
         if count == 1:
-            m.d.comb += link.answers.payload.eq(result)
+            m.d.comb += [link.answers.payload.eq(result), link.answers.valid.eq(done)]
             return done & link.answers.ready
         takes = Signal(attrs=KEEP)  # may be held up where a netlist's answers need not go over the line
-        left, whole = Signal(range(count)), Signal(8 * count)
-        m.d.comb += [takes.eq(link.answers.ready), link.answers.payload.eq(whole[:8])]
-        with m.If(finished):
-            m.d.sync += [whole.eq(Value.cast(payload)), left.eq(count - 1)]
-        with m.Elif(done & takes):
+        left, whole = Signal(range(count + 1)), Signal(8 * count)
+        m.d.comb += [
+            takes.eq(link.answers.ready),
+            link.answers.payload.eq(whole[:8]),
+            link.answers.valid.eq(left != 0),
+        ]
+        begins = done & (left == 0)
+        with m.If(begins):
+            m.d.sync += [whole.eq(result), left.eq(count)]
+        with m.Elif(takes & (left != 0)):
             m.d.sync += [whole.eq(whole >> 8), left.eq(left - 1)]
-        return done & takes & (left == 0)
+        return begins
 
     def _source(self, m: Module) -> InputStore | WordFeed:
         """What makes samples of the link's bytes."""

@@ -203,15 +203,15 @@ class Framer(wiring.Component):
     bytes. They go up between bytes. Behind each byte the CRC takes 8 cycles, and the counters 17 at most. They begin
     with `counters`; where those have cycles, they are what `cycles` is when their answer begins.
 
-    Where samples are answered with several bytes, all but the first are on `more`, as long as it is valid.
+    Where samples are answered with several bytes, all but the first are taken on `more`, which must have them.
     """
 
     def __init__(self, identity: Identity, counters: Counters = ZERO):
         self._steps = steps(identity, counters)
-        self._timed, self._long = counters.cycles is not None, identity.answer_bytes > 1
+        self._timed, self._bytes = counters.cycles is not None, identity.answer_bytes
         ports = {"i": In(stream.Signature(Answer)), "error": In(1), "o": Out(stream.Signature(8))}
         ports |= {"cycles": In(CYCLES_BITS)} if self._timed else {}
-        super().__init__(ports | ({"more": In(stream.Signature(8))} if self._long else {}))
+        super().__init__(ports | ({"more": In(stream.Signature(8))} if self._bytes > 1 else {}))
 
     def elaborate(self, platform):
         m = Module()
@@ -268,14 +268,13 @@ class Framer(wiring.Component):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 0):
                 m.d.sync += [sums.eq(0), fresh.eq(1), place.eq(place + 1), busy.eq(~step.last)]
-        if self._long:
-            answers = Signal()
+        if self._bytes > 1:
+            further = Signal(range(self._bytes))
             with m.If(begins):
-                m.d.sync += answers.eq(self.i.payload.program == Program.CLASSIFY)
-            with m.If(answers & sums & (left == 0) & (step.source == Source.VALUE)):
+                m.d.sync += further.eq(Mux(self.i.payload.program == Program.CLASSIFY, self._bytes - 1, 0))
+            with m.If((further != 0) & sums & (left == 0) & (step.source == Source.VALUE)):
                 m.d.comb += self.more.ready.eq(1)
-                with m.If(self.more.valid):
-                    m.d.sync += [value.eq(self.more.payload), place.eq(place)]
+                m.d.sync += [value.eq(self.more.payload), place.eq(place), further.eq(further - 1)]
         return m
 
 

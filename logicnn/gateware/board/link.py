@@ -93,7 +93,6 @@ class Link(wiring.Component):
         if self._identity.answer_bytes > 1:  # further bytes go while the framer takes no other answer
             m.d.comb += [
                 framer.more.payload.eq(self.answers.payload),
-                framer.more.valid.eq(self.answers.valid),
                 self.answers.ready.eq(framer.i.ready | framer.more.ready),
             ]
         with m.If(self.answers.valid):

@@ -35,6 +35,7 @@ __all__ = ["Affine", "Even", "FloatScaled", "IntConv2d", "IntDense", "IntegerLay
 LARGEST_SUM = 1 << 53  # held values that double precision, which multiplies matrices fast, still adds exactly
 WIDEST = 54
 SIGNIFICANT = 24  # bits of 32 of floating point
+MOST_FLOAT_LEVEL = 1 << SIGNIFICANT - 2  # whose half is still a number of so many bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +140,9 @@ class FloatScaled(Requantize):
         super().__post_init__()
         if self.multiplier.max() >= 1 << SIGNIFICANT:
             raise NetworkError(f"FloatScaled.multiplier must have {SIGNIFICANT} bits, not be {self.multiplier.max()}")
-        if not -(1 << 16) <= self.zero <= 1 << 16:
-            raise NetworkError(f"FloatScaled.zero must be of 16 bits, not {self.zero}")
+        farthest = max(-self.low, self.high) + abs(self.zero)
+        if farthest >= MOST_FLOAT_LEVEL:
+            raise NetworkError(f"FloatScaled must have levels and a zero below {MOST_FLOAT_LEVEL}, not {farthest}")
 
     def _check_bounds(self) -> None:
         _check_any_bounds(self)

@@ -21,15 +21,14 @@ from torch.nn import functional
 from logicnn.errors import LogicnnError
 from logicnn.network import (
     Activations,
-    Affine,
     Argmax,
-    Even,
     Flatten,
     IntConv2d,
     IntDense,
     Layer,
     MaxPool2d,
     Network,
+    Requantize,
     Slicer,
 )
 from logicnn.nn.integer.activations import RELU, Activation, Scheme, activation_of, straight
@@ -308,7 +307,7 @@ def restored(network: Network, score_exponent: int) -> QuantNet:
         match layer:
             case IntDense() | IntConv2d():
                 of = layer.activation
-                if of is not None and (np.any(of.multiplier != 1) or of.low or isinstance(of, Affine | Even)):
+                if of is not None and (np.any(of.multiplier != 1) or of.low or type(of) is not Requantize):
                     raise LogicnnError(
                         f"layer {index} must multiply by 1 and clip at 0, and add nothing, to be restored"
                     )

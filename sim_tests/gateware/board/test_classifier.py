@@ -82,12 +82,15 @@ def test_classes_of_words(latency):
     assert simulated(network, network.encode(x), mapping) == (expected, changes(expected))
 
 
+@pytest.mark.parametrize("gap", (0, 2, 5))
 @pytest.mark.parametrize("engine", ("logic", "multipliers"))
-def test_outputs(engine):
-    """Of a network without a class: several bytes, of which the next sample's wait for the last."""
+def test_outputs(engine, gap):
+    """Of a network without a class: several bytes, of which the next sample's wait for the last. What is asked too
+    early is answered BUSY, what comes after that is not.
+    """
     if engine == "logic":
         network = dense_network(np.random.default_rng(24), 9, 7, 5, argmax=False)
-        mapping, x = Mapping.unrolled(network), all_bits(9)[:500:31]
+        mapping, x = Mapping.unrolled(network), all_bits(9)[:450:31]
         asked = [pack_sample(each, 1) for each in network.encode(x)]
     else:
         network = reused_helpers.dense_network([5, 7, 9], Interval(-8, 7), between=Interval(-4, 3))
@@ -95,16 +98,19 @@ def test_outputs(engine):
         asked = [pack_sample(each, 8) for each in x]
     identity = identity_of(mapping)
     assert identity.answer_bytes == (3 if engine == "logic" else 9)
-    script = [
-        part
-        for tag, each in enumerate(asked)
-        for part in (request(Kind.CLASSIFY, tag % TAGS, each), BYTE * (identity.answer_bytes + 3))
-    ]
+    script = [part for tag, each in enumerate(asked) for part in (request(Kind.CLASSIFY, tag % TAGS, each), BYTE * gap)]
+    script += [30 * BYTE, request(Kind.CLASSIFY, 15, asked[0])]
     after = mapping.latency.most + (identity.answer_on_line + 9) * BYTE
     answers = converse(Classifier(mapping, FASTEST, 2), script, divisor=FASTEST, after=after)
-    assert [(each.kind, each.tag) for each in answers] == [(Kind.CLASSIFY, tag % TAGS) for tag in range(len(x))]
-    found = [identity.answer(each.payload) for each in answers]
-    assert np.array_equal(found, network.evaluate(x).reshape(len(x), -1)) and len(np.unique(found, axis=0)) > 4
+    expected = network.evaluate(x).reshape(len(x), -1)
+    good = [each for each in answers if each.kind == Kind.CLASSIFY]
+    assert answers[-1] == good[-1] and good[-1].tag == 15
+    assert all(each in good or (each.kind, each.payload) == (Kind.ERROR, bytes([Fault.BUSY])) for each in answers)
+    assert np.array_equal(identity.answer(good[-1].payload), expected[0])
+    for each in good[:-1]:
+        assert np.array_equal(identity.answer(each.payload), expected[each.tag])
+    assert gap < 5 or len(answers) == len(good) == len(x) + 1
+    assert len(np.unique([each.payload for each in good])) > 4 or gap < 5
 
 
 def test_classes_of_a_byte():
