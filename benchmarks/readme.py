@@ -386,15 +386,10 @@ def smaller_tile() -> str:
 
 def reuse() -> str:
     """Binarized convolutions before and after their kernels are made alike, with kernel reuse and without."""
-    names = {
-        "mnist-bcnn-whole": "MNIST, 32-64-64 kernels, trained for the class alone",
-        "mnist-bcnn": "its kernels made alike (`mnist-bcnn`)",
-        "cifar10-bcnn-whole": "CIFAR-10 out of JPEG files, 32-64-128 kernels, for the class alone",
-        "cifar10-bcnn": "its kernels made alike",
-    }
+    names = {"mnist-bcnn-whole": "trained for the class alone", "mnist-bcnn": "kernels made alike (`mnist-bcnn`)"}
     rows = [
         (
-            "network",
+            "MNIST, 32-64-64 kernels",
             "accuracy, three seeds",
             "operations left out by reuse",
             "by early decisions: each by itself, all lanes together",
@@ -420,6 +415,29 @@ def reuse() -> str:
                 f"`{row['placed']}`",
                 f"{row['logic_cells']:,}, {row['clock_mhz']:.0f} of at most {row['fmax_mhz']:.0f} MHz",
                 f"{row['images'] - row['outputs_changed']:,} of {row['images']:,} equal",
+            )
+        )
+    return _markdown(rows)
+
+
+def kernels_alike() -> str:
+    """Trainings of binarized convolution networks, before and after their kernels are made alike."""
+    rows = [
+        ("data", "kernels", "accuracy, three seeds", "kernels made alike", "weights that change from kernel to kernel")
+    ]
+    for name in ("reuse_train", "reuse_train_cifar10"):
+        seeds = record_of(name)["networks"]
+        rows.append(
+            (
+                seeds[0]["dataset"],
+                "-".join(str(each) for stage in seeds[0]["stages"] for each in stage),
+                *(", ".join(f"{each[f'accuracy_{when}']:.2%}" for each in seeds) for when in ("before", "after")),
+                "; ".join(
+                    ", ".join(f"{layer:.0%}" for layer in each["changed_before"])
+                    + " to "
+                    + ", ".join(f"{layer:.0%}" for layer in each["changed_after"])
+                    for each in seeds[:1]
+                ),
             )
         )
     return _markdown(rows)
@@ -505,6 +523,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "budgets": budgets,
         "smaller_tile": smaller_tile,
         "reuse": reuse,
+        "kernels_alike": kernels_alike,
         "own_data": own_data,
         "imports": imports,
         "verilog": verilog,

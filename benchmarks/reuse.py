@@ -1,14 +1,14 @@
 """Binarized convolution networks on lanes, each kernel made of the one before (`logicnn.engines.differences`), beside
 the same lanes with every kernel from its beginning: ``python -m benchmarks.reuse``.
 
-The networks of `benchmarks.reuse_train` and `benchmarks.reuse_train_cifar10` that left-out samples speak for. Of each
+The networks of `benchmarks.reuse_train` that left-out samples speak for; `benchmarks.reuse_cifar10` has others. Of each
 convolution the operations at all positions of a sample: every synapse of every kernel and its threshold, and what is
 left with kernel reuse, constants included; and for comparison the synapses that are left by early decisions as Gao et
 al. 2021 take them: one after the other until the answer is certain, pooled positions until one answers 1; and those
 where lanes stop together. Whole designs are placed on the icebreaker where its memory has room for their operations,
 else on the ulx3s, and compared with the network on all test samples; their energy is `logicnn.verify.energy`'s, without
 what memories take. Toggles are those of the ulx3s' netlists, where both programs are in block RAM, over test samples;
-what those netlists have as LUT4 and flip-flops is the price of reuse. Ten minutes of MNIST, and more of CIFAR-10.
+what those netlists have as LUT4 and flip-flops is the price of reuse. Ten minutes.
 """
 
 import json
@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
-from benchmarks.reuse_train import DIGITS, SEEDS, Case, best
-from benchmarks.reuse_train_cifar10 import PICTURES
+from benchmarks.reuse_train import DIGITS, Case, best
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
@@ -37,11 +36,10 @@ from logicnn.netlist.netlist import Netlist
 from logicnn.network import BinaryConv2d, MaxPool2d, Network, load
 from logicnn.verify.cycles import CycleCheck
 
-__all__ = ["CASES", "early", "engine_of", "network_of", "operations", "together"]
+__all__ = ["early", "engine_of", "network_of", "operations", "run", "together"]
 
 BOARD, LARGER = "icebreaker", "ulx3s"
 JUDGED = 200  # test samples whose early decisions are counted
-CASES = {"reuse_train": DIGITS, "reuse_train_cifar10": PICTURES}  # by the record of their training
 WATCHED = 256  # test samples whose toggles are counted
 
 
@@ -229,31 +227,35 @@ def measured(case: Case, whole: bool, folder: Path, data_dir: str | None) -> dic
 
 
 def required(figures: dict[str, Any]) -> dict[str, bool]:
-    """Of the networks whose kernels are alike."""
-    rows = [row for row in figures["rows"] if row["network"] in {case.name for case in CASES.values()}]
+    """Of the network whose kernels are alike."""
+    alike = figures["rows"][-1]
     return {
-        "75 % of the operations of convolutions are pruned": all(row["operations_pruned"] >= 0.75 for row in rows),
-        "2.5 times as many samples a second as without reuse": all(row["speedup"] >= 2.5 for row in rows),
-        "half of the toggles of a sample": all(row["toggle_ratio"] >= 2 for row in rows),
+        "75 % of the operations of convolutions are pruned": alike["operations_pruned"] >= 0.75,
+        "2.5 times as many samples a second as without reuse": alike["speedup"] >= 2.5,
+        "half of the toggles of a sample": alike["toggle_ratio"] >= 2,
         "no output changes": all(row["outputs_changed"] == 0 for row in figures["rows"]),
     }
 
 
-def main() -> None:
-    given = parser_for(__doc__, output="reuse", data=True).parse_args()
+def run(case: Case, training: str, doc: str | None, record: str) -> None:
+    """Measures a case's networks, whose `training` is a record, and writes another one."""
+    given = parser_for(doc, output=record, data=True).parse_args()
+    trained = json.loads((RESULTS / f"{training}.json").read_text())["networks"]
     rows = []
-    for record, case in CASES.items():
-        trained = json.loads((RESULTS / f"{record}.json").read_text())["networks"]
-        for whole, when in ((True, "before"), (False, "after")):
-            folder = given.output / network_of(case, whole).name
-            row = finished(folder, measured, case, whole, folder, given.data_dir)
-            seeds = [
-                {"seed": each["seed"], "accuracy": each[f"accuracy_{when}"], "changed": each[f"changed_{when}"]}
-                for each in trained
-            ]
-            rows.append(row | {"chosen_seed": best(trained)["seed"], "seeds": seeds})
-            print(json.dumps(rows[-1]), flush=True)
-    write_result("reuse", SEEDS[0], {"rows": rows}, required({"rows": rows}), given=given)
+    for whole, when in ((True, "before"), (False, "after")):
+        folder = given.output / network_of(case, whole).name
+        row = finished(folder, measured, case, whole, folder, given.data_dir)
+        seeds = [
+            {"seed": each["seed"], "accuracy": each[f"accuracy_{when}"], "changed": each[f"changed_{when}"]}
+            for each in trained
+        ]
+        rows.append(row | {"seeds": seeds})
+        print(json.dumps(rows[-1]), flush=True)
+    write_result(record, best(trained)["seed"], {"rows": rows}, required({"rows": rows}), given=given)
+
+
+def main() -> None:
+    run(DIGITS, "reuse_train", __doc__, "reuse")
 
 
 if __name__ == "__main__":

