@@ -448,34 +448,6 @@ def _left_out(row: dict, name: str) -> str:
     return f"{1 - sum(each[name] for each in row['layers']) / row['operations_plain']:.1%}"
 
 
-def own_data() -> str:
-    """A user's data from nothing to a checked bitstream."""
-    record = record_of("own_data")
-    rows = [
-        (
-            "data",
-            "training",
-            "all commands",
-            "accuracy: left-out samples, test samples",
-            "logic cells",
-            "netlist against network",
-        )
-    ]
-    for row in record["rows"]:
-        rows.append(
-            (
-                row["data"],
-                f"{row['minutes_training']} min",
-                f"{row['minutes']:.1f} min",
-                f"{row['accuracy_validation']:.1%} of {row['validation_samples']:,}, {row['accuracy_test']:.1%} of "
-                f"{row['test_samples']:,}",
-                f"{row['logic_cells']:,}",
-                _equal(row, row["vectors"]),
-            )
-        )
-    return _markdown(rows)
-
-
 def imports() -> str:
     """Other people's networks on a board, or why not."""
     rows = [
@@ -524,7 +496,6 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "smaller_tile": smaller_tile,
         "reuse": reuse,
         "kernels_alike": kernels_alike,
-        "own_data": own_data,
         "imports": imports,
         "verilog": verilog,
         "arithmetic": arithmetic,

@@ -23,6 +23,7 @@ __all__ = ["Found", "Trial", "Way", "searched", "values"]
 EXPLORED = 0.4  # of the time, for all candidates together
 MOST_EPOCHS, MOST_TRIALS = 300, 20
 FULL = 0.97  # of a device's logic cells, what an estimate may take; placed designs are within 5 % of it
+SPARE = 0.02  # of them, by which a candidate that was too large is made smaller yet
 C = TypeVar("C")
 
 
@@ -169,12 +170,15 @@ def _judged(way: Way[C], candidate: C, epochs: int, network: Network, held: Spli
 
 
 def _next(way: Way[C], trials: Sequence[Trial[C]], device: Device) -> C | None:
-    """The candidate for the time that is left: the best so far, with a budget that fits."""
+    """The candidate for the time that is left: the best so far, with a budget that fits, and some cells to spare, since
+    trainings of different lengths differ by so many.
+    """
     for trial in sorted(trials, key=lambda each: -each.accuracy):
         if trial.fits:
             return trial.candidate
         over = trial.logic_cells - int(FULL * device.capacity.logic_cells)
-        less = way.smaller(trial.candidate, over) if over > 0 else None
+        spare = int(SPARE * device.capacity.logic_cells)
+        less = way.smaller(trial.candidate, over + spare) if over > 0 else None
         if less is not None:
             return less
     return None
