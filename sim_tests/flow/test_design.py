@@ -89,7 +89,8 @@ def test_far_too_big(tmp_path, capsys):
             rng.integers(-99, 100, (20, 1, 5, 5)),
             np.zeros(20, int),
             Requantize(np.ones(20), np.full(20, 5), 0, 255),
-            padding=2,  # which no engine with a memory computes
+            width=np.full(20, 22),  # which no engine with a memory computes
+            padding=2,
         ),
         Flatten(),
         IntDense(rng.integers(-99, 100, (10, 15680)), np.zeros(10, int)),
