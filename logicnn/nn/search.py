@@ -22,7 +22,7 @@ __all__ = ["Found", "Trial", "Way", "searched", "values"]
 
 EXPLORED = 0.4  # of the time, for all candidates together
 MOST_EPOCHS, MOST_TRIALS = 300, 20
-FULL = 0.97  # of a device's logic cells, what an estimate may take; placed designs are within 5 % of it
+FULL = 0.95  # of a device's logic cells, what an estimate may take; placed designs are within 5 % of it
 SPARE = 0.02  # of them, by which a candidate that was too large is made smaller yet
 C = TypeVar("C")
 
