@@ -10,7 +10,8 @@ import pytest
 from amaranth.hdl import Fragment
 
 from benchmarks.common import RESULTS
-from benchmarks.readme import PAGES, filled, record_of
+from benchmarks.readme import PAGES, filled
+from benchmarks.tables import record_of
 from logicnn.build import main
 from logicnn.commands import build
 from logicnn.resources import DEVICES

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from logicnn.errors import LogicnnError
-from logicnn.network import Interval, Network
+from logicnn.network import Activations, Interval, Layer, Network
+from logicnn.network.values import NetworkError
 
 __all__ = ["Given", "ImportRefused", "Imported", "Importer"]
 
@@ -54,6 +55,22 @@ class Imported:
         """What the file gives for outputs of a network that gives no class."""
         numbers = self.scores[integers - self.network.output.interval.low]
         return np.moveaxis(numbers, 1, -1) if numbers.ndim == 4 else numbers
+
+
+class Walk:
+    """Along a file: the layers that it has needed so far, what is behind them, and what its parts became."""
+
+    layers: list[Layer]
+    parts: list[str]
+    activations: Activations | None
+
+    def _add(self, layer: Layer, what: str) -> None:
+        assert self.activations is not None
+        try:
+            self.activations = layer.infer(self.activations)
+        except NetworkError as error:
+            raise ImportRefused(f"{what}: {error}") from None
+        self.layers.append(layer)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from logicnn.importers.graphs import (
     levels_of,
     read_graph,
 )
-from logicnn.importers.imported import Given, Imported, Importer, ImportRefused
+from logicnn.importers.imported import Given, Imported, Importer, ImportRefused, Walk
 from logicnn.importers.words import Layered, WordSums, counting, integers_of, requantized, straight, thresholds
 from logicnn.network import (
     Activations,
@@ -96,7 +96,7 @@ def imported(path: Path, given: Given | None) -> Imported:
 
 
 @dataclass
-class _Walk:
+class _Walk(Walk):
     """Along a graph: the values of its tensors so far, and the layers that they have needed."""
 
     given: Given
@@ -240,14 +240,6 @@ class _Walk:
         return replace(flow, shape=shape, table=table.reshape(len(table), -1, *[1] * (len(shape) - 1)))
 
     # -- layers
-
-    def _add(self, layer: Layer, what: str) -> None:
-        assert self.activations is not None
-        try:
-            self.activations = layer.infer(self.activations)
-        except NetworkError as error:
-            raise ImportRefused(f"{what}: {error}") from None
-        self.layers.append(layer)
 
     def _quantized(self, node: Any, flow: _Flow, constants: Sequence[np.ndarray]) -> _Flow:
         """To bits: what has been summed up gets its thresholds, the input a thermometer."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from logicnn.importers.chains import Chain, Operator, Tensor, read_chain
-from logicnn.importers.imported import Given, Imported, Importer, ImportRefused
+from logicnn.importers.imported import Given, Imported, Importer, ImportRefused, Walk
 from logicnn.importers.words import requantized, thresholds
 from logicnn.network import (
     Activations,
@@ -100,7 +100,7 @@ def imported(path: Path, given: Given | None) -> Imported:
 
 
 @dataclass
-class _Walk:
+class _Walk(Walk):
     """Along the operators: the layers that they have needed."""
 
     chain: Chain
@@ -137,14 +137,6 @@ class _Walk:
         except NetworkError as error:
             raise ImportRefused(str(error)) from None
         return Imported(network, tuple(self.parts), scores, channels_last=channels > 1)
-
-    def _add(self, layer: Layer, what: str) -> None:
-        assert self.activations is not None
-        try:
-            self.activations = layer.infer(self.activations)
-        except NetworkError as error:
-            raise ImportRefused(f"{what}: {error}") from None
-        self.layers.append(layer)
 
     def _next(self, operator: Operator, flow: _Flow, pads: bool) -> _Flow:
         """What an operator gives; if what reads it `pads`, as integers of which 0 stands for 0."""

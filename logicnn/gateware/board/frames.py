@@ -269,13 +269,18 @@ class Framer(wiring.Component):
             with m.If(left == 0):
                 m.d.sync += [sums.eq(0), fresh.eq(1), place.eq(place + 1), busy.eq(~step.last)]
         if self._bytes > 1:
-            further = Signal(range(self._bytes))
-            with m.If(begins):
-                m.d.sync += further.eq(Mux(self.i.payload.program == Program.CLASSIFY, self._bytes - 1, 0))
-            with m.If((further != 0) & sums & (left == 0) & (step.source == Source.VALUE)):
-                m.d.comb += self.more.ready.eq(1)
-                m.d.sync += [value.eq(self.more.payload), place.eq(place), further.eq(further - 1)]
+            ended = sums & (left == 0) & (step.source == Source.VALUE)
+            self._further(m, begins, ended, value, place)
         return m
+
+    def _further(self, m: Module, begins: Value, ended: Value, value: Value, place: Value) -> None:
+        """A sample's further bytes, each in the `place` of the first, when a `value` has `ended`."""
+        further = Signal(range(self._bytes))
+        with m.If(begins):
+            m.d.sync += further.eq(Mux(self.i.payload.program == Program.CLASSIFY, self._bytes - 1, 0))
+        with m.If(ended & (further != 0)):
+            m.d.comb += self.more.ready.eq(1)
+            m.d.sync += [value.eq(self.more.payload), place.eq(place), further.eq(further - 1)]
 
 
 class Tally(wiring.Component):

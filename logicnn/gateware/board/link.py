@@ -58,6 +58,10 @@ class Link(wiring.Component):
         ]
         if self._timed:
             m.d.comb += framer.cycles.eq(self.cycles)
+        m.d.comb += self.answers.ready.eq(framer.i.ready)
+        if self._identity.answer_bytes > 1:  # further bytes go while the framer takes no other answer
+            m.d.comb += framer.more.payload.eq(self.answers.payload)
+            m.d.comb += self.answers.ready.eq(framer.i.ready | framer.more.ready)
         self._connect(m, deframer, framer)
         return m
 
@@ -88,13 +92,7 @@ class Link(wiring.Component):
         m.d.comb += [
             framer.i.valid.eq(self.answers.valid | replies | missed),
             goes.eq(framer.i.valid & framer.i.ready),
-            self.answers.ready.eq(framer.i.ready),
         ]
-        if self._identity.answer_bytes > 1:  # further bytes go while the framer takes no other answer
-            m.d.comb += [
-                framer.more.payload.eq(self.answers.payload),
-                self.answers.ready.eq(framer.i.ready | framer.more.ready),
-            ]
         with m.If(self.answers.valid):
             m.d.comb += [
                 answer.program.eq(Program.CLASSIFY),
