@@ -18,9 +18,9 @@ from logicnn.errors import LogicnnError
 from logicnn.network import Columns, Network, Preparation
 from logicnn.resources import Device
 
-__all__ = ["Found", "Trial", "Way", "searched", "values"]
+__all__ = ["FULL", "Found", "Trial", "Way", "searched", "values"]
 
-EXPLORED = 0.4  # of the time, for all candidates together
+EXPLORED = 0.25  # of the time, for all candidates together
 MOST_EPOCHS, MOST_TRIALS = 300, 20
 FULL = 0.95  # of a device's logic cells, what an estimate may take; placed designs are within 5 % of it
 SPARE = 0.02  # of them, by which a candidate that was too large is made smaller yet

@@ -14,11 +14,12 @@ from logicnn.data.dataset import Dataset, Split
 from logicnn.data.own import Labelled, OwnData
 from logicnn.engines import Mapping
 from logicnn.engines.reused import Reused
+from logicnn.engines.room import STORED, board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Interval, Network, Preparation, Quantiles, Standardised
 from logicnn.nn import integer
-from logicnn.nn.binary import FanIn, Recipe, Total, dense_net, export, fit
-from logicnn.nn.search import Way
+from logicnn.nn.binary import BinaryNet, FanIn, Recipe, Room, Total, dense_net, export, fit
+from logicnn.nn.search import FULL, Way
 from logicnn.resources import Device
 
 __all__ = ["WAYS", "Binary", "Logic", "Words", "Wordy"]
@@ -29,17 +30,21 @@ FEW = 400  # inputs whose every level is read
 CELLS_A_NEURON = 3  # six synapses
 FAN_IN = 6
 WIDEST, NEURONS_A_BIT = 2000, 8  # hidden layers before pruning: wider ones take long to train, and say nothing new
-LINK = 0.12  # of a device, what stays for the line and the stored bits
+SMALLEST = 100  # LUT4 of a network's core
 
 
 @dataclass(frozen=True)
 class Binary:
-    """A binarized network: hidden neurons before pruning, its budget in LUT4, and from where on bits are 1."""
+    """A binarized network: hidden neurons before pruning, from where on bits are 1, the LUT4 that pruning starts from,
+    and the logic cells that its design may take on a device in the end.
+    """
 
     hidden: tuple[int, ...]
     learning_rate: float
-    budget: int
     thresholds: tuple[int, ...]
+    budget: int
+    cells: int
+    device: Device
 
 
 class Logic(Way[Binary]):
@@ -53,37 +58,48 @@ class Logic(Way[Binary]):
         picture = len(data.train.x.shape) == 4
         every = GREYS if picture else tuple(range(1, LEVELS + 1))
         levels = every if size <= FEW or not picture else GREYS[1:2]
-        stored = min(size * len(levels), FEW)
-        budget = max(100, int(device.capacity.logic_cells * (1 - LINK)) - stored // 2)
+        link = STORED.logic_cells + min(size * len(levels), FEW)
+        budget = max(SMALLEST, int(FULL * device.capacity.logic_cells) - link)
         wide = max(20, min(budget * 2 // 3 // CELLS_A_NEURON, WIDEST, NEURONS_A_BIT * size * len(levels)))
+        narrow = max(20, wide // 5), max(10, wide // 10)
         found = [
-            Binary((wide, wide // 2), 0.01, budget, levels),
-            Binary((wide // 2, wide // 4), 0.02, budget, levels),
-            Binary((max(20, wide // 5), max(10, wide // 10)), 0.02, budget // 3, levels),
-            Binary((max(20, wide // 5), max(10, wide // 10)), 0.02, budget, levels),
+            Binary(hidden, rate, levels, core, core + link, device)
+            for hidden, rate, core in (
+                ((wide, wide // 2), 0.01, budget),
+                ((wide // 2, wide // 4), 0.02, budget),
+                (narrow, 0.02, budget // 3),
+                (narrow, 0.02, budget),
+            )
         ]
         return [*found, replace(found[1], thresholds=every)] if levels != every else found
 
     def trained(self, candidate: Binary, data: Dataset, train: Split, epochs: int, seed: int) -> Network:
-        rules = [*(FanIn(FAN_IN, FAN_IN) for _ in candidate.hidden), Total(power=0.4)]
+        def exported(net: BinaryNet) -> Network:
+            return replace(export(net, data.name, "", data.classes), preparation=data.preparation)
+
+        def cells(net: BinaryNet) -> int:
+            return board_estimate(self.mapping(exported(net), device), device).logic_cells
+
+        device = candidate.device
         recipe = Recipe(
             epochs,
             candidate.learning_rate,
             seed,
             batch=_batch(len(train.x)),
             budget=candidate.budget,
-            rules=rules,
+            rules=[*(FanIn(FAN_IN) for _ in candidate.hidden), Total(power=0.4)],
+            room=Room(candidate.cells, cells),
         )
         net = dense_net(data, candidate.thresholds, candidate.hidden, seed)
-        fit(net, train, recipe, f"{'-'.join(map(str, candidate.hidden))}, {candidate.budget} LUT4")
-        return replace(export(net, data.name, "", data.classes), preparation=data.preparation)
+        fit(net, train, recipe, f"{'-'.join(map(str, candidate.hidden))}, {candidate.cells} logic cells")
+        return exported(net)
 
     def mapping(self, network: Network, device: Device) -> Mapping:
         return Mapping.unrolled(network)
 
     def smaller(self, candidate: Binary, cells: int) -> Binary | None:
-        left = candidate.budget - cells - cells // 10
-        return replace(candidate, budget=left) if left > 0 else None
+        left = candidate.budget - cells
+        return replace(candidate, budget=left, cells=candidate.cells - cells) if left > 0 else None
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from logicnn import load
 from logicnn.commands.train import ENGINES
 from logicnn.data.dataset import Dataset, Split
 from logicnn.engines import Mapping
+from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.nn import LogicClassifier
 from logicnn.nn.search import Way, searched
 from logicnn.nn.ways import WAYS
 from logicnn.resources import DEVICES
-from sim_tests.helpers import dense_network
+from sim_tests.helpers import dense_network, digits
 
 UP5K = DEVICES["iCE40UP5K"]
 X, Y = np.arange(64).reshape(-1, 1) >> np.arange(6) & 1, np.arange(64) % 4
@@ -96,6 +97,18 @@ def test_too_large():
     assert found.best.fits and found.best.candidate < 1200  # smaller and smaller, beyond the time
     with pytest.raises(LogicnnError, match=r"^none of 1 networks fits the iCE40UP5K in 1e-05 minutes$"):
         searched(Alone([5000]), DATA, Split(X, Y), UP5K, 0.00001, 1)
+
+
+@pytest.mark.parametrize("name", ["iCE40HX1K", "iCE40UP5K"])
+def test_logic_fills_its_room(name):
+    """Candidates are trained to the cells that they may take, by the estimate of the whole board's design."""
+    device, way, train = DEVICES[name], WAYS["logic"], digits().train
+    train = Split(train.x.astype(int) * 15, train.y)  # as pixels of pictures are
+    data = replace(digits(), highest=255, train=train, preparation=None)
+    for candidate in way.candidates(data, device)[1:3]:
+        network = way.trained(candidate, data, train, 10, 1)
+        taken = board_estimate(way.mapping(network, device), device).logic_cells
+        assert 0.75 * candidate.cells <= taken <= 1.02 * candidate.cells <= device.capacity.logic_cells
 
 
 def test_refused():

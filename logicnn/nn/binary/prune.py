@@ -6,7 +6,7 @@ fraction follows from the budget, because the cost of what is left is counted as
 four synapses is one LUT4, of six three, and what nothing reads costs nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -118,21 +118,25 @@ def lut4_of(net: BinaryNet, masks: Sequence[Tensor]) -> int:
 
 
 def budget_masks(
-    net: BinaryNet, strengths: Sequence[Tensor], rules: Sequence[Rule], budget: int
+    net: BinaryNet,
+    strengths: Sequence[Tensor],
+    rules: Sequence[Rule],
+    budget: int,
+    cost: Callable[[BinaryNet, Sequence[Tensor]], int] = lut4_of,
 ) -> tuple[float, list[Tensor]]:
-    """The largest kept fraction whose estimate is at most `budget` LUT4, and its masks, by bisection on its logarithm.
+    """The largest kept fraction whose `cost` is at most `budget`, and its masks, by bisection on its logarithm.
 
     Raises `LogicnnError` where even the floors of the rules exceed the budget.
     """
     low, high = -14.0, 0.0  # log2 of the fraction
     masks = keep_masks(strengths, rules, 2.0**low)
-    smallest = lut4_of(net, masks)
+    smallest = cost(net, masks)
     if smallest > budget:
-        raise LogicnnError(f"budget must be at least {smallest} LUT4 for these rules, not {budget}")
+        raise LogicnnError(f"budget must be at least {smallest} for these rules, not {budget}")
     while high - low > 0.002:
         middle = (low + high) / 2
         tried = keep_masks(strengths, rules, 2.0**middle)
-        if lut4_of(net, tried) <= budget:
+        if cost(net, tried) <= budget:
             low, masks = middle, tried
         else:
             high = middle
