@@ -57,9 +57,11 @@ def stale(name: str, results: Path = RESULTS) -> str | None:
         return "it does not say of which code it is"
     if record["code"] == code_digest(name):
         return None
-    changed = changed_since(name, record["commit"])
-    if record["dirty"] or not changed:
+    if record["dirty"]:
         return f"it is of files that commit {record['commit'][:10]} does not have"
+    changed = changed_since(name, record["commit"])
+    if not changed:
+        return None
     more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
     return f"changed since {record['commit'][:10]}: {', '.join(changed[:NAMED])}{more}"
 

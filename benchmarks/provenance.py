@@ -1,29 +1,24 @@
 """What a record was measured with: the code, its commit, and the machine.
 
-The code of a benchmark is every module of this repository that it imports, directly or through others. Its digest is
-that of their statements: comments, docstrings and layout may change, and a record is still one of the same code.
+The code of a benchmark is what it may run of this repository's statements (`benchmarks.reach`): comments, docstrings,
+layout, and what it never runs may change, and a record is still one of the same code.
 """
 
-import ast
 import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from benchmarks.reach import Source, reached
 from logicnn.errors import LogicnnError
 
-__all__ = ["changed_since", "code_digest", "commit", "is_dirty", "machine", "modules_of"]
+__all__ = ["changed_since", "code_digest", "commit", "is_dirty", "machine"]
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("logicnn", "boards", "train", "benchmarks")
-# How figures are written down and drawn, not how they come about
-BESIDE = {"benchmarks", "benchmarks.common", "benchmarks.provenance", "benchmarks.plots"}
 # What benchmarks write, of which one night's later ones find what earlier ones wrote
 WRITTEN = (":!benchmarks/results", ":!README.md", ":!docs/results.md")
-Statements = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _git(*arguments: str, root: Path) -> str:
@@ -54,67 +49,28 @@ def machine() -> dict[str, str | int]:
     return {"processor": name, "cores": len(os.sched_getaffinity(0)), "system": platform.system()}
 
 
-def _path(module: str, root: Path) -> Path | None:
-    place = root.joinpath(*module.split("."))
-    return next((each for each in (place.with_suffix(".py"), place / "__init__.py") if each.is_file()), None)
-
-
-def _names(module: str, path: Path, tree: ast.AST) -> Iterator[str]:
-    """What a module imports: names that may be modules, or things in them."""
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{each.name}" for each in node.names)
-        elif isinstance(node, ast.Name) and node.id == "iter_modules":  # every module of the package is loaded
-            yield from (f"{package}.{each.stem}" for each in path.parent.glob("*.py") if each.stem != "__init__")
-            yield from (f"{package}.{each.parent.name}" for each in path.parent.glob("*/__init__.py"))
-
-
-def modules_of(benchmark: str, root: Path = ROOT) -> tuple[Path, ...]:
-    """The files of all modules that ``benchmarks/BENCHMARK.py`` needs, and of the packages that they are in, sorted."""
-    found: dict[str, Path] = {}
-    left = [f"benchmarks.{benchmark}"]
-    while left:
-        name = left.pop()
-        if name in found or name in BESIDE or name.split(".")[0] not in PACKAGES:
-            continue
-        path = _path(name, root)
-        if path is None:
-            continue
-        found[name] = path
-        left += [name.rpartition(".")[0], *_names(name, path, ast.parse(path.read_text()))]
-    return tuple(sorted(set(found.values())))
-
-
-def _statements(source: str) -> bytes:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, Statements) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree).encode()
-
-
 @cache
 def code_digest(benchmark: str, root: Path = ROOT) -> str:
-    """SHA-256 of what the modules of a benchmark do."""
+    """SHA-256 of what a benchmark may run."""
     digest = hashlib.sha256()
-    for path in modules_of(benchmark, root):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + _statements(path.read_text()) + b"\0")
+    for source, name in reached(benchmark, root):
+        digest.update(f"{source.module}\0{name}\0{source.dump(name)}\0".encode())
     return digest.hexdigest()
 
 
 def changed_since(benchmark: str, before: str, root: Path = ROOT) -> list[str]:
-    """Files of a benchmark that did something else, or were not there, at a commit."""
-    changed = []
-    for path in modules_of(benchmark, root):
-        name = path.relative_to(root).as_posix()
-        try:
-            same = _statements(_git("show", f"{before}:{name}", root=root)) == _statements(path.read_text())
-        except subprocess.CalledProcessError:
-            same = False
-        if not same:
-            changed.append(name)
-    return changed
+    """Names, with their modules, of what a benchmark may run that did something else, or was not there, at a commit."""
+    return [
+        f"{source.module}{name and '.'}{name}"
+        for source, name in reached(benchmark, root)
+        if source.dump(name) != _then(source.module, source.path, before, root).dump(name)
+    ]
+
+
+@cache
+def _then(module: str, path: str, before: str, root: Path) -> Source:
+    """A module at a commit; an empty one where it was not there."""
+    try:
+        return Source(module, _git("show", f"{before}:{path}", root=root), path.endswith("__init__.py"))
+    except subprocess.CalledProcessError:
+        return Source(module, "", False)

@@ -1,0 +1,299 @@
+"""Which statements of this repository a benchmark may run, by reading them: functions, classes and constants that its
+module names, those that these name, and so on.
+
+Names are followed through imports and packages that pass them on, and modules that are run as commands; a class is
+taken whole, with its bases. Two things are found by no name: classes that register themselves with a base
+(`__init_subclass__`), and modules that a package finds in its folder (`iter_modules`); they count where the base, or
+the package, does. What a module does when it is imported, beside binding names, counts wherever it is imported.
+Annotations say nothing about what runs.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import pairwise
+from pathlib import Path
+
+__all__ = ["PACKAGES", "Source", "Unit", "reached"]
+
+PACKAGES = ("logicnn", "boards", "train", "benchmarks")
+# How figures are written down and drawn, not how they come about
+BESIDE = {f"benchmarks.{name}" for name in ("common", "provenance", "reach", "plots")}
+REST = ""  # the name of what a module does beside binding names
+MAIN = "__main__"  # and of what it does as a command
+Unit = tuple[str, str]  # a module, and a name in it
+Named = tuple[str, tuple[str, ...]]  # a module, and names: one in it, one in that, ...
+Functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _targets(statement: ast.stmt) -> Iterator[str]:
+    """Names that a statement of a module binds, other than imports."""
+    match statement:
+        case ast.FunctionDef(decorator_list=[*_, ast.Attribute(ast.Name(name), "register")]):
+            yield name  # one more case of a function
+        case ast.FunctionDef(decorator_list=[*_, ast.Call(ast.Attribute(ast.Name(name), "register"))]):
+            yield name
+        case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+            yield name
+        case ast.Assign(targets):
+            yield from (node.id for each in targets for node in ast.walk(each) if isinstance(node, ast.Name))
+        case ast.AnnAssign(ast.Name(name)) | ast.AugAssign(ast.Name(name)):
+            yield name
+
+
+def _is_main(statement: ast.stmt) -> bool:
+    """``if __name__ == "__main__":``"""
+    return isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module's text: its dotted name, and whether it is a package's."""
+
+    module: str
+    text: str
+    package: bool
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Without docstrings."""
+        tree = ast.parse(self.text)
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, *Functions)) and ast.get_docstring(node, False) is not None:
+                node.body = node.body[1:]
+        return tree
+
+    @cached_property
+    def units(self) -> dict[str, list[ast.stmt]]:
+        """Its statements, by the names that they bind."""
+        found: dict[str, list[ast.stmt]] = {REST: []}
+        for statement in self.tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                continue
+            for name in tuple(_targets(statement)) or (MAIN if _is_main(statement) else REST,):
+                found.setdefault(name, []).append(statement)
+        found.pop("__all__", None)
+        return found
+
+    @cached_property
+    def imports(self) -> dict[str, Named]:
+        """What names stand for that it imports, wherever it does."""
+        found: dict[str, Named] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                for each in node.names:
+                    first = each.name.split(".")[0]
+                    found[each.asname or first] = (each.name if each.asname else first, ())
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found |= {each.asname or each.name: (node.module, (each.name,)) for each in node.names}
+        return found
+
+    @cached_property
+    def imported(self) -> list[Named]:
+        """All that it imports."""
+        plain = [each.name for node in ast.walk(self.tree) if isinstance(node, ast.Import) for each in node.names]
+        return [*((each, ()) for each in plain), *self.imports.values()]
+
+    def dump(self, name: str) -> str:
+        """What is done for a name, without layout; empty where it is not bound."""
+        return "\n".join(ast.dump(each) for each in self.units.get(name, ()))
+
+    @property
+    def path(self) -> str:
+        """Below the root."""
+        return self.module.replace(".", "/") + ("/__init__.py" if self.package else ".py")
+
+    @cached_property
+    def finds_modules(self) -> set[str]:
+        """Which of its names find the modules of its package, whose names stand nowhere."""
+        finders = {"iter_modules", "import_module"}
+        return {
+            name
+            for name, statements in self.units.items()
+            if any(isinstance(node, ast.Name) and node.id in finders for each in statements for node in ast.walk(each))
+        }
+
+
+def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
+    """Names that a statement uses, with attributes: ``boards.find`` is ("boards", "find")."""
+    match node:
+        case ast.Name(name):
+            yield (name,)
+        case ast.Attribute():
+            parts = ast.unparse(node).split(".")
+            if all(each.isidentifier() for each in parts):
+                yield tuple(parts)
+            else:
+                yield from _chains(node.value)
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            defaults = [each for each in (*node.args.defaults, *node.args.kw_defaults) if each is not None]
+            for each in (*node.decorator_list, *defaults, *node.body):
+                yield from _chains(each)
+        case ast.AnnAssign(value=value):
+            if value is not None:
+                yield from _chains(value)
+        case _:
+            for each in ast.iter_child_nodes(node):
+                yield from _chains(each)
+
+
+def _commands(statement: ast.stmt) -> Iterator[str]:
+    """Modules that are run by their names: ``"train.mnist_bnn"``, or what follows ``"-m"``."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
+            yield node.value
+        elif isinstance(node, ast.List):
+            texts = [each.value if isinstance(each, ast.Constant) else None for each in node.elts]
+            yield from (f"{b}.__main__" for a, b in pairwise(texts) if a == "-m" and isinstance(b, str))
+
+
+class _Search:
+    """Units that are reached from a benchmark's module."""
+
+    def __init__(self, root: Path):
+        self._root = root
+        self._loaded: dict[str, Source] = {}
+        self.units: set[Unit] = set()
+        self._left: list[Unit] = []
+        self._known: dict[str, Source | None] = {}
+
+    def _source(self, module: str) -> Source | None:
+        if module not in self._known:
+            ours = module.split(".")[0] in PACKAGES and module not in BESIDE
+            self._known[module] = source_of(module, self._root) if ours else None
+        return self._known[module]
+
+    def _module(self, named: Named) -> tuple[str, tuple[str, ...]] | None:
+        """The module that is meant, and the names in it that are left; a package's names go before its modules."""
+        module, left = named
+        while (source := self._source(module)) is not None and left:
+            longer = f"{module}.{left[0]}"
+            bound = left[0] in source.units or source.imports.get(left[0], (module, left[:1])) != (module, left[:1])
+            if bound or (longer not in BESIDE and self._source(longer) is None):
+                break
+            module, left = longer, left[1:]
+        return None if source is None else (module, left)
+
+    def load(self, module: str) -> None:
+        """As importing does: packages around it, what it imports, and what it does beside binding names."""
+        source = self._source(module)
+        if source is None or module in self._loaded:
+            return
+        self._loaded[module] = source
+        self.reach(module, REST)
+        self.load(module.rpartition(".")[0])
+        for named in source.imported:
+            self.load(named[0])
+            if found := self._module(named):
+                self.load(found[0])
+        if REST in source.finds_modules:
+            for each in self._within(module):
+                self.load(each)
+
+    def _within(self, module: str) -> list[str]:
+        """Modules of a package, or of that in which a module is."""
+        source = self._source(module)
+        package = module if source and source.package else module.rpartition(".")[0]
+        folder = self._root.joinpath(*package.split("."))
+        paths = (*folder.glob("*.py"), *(each.parent for each in folder.glob("*/__init__.py")))
+        return [f"{package}.{each.stem}" for each in paths if each.stem != "__init__"]
+
+    def whole(self, module: str) -> None:
+        self.load(module)
+        source = self._source(module)
+        for name in source.units if source else ():
+            self.reach(module, name)
+
+    def reach(self, module: str, name: str) -> None:
+        if (module, name) not in self.units:
+            self.units.add((module, name))
+            self._left.append((module, name))
+
+    def _follow(self, module: str, chain: tuple[str, ...]) -> Unit | None:
+        """The unit that a name in a module stands for; a module as such is reached whole."""
+        source = self._source(module)
+        if source is None:
+            return None
+        if chain[0] in source.units:
+            return module, chain[0]
+        if chain[0] not in source.imports:
+            return None
+        named, attributes = source.imports[chain[0]]
+        found = self._module((named, (*attributes, *chain[1:])))
+        if found is None:
+            return None
+        there, left = found
+        if not left or left[0].startswith("__"):
+            self.whole(there)
+            return None
+        self.load(there)
+        if (unit := self._follow(there, left)) is None and "__getattr__" in self._loaded[there].units:
+            self.reach(there, "__getattr__")
+        return unit
+
+    def _registered(self) -> bool:
+        """Reaches classes that a reached base knows, and says whether there were more."""
+        before = len(self.units)
+        for module, source in tuple(self._loaded.items()):
+            for name, statements in source.units.items():
+                for statement in statements:
+                    if isinstance(statement, ast.ClassDef) and (module, name) not in self.units:
+                        bases = (self._follow(module, chain) for base in statement.bases for chain in _chains(base))
+                        if any(base in self._registries for base in bases):
+                            self.reach(module, name)
+        return len(self.units) > before
+
+    @property
+    def _registries(self) -> set[Unit]:
+        """Reached classes whose descendants register themselves, and those descendants."""
+        found: set[Unit] = set()
+        grown = True
+        while grown:
+            grown = False
+            for module, name in self.units - found:
+                for statement in self._known[module].units.get(name, ()):  # type: ignore[union-attr]
+                    if isinstance(statement, ast.ClassDef) and (
+                        any(getattr(each, "name", "") == "__init_subclass__" for each in statement.body)
+                        or any(
+                            self._follow(module, chain) in found for base in statement.bases for chain in _chains(base)
+                        )
+                    ):
+                        found.add((module, name))
+                        grown = True
+        return found
+
+    def run(self) -> None:
+        while self._left or self._registered():
+            while self._left:
+                module, name = self._left.pop()
+                source = self._source(module)
+                assert source is not None
+                whole = self._within(module) if name != REST and name in source.finds_modules else []
+                for statement in source.units.get(name, ()):
+                    whole += _commands(statement)
+                    for chain in _chains(statement):
+                        if unit := self._follow(module, chain):
+                            self.reach(*unit)
+                for each in whole:
+                    self.whole(each)
+
+
+@cache
+def source_of(module: str, root: Path) -> Source | None:
+    """None where there is no such module."""
+    place = root.joinpath(*module.split("."))
+    for path, package in ((place.with_suffix(".py"), False), (place / "__init__.py", True)):
+        if path.is_file():
+            return Source(module, path.read_text(), package)
+    return None
+
+
+@cache
+def reached(benchmark: str, root: Path) -> tuple[tuple[Source, str], ...]:
+    """Modules and names in them, sorted."""
+    search = _Search(root)
+    search.whole(f"benchmarks.{benchmark}")
+    search.run()
+    found = ((search._source(module), name) for module, name in sorted(search.units))
+    return tuple((source, name) for source, name in found if source and source.units.get(name))
