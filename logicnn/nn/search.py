@@ -1,5 +1,5 @@
-"""The best network for a data set and a device that so many minutes find: several candidates trained for a short time,
-the one that decides left-out samples best for the rest.
+"""The best network for a data set and a device that so many minutes find: several candidates trained for as many
+epochs each, the one that decides left-out samples best for the rest of the time.
 """
 
 import time
@@ -20,7 +20,7 @@ from logicnn.resources import Device
 
 __all__ = ["FULL", "Found", "Trial", "Way", "searched", "values"]
 
-EXPLORED = 0.25  # of the time, for all candidates together
+EXPLORED = 0.25  # of the time, for all candidates together, were they as slow as the first
 MOST_EPOCHS, MOST_TRIALS = 300, 20
 FULL = 0.95  # of a device's logic cells, what an estimate may take; placed designs are within 5 % of it
 SPARE = 0.02  # of them, by which a candidate that was too large is made smaller yet
@@ -60,16 +60,21 @@ class Way(ABC, Generic[C]):
 
 @dataclass(frozen=True)
 class Trial(Generic[C]):
-    """What a candidate came to after some epochs: the fraction of left-out samples that it decides right, its logic
-    cells on the board by the estimate, and whether it fits.
+    """What a candidate came to after some epochs, which took so many seconds: the fraction of left-out samples that it
+    decides right, its logic cells on the board by the estimate, and whether it fits.
     """
 
     candidate: C
     epochs: int
+    seconds: float
     network: Network
     accuracy: float
     logic_cells: int
     fits: bool
+
+    def epochs_in(self, seconds: float) -> int:
+        """As many as so many seconds are enough for."""
+        return max(1, min(MOST_EPOCHS, int(seconds / max(self.seconds, 1e-9) * self.epochs)))
 
 
 @dataclass(frozen=True)
@@ -81,22 +86,76 @@ class Found(Generic[C]):
     interrupted: bool = False
 
 
-class _Clock:
-    """How long an epoch takes, as far as is known, and what time is left."""
+class _Search(Generic[C]):
+    """Trials so far, of a search that has so many seconds."""
 
-    def __init__(self, seconds: float):
-        self._end, self._epoch_s = time.monotonic() + seconds, 0.0
+    def __init__(
+        self,
+        way: Way[C],
+        data: Dataset,
+        held: Split,
+        device: Device,
+        seconds: float,
+        seed: int,
+        say: Callable[[Trial[C]], None],
+    ):
+        self._way, self._data, self._held, self._device, self._seed, self._say = way, data, held, device, seed, say
+        self._seconds, self._end = seconds, time.monotonic() + seconds
+        self.trials: list[Trial[C]] = []
+        self.refused: list[str] = []
 
     @property
     def left_s(self) -> float:
         return self._end - time.monotonic()
 
-    def took(self, epochs: int, seconds: float) -> None:
-        self._epoch_s = seconds / epochs
+    @property
+    def anything_fits(self) -> bool:
+        return any(each.fits for each in self.trials)
 
-    def epochs(self, seconds: float) -> int:
-        """As many as so many seconds are enough for."""
-        return max(1, min(MOST_EPOCHS, int(seconds / self._epoch_s))) if self._epoch_s else 1
+    def tried(self, candidate: C, epochs: int) -> Trial[C]:
+        start = time.monotonic()
+        network = self._way.trained(candidate, self._data, self._data.train, epochs, self._seed)
+        took = time.monotonic() - start
+        self.trials.append(_judged(self._way, candidate, epochs, took, network, self._held, self._device))
+        self._say(self.trials[-1])
+        return self.trials[-1]
+
+    def explore(self) -> int:
+        """Tries every candidate for as many epochs as suit the first: so many."""
+        candidates = self._way.candidates(self._data, self._device)
+        slot, epochs = self._seconds * EXPLORED / len(candidates), 0
+        for candidate in candidates:
+            try:
+                if not epochs:
+                    epochs = self._begin(candidate, slot)
+                else:
+                    self.tried(candidate, epochs)
+            except LogicnnError as error:  # a budget below the least
+                self.refused.append(str(error))
+            if self.left_s < slot and self.anything_fits:
+                break
+        return epochs
+
+    def _begin(self, candidate: C, seconds: float) -> int:
+        """Tries a candidate for about so long, once more where an epoch takes less than half as long as it seemed."""
+        epochs, end = 1, time.monotonic() + seconds
+        trial = self.tried(candidate, 1)
+        while (more := trial.epochs_in(end - time.monotonic())) > 2 * epochs:
+            epochs = more
+            trial = self.tried(candidate, epochs)
+        return epochs
+
+    def finish(self, epochs: int) -> None:
+        """Trains the best one that fits for the rest of the time, after those that are made smaller until one fits."""
+        while (candidate := _next(self._way, self.trials, self._device)) is not None:
+            known = [each for each in self.trials if each.candidate == candidate]
+            if known and known[-1].fits:
+                if (more := known[-1].epochs_in(self.left_s)) > known[-1].epochs:
+                    self.tried(candidate, more)
+                return
+            if self.left_s <= 0 and len(self.trials) >= MOST_TRIALS:
+                return
+            self.tried(candidate, epochs)
 
 
 def searched(
@@ -113,60 +172,34 @@ def searched(
     Where nothing fits the device when time is up, it goes on with smaller ones. Ctrl-C ends the search with what was
     best so far, once there is something. Raises `LogicnnError` where no candidate fits the device.
     """
-    trials: list[Trial[C]] = []
-    clock = _Clock(60 * minutes)
-
-    def tried(candidate: C, seconds: float) -> None:
-        """Once more where an epoch turns out to take less than half as long."""
-        last = 0
-        while (epochs := clock.epochs(seconds)) > 2 * last and (not last or seconds > 0):
-            start, last = time.monotonic(), epochs
-            network = way.trained(candidate, data, data.train, epochs, seed)
-            took = time.monotonic() - start
-            clock.took(epochs, took)
-            seconds -= took
-            trials.append(_judged(way, candidate, epochs, network, held, device))
-            say(trials[-1])
-
-    refused: list[str] = []
+    search = _Search(way, data, held, device, 60 * minutes, seed, say)
     interrupted = False
     try:
-        candidates = way.candidates(data, device)
-        slot = 60 * minutes * EXPLORED / len(candidates)
-        for candidate in candidates:
-            try:
-                tried(candidate, slot)
-            except LogicnnError as error:  # a budget below the least
-                refused.append(str(error))
-            if clock.left_s < slot and any(each.fits for each in trials):
-                break
-        done = False
-        while not done and (candidate := _next(way, trials, device)) is not None:
-            done = any(each.fits and each.candidate == candidate for each in trials)
-            if clock.left_s <= 0 and (done or len(trials) >= MOST_TRIALS):  # something that fits is worth a minute more
-                break
-            tried(candidate, clock.left_s if done else min(slot, clock.left_s))
+        search.finish(search.explore())
     except KeyboardInterrupt:
         interrupted = True
-        if not any(each.fits for each in trials):
+        if not search.anything_fits:
             raise
+    trials = search.trials
     good = [each for each in trials if each.fits]
     if not good:
-        more = f": {refused[0]}" if refused and not trials else ""
+        more = f": {search.refused[0]}" if search.refused and not trials else ""
         raise LogicnnError(f"none of {len(trials)} networks fits the {device.name} in {minutes:g} minutes{more}")
     best = max(good, key=lambda each: (each.accuracy, -each.logic_cells))
     return Found(best, tuple(trials), interrupted)
 
 
-def _judged(way: Way[C], candidate: C, epochs: int, network: Network, held: Split, device: Device) -> Trial[C]:
+def _judged(
+    way: Way[C], candidate: C, epochs: int, seconds: float, network: Network, held: Split, device: Device
+) -> Trial[C]:
     accuracy = float(np.mean(network.evaluate(held.x) == held.y))
     try:
         mapping = way.mapping(network, device)
     except MappingError:
-        return Trial(candidate, epochs, network, accuracy, 0, False)
+        return Trial(candidate, epochs, seconds, network, accuracy, 0, False)
     cells = board_estimate(mapping, device).logic_cells
     room = cells <= FULL * device.capacity.logic_cells
-    return Trial(candidate, epochs, network, accuracy, cells, room and fits(mapping, device))
+    return Trial(candidate, epochs, seconds, network, accuracy, cells, room and fits(mapping, device))
 
 
 def _next(way: Way[C], trials: Sequence[Trial[C]], device: Device) -> C | None:

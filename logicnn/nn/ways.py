@@ -31,6 +31,7 @@ CELLS_A_NEURON = 3  # six synapses
 FAN_IN = 6
 WIDEST, NEURONS_A_BIT = 2000, 8  # hidden layers before pruning: wider ones take long to train, and say nothing new
 SMALLEST = 100  # LUT4 of a network's core
+DRIFT = 0.01  # of a device's cells, by which a network grows after the last synapse has been pruned
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Logic(Way[Binary]):
         every = GREYS if picture else tuple(range(1, LEVELS + 1))
         levels = every if size <= FEW or not picture else GREYS[1:2]
         link = STORED.logic_cells + min(size * len(levels), FEW)
-        budget = max(SMALLEST, int(FULL * device.capacity.logic_cells) - link)
+        budget = max(SMALLEST, int((FULL - DRIFT) * device.capacity.logic_cells) - link)
         wide = max(20, min(budget * 2 // 3 // CELLS_A_NEURON, WIDEST, NEURONS_A_BIT * size * len(levels)))
         narrow = max(20, wide // 5), max(10, wide // 10)
         found = [
