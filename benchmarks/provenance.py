@@ -4,14 +4,18 @@ The code of a benchmark is what it may run of this repository's statements (`ben
 layout, and what it never runs may change, and a record is still one of the same code.
 """
 
+import atexit
 import hashlib
 import os
 import platform
 import subprocess
+import tarfile
 from functools import cache
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from benchmarks.reach import Source, reached
+from benchmarks.reach import reached
 from logicnn.errors import LogicnnError
 
 __all__ = ["changed_since", "code_digest", "commit", "is_dirty", "machine"]
@@ -59,18 +63,21 @@ def code_digest(benchmark: str, root: Path = ROOT) -> str:
 
 
 def changed_since(benchmark: str, before: str, root: Path = ROOT) -> list[str]:
-    """Names, with their modules, of what a benchmark may run that did something else, or was not there, at a commit."""
-    return [
-        f"{source.module}{name and '.'}{name}"
-        for source, name in reached(benchmark, root)
-        if source.dump(name) != _then(source.module, source.path, before, root).dump(name)
-    ]
+    """Names, with their modules, of what a benchmark may run that did something else, or was not run, at a commit. A
+    layer or an engine that was not there then is none: nothing made or read one.
+    """
+    then = {(source.module, name): source.dump(name) for source, name in reached(benchmark, _tree(before, root))}
+    now = {(source.module, name): source.dump(name) for source, name in reached(benchmark, root, frozenset(then))}
+    changed = sorted(unit for unit in then.keys() | now.keys() if then.get(unit) != now.get(unit))
+    return [f"{module}{name and '.'}{name}" for module, name in changed]
 
 
 @cache
-def _then(module: str, path: str, before: str, root: Path) -> Source:
-    """A module at a commit; an empty one where it was not there."""
-    try:
-        return Source(module, _git("show", f"{before}:{path}", root=root), path.endswith("__init__.py"))
-    except subprocess.CalledProcessError:
-        return Source(module, "", False)
+def _tree(before: str, root: Path) -> Path:
+    """A folder with the code at a commit, which is there until the program ends."""
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    packed = subprocess.run(["git", "archive", before], cwd=root, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=BytesIO(packed)) as archive:
+        archive.extractall(folder.name, filter="data")
+    return Path(folder.name)

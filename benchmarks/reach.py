@@ -9,11 +9,12 @@ Annotations say nothing about what runs.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeGuard
 
 __all__ = ["PACKAGES", "Source", "Unit", "reached"]
 
@@ -115,27 +116,38 @@ class Source:
         }
 
 
-def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
-    """Names that a statement uses, with attributes: ``boards.find`` is ("boards", "find")."""
+def _chains(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:
+    """Names that a statement uses, other than local ones, with attributes: ``boards.find`` is ("boards", "find")."""
+    children: Iterable[ast.AST | None] = ast.iter_child_nodes(node)
     match node:
-        case ast.Name(name):
-            yield (name,)
+        case ast.Name(name, ast.Load()):
+            if name not in local:
+                yield (name,)
         case ast.Attribute():
             parts = ast.unparse(node).split(".")
             if all(each.isidentifier() for each in parts):
-                yield tuple(parts)
-            else:
-                yield from _chains(node.value)
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            defaults = [each for each in (*node.args.defaults, *node.args.kw_defaults) if each is not None]
-            for each in (*node.decorator_list, *defaults, *node.body):
-                yield from _chains(each)
+                children = ()
+                if parts[0] not in local:
+                    yield tuple(parts)
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+            body = node.body if isinstance(node.body, list) else [node.body]
+            arguments = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+            bound = {each.id for part in body for each in ast.walk(part) if _is_bound(each)}
+            local, outside = local | arguments | bound, local
+            for each in (*getattr(node, "decorator_list", ()), *node.args.defaults, *node.args.kw_defaults):
+                yield from _chains(each, outside) if each is not None else ()
+            children = body
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            local = local | {each.id for each in ast.walk(node) if _is_bound(each)}
         case ast.AnnAssign(value=value):
-            if value is not None:
-                yield from _chains(value)
-        case _:
-            for each in ast.iter_child_nodes(node):
-                yield from _chains(each)
+            children = (value,)
+    for each in children:
+        if each is not None:
+            yield from _chains(each, local)
+
+
+def _is_bound(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _commands(statement: ast.stmt) -> Iterator[str]:
@@ -149,10 +161,10 @@ def _commands(statement: ast.stmt) -> Iterator[str]:
 
 
 class _Search:
-    """Units that are reached from a benchmark's module."""
+    """Units that are reached from a benchmark's module; of classes that register themselves, those that are `known`."""
 
-    def __init__(self, root: Path):
-        self._root = root
+    def __init__(self, root: Path, known: frozenset[Unit] | None):
+        self._root, self._register = root, known
         self._loaded: dict[str, Source] = {}
         self.units: set[Unit] = set()
         self._left: list[Unit] = []
@@ -237,6 +249,8 @@ class _Search:
         before = len(self.units)
         for module, source in tuple(self._loaded.items()):
             for name, statements in source.units.items():
+                if self._register is not None and (module, name) not in self._register:
+                    continue
                 for statement in statements:
                     if isinstance(statement, ast.ClassDef) and (module, name) not in self.units:
                         bases = (self._follow(module, chain) for base in statement.bases for chain in _chains(base))
@@ -290,9 +304,11 @@ def source_of(module: str, root: Path) -> Source | None:
 
 
 @cache
-def reached(benchmark: str, root: Path) -> tuple[tuple[Source, str], ...]:
-    """Modules and names in them, sorted."""
-    search = _Search(root)
+def reached(benchmark: str, root: Path, known: frozenset[Unit] | None = None) -> tuple[tuple[Source, str], ...]:
+    """Modules and names in them, sorted. Of classes that register themselves with a base, only those that are `known`,
+    where that is given.
+    """
+    search = _Search(root, known)
     search.whole(f"benchmarks.{benchmark}")
     search.run()
     found = ((search._source(module), name) for module, name in sorted(search.units))

@@ -65,6 +65,34 @@ def test_commits(tmp_path):
     assert changed_since("speed", first, root) == ["logicnn.rules.two.two", "logicnn.slow.add"]
 
 
+def test_new_layers_were_not_read(tmp_path):
+    """A class that registers itself and was not there at the commit has made no record."""
+    base = "class Rule:\n    def __init_subclass__(cls): pass\n"
+    speed = "from logicnn.base import Rule\nimport logicnn.rules\nx = Rule\n"
+    one = "from logicnn.base import Rule\nclass One(Rule): x = 1\n"
+    tree(tmp_path, benchmarks__speed=speed, logicnn__base=base, logicnn__rules__one=one)
+    (tmp_path / "logicnn/rules/__init__.py").write_text(
+        "from pkgutil import iter_modules\nfor _ in iter_modules(__path__): pass\n"
+    )
+    for arguments in (["init"], ["add", "."], ["commit", "-m", "first"]):
+        git(tmp_path, *arguments)
+    (tmp_path / "logicnn/rules/two.py").write_text(one.replace("One", "Two"))
+    assert changed_since("speed", commit(tmp_path), tmp_path) == []
+    (tmp_path / "logicnn/rules/one.py").write_text(one.replace("x = 1", "x = 2"))
+    reached.cache_clear(), source_of.cache_clear()
+    assert changed_since("speed", commit(tmp_path), tmp_path) == ["logicnn.rules.one.One"]
+
+
+def test_another_import(tmp_path):
+    """The same statements, but of a name that comes from elsewhere."""
+    text = "from logicnn.{} import add\nx = add\n"
+    root = tree(tmp_path, benchmarks__speed=text.format("fast"))
+    for arguments in (["init"], ["add", "."], ["commit", "-m", "first"]):
+        git(root, *arguments)
+    tree(root, benchmarks__speed=text.format("slow"))
+    assert changed_since("speed", commit(root), root) == ["logicnn.fast.add"]
+
+
 def records(folder: Path, **kept: dict) -> Path:
     for name, record in kept.items():
         (folder / f"{name}.json").write_text(json.dumps(record))

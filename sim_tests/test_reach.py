@@ -49,6 +49,15 @@ CASES = {
         },
         {"logicnn.p.f:f"},
     ),
+    "local names are others": (
+        {
+            "benchmarks__speed": "from logicnn.a import f\ndef main(): return f()\n",
+            "logicnn__a": "from logicnn import b\ndef f(): return g(1)\ndef g(b, c=2):\n    y = lambda z: (z, x)\n"
+            "    return [h for h in b] + [y]\ndef h(): return 1\nx = b.k\ny = 1\nz = 1\nclass D: h = 1\n",
+            "logicnn__b": "k = 1\nj = 2\n",
+        },
+        {"logicnn.a:f", "logicnn.a:g", "logicnn.a:x", "logicnn.b:k"},
+    ),
     "a class with its bases, not annotations": (
         {
             "benchmarks__speed": "import logicnn.a as a\ndef main(x: 'a.D') -> a.D: return a.C()\n",
