@@ -34,6 +34,7 @@ __all__ = [
     "pack",
     "packed",
     "popcount",
+    "table",
     "to_words",
     "unpack",
 ]
@@ -243,6 +244,56 @@ def _carry_out(wire: Wire, bits: Sequence[Bit], minimum: int) -> Bit:
                 carries.append(column[0])
         column = deque(carries)
     return wire(_any(list(column), wire.zero))  # their sum is below two, so at most one of them is 1
+
+
+def table(wire: Wire, inputs: Sequence[Bit], rows: Sequence[bool]) -> Bit:
+    """The bit of the row whose number the inputs are, the first of them its lowest bit: any function of them.
+
+    Up to four inputs are one LUT4; one more takes two tables of the others, and the choice between them.
+    """
+    if len(rows) != 1 << len(inputs):
+        raise ValueError(f"rows must be {1 << len(inputs)} for {len(inputs)} inputs, not {len(rows)}")
+    if not any(rows):
+        return wire.zero
+    if all(rows):
+        return ~wire.zero
+    *others, last = inputs
+    low, high = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    if list(low) == list(high):
+        return table(wire, others, low)
+    if len(inputs) <= 4:
+        return wire(_of_rows(inputs, rows))
+    return wire(mux(last, table(wire, others, low), table(wire, others, high)))
+
+
+def _of_rows(inputs: Sequence[Bit], rows: Sequence[bool]) -> Bit:
+    """`table` as an expression of inputs, of which the last one matters."""
+    *others, last = inputs
+    low, high = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    match (any(low), all(low)), (any(high), all(high)):
+        case (False, _), (_, True):
+            return last
+        case (_, True), (False, _):
+            return ~last
+        case (False, _), _:
+            return _of_these(others, high) & last
+        case (_, True), _:
+            return _of_these(others, high) | ~last
+        case _, (False, _):
+            return _of_these(others, low) & ~last
+        case _, (_, True):
+            return _of_these(others, low) | last
+    if [not each for each in low] == list(high):
+        return _of_these(others, low) ^ last
+    return mux(last, _of_these(others, low), _of_these(others, high))
+
+
+def _of_these(inputs: Sequence[Bit], rows: Sequence[bool]) -> Bit:
+    """`_of_rows`, without inputs at the end that do not matter."""
+    half = len(rows) // 2
+    while list(rows[:half]) == list(rows[half:]):
+        inputs, rows, half = inputs[:-1], rows[:half], half // 2
+    return _of_rows(inputs, rows)
 
 
 def greater(wire: Wire, a: Sequence[Bit], b: Sequence[Bit]) -> Bit:

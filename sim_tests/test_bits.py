@@ -73,3 +73,28 @@ def test_packed_equals_integers():
     words = bits.pack(matrix)
     fires = bits.at_least(bits.packed(words.shape[1]), list(words), minimum)
     assert np.array_equal(bits.unpack(fires[None], len(matrix))[:, 0], matrix.sum(1) >= minimum)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_table_exhaustive(count):
+    for function in range(1 << (1 << count)):
+        rows = [function >> row & 1 for row in range(1 << count)]
+        assert table([bits.table(bits.bare, columns(count), rows)], 1 << count) == rows
+
+
+@given(st.integers(4, 6).flatmap(lambda k: st.lists(st.booleans(), min_size=1 << k, max_size=1 << k)))
+def test_table(rows):
+    """Any function of four bits is one LUT4, of five three, of six seven."""
+    count, bound = (len(rows) - 1).bit_length(), []
+
+    def bind(bit: int) -> int:
+        bound.append(bit)
+        return bit
+
+    assert table([bits.table(bits.Wire(bind, 0), columns(count), rows)], len(rows)) == rows
+    assert len(bound) <= {4: 1, 5: 3, 6: 7}[count]
+
+
+def test_table_refuses():
+    with pytest.raises(ValueError, match=r"^rows must be 4 for 2 inputs, not 3$"):
+        bits.table(bits.bare, [0, 1], [0, 1, 1])

@@ -7,10 +7,11 @@ between unrolled neurons is not predicted, so that dense layers cost less than s
 
 from math import log2
 
-__all__ = ["SEARCHED", "SMALL_THRESHOLDS", "argmax_lut4", "popcount_lut4", "threshold_lut4"]
+__all__ = ["SEARCHED", "SMALL_THRESHOLDS", "TABLES", "argmax_lut4", "popcount_lut4", "threshold_lut4"]
 
 SEARCHED = 4  # devices that layers may fill without sharing: what is larger does not fit with it either
 SMALL_THRESHOLDS = (0, 1, 1, 1, 1, 3, 3)  # LUT4 of a neuron of 0 ... 6 synapses
+TABLES = (0, 0, 1, 1, 1, 3, 7)  # LUT4 of any function of 0 ... 6 bits: two halves of it, and a choice
 
 
 def threshold_lut4(fan_in: int) -> int:

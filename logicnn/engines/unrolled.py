@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from math import log2
 
-from logicnn.engines.costs import SMALL_THRESHOLDS, argmax_lut4, popcount_lut4, threshold_lut4
+from logicnn.engines.costs import SMALL_THRESHOLDS, TABLES, argmax_lut4, popcount_lut4, threshold_lut4
 from logicnn.engines.engine import FeedForward, MappingError
 from logicnn.network import (
     Activations,
@@ -12,7 +12,9 @@ from logicnn.network import (
     BinaryConv2d,
     BinaryDense,
     Flatten,
+    GroupSum,
     Layer,
+    LutLayer,
     MaxPool2d,
     Network,
     Neurons,
@@ -68,6 +70,18 @@ def _(layer: MaxPool2d, given: Activations) -> Logic:
     word = given.interval.word  # a comparison and a choice for every bit
     others = layer.size**2 - 1
     return Logic(layer.infer(given).size * others * 2 * word, others.bit_length() * (2 + word / 4))
+
+
+@logic_of.register
+def _(layer: LutLayer, given: Activations) -> Logic:
+    fan_in = layer.depends.sum(1).tolist()
+    return Logic(sum(TABLES[each] for each in fan_in), max(1, max(fan_in) - 3))
+
+
+@logic_of.register
+def _(layer: GroupSum, given: Activations) -> Logic:
+    bits = [sum(map(len, layer.columns(group))) for group in layer.groups]
+    return Logic(sum(map(popcount_lut4, bits)), 1.5 * log2(max(2, *bits)))
 
 
 def is_wide(layer: Layer) -> bool:

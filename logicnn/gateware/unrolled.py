@@ -23,6 +23,8 @@ __all__ = [
     "Argmax",
     "BinaryConv2d",
     "BinaryDense",
+    "GroupSum",
+    "LutLayer",
     "MaxPool2d",
     "Slicer",
     "Threshold",
@@ -100,6 +102,41 @@ class WordMaxPool2d(wiring.Component):
         return m
 
 
+class LutLayer(wiring.Component):
+    """Every table of a `network.LutLayer`: `i` (in,) bits, `o` (out,) bits."""
+
+    def __init__(self, layer: network.LutLayer, given: Activations):
+        super().__init__({"i": In(port_shape(given)), "o": Out(port_shape(layer.infer(given)))})
+        self._layer = layer
+
+    def elaborate(self, platform):
+        m = Module()
+        tables = zip(self._layer.connections.tolist(), self._layer.tables.tolist(), strict=True)
+        for index, (inputs, rows) in enumerate(tables):
+            bit = bits.table(wires(m, f"t{index}"), [self.i[each] for each in inputs], rows)
+            m.d.comb += self.o[index].eq(bit)
+        return m
+
+
+class GroupSum(wiring.Component):
+    """`network.GroupSum`: `i` (in,) bits, `o` an array of scores."""
+
+    def __init__(self, layer: network.GroupSum, given: Activations):
+        super().__init__({"i": In(port_shape(given)), "o": Out(port_shape(layer.infer(given)))})
+        self._layer = layer
+        self._interval = layer.infer(given).interval
+
+    def elaborate(self, platform):
+        m = Module()
+        width = word_shape(self._interval).width
+        for index, group in enumerate(self._layer.groups):
+            columns = [[self.i[each] for each in column] for column in self._layer.columns(group)]
+            offset = int(self._layer.offsets[index]) % (1 << width)
+            score = bits.add_bits(wires(m, f"s{index}"), columns, offset, width)
+            m.d.comb += Value.cast(self.o[index]).eq(Cat(score))
+        return m
+
+
 class Threshold(_Neurons):
     """One neuron by itself: `o` is 1 where at least `minimum` of the `width` bits of `i` are."""
 
@@ -168,6 +205,16 @@ def _(layer: network.BinaryConv2d, given: Activations) -> wiring.Component:
 @layer_component.register
 def _(layer: network.MaxPool2d, given: Activations) -> wiring.Component:
     return MaxPool2d(layer, given) if given.is_bits else WordMaxPool2d(layer, given)
+
+
+@layer_component.register
+def _(layer: network.LutLayer, given: Activations) -> wiring.Component:
+    return LutLayer(layer, given)
+
+
+@layer_component.register
+def _(layer: network.GroupSum, given: Activations) -> wiring.Component:
+    return GroupSum(layer, given)
 
 
 @layer_component.register

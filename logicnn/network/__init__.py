@@ -9,6 +9,7 @@ from logicnn.network.layers.flatten import Flatten
 from logicnn.network.layers.integer import Affine, Even, FloatScaled, IntConv2d, IntDense, IntegerLayer, Requantize
 from logicnn.network.layers.pool import MaxPool2d
 from logicnn.network.layers.slicer import Slicer
+from logicnn.network.layers.tables import GroupSum, LutLayer
 from logicnn.network.layers.thermometer import Thermometer
 from logicnn.network.network import Network
 from logicnn.network.preparation import Columns, Picture, Preparation, Quantiles, Standardised
@@ -26,12 +27,14 @@ __all__ = [
     "Even",
     "Flatten",
     "FloatScaled",
+    "GroupSum",
     "IntConv2d",
     "IntDense",
     "IntegerLayer",
     "Integers",
     "Interval",
     "Layer",
+    "LutLayer",
     "MaxPool2d",
     "Network",
     "NetworkError",

@@ -1,0 +1,7 @@
+"""Networks of learned tables."""
+
+from logicnn.nn.tables.export import export
+from logicnn.nn.tables.layers import Fixed, Groups, Learned, TableNet, Tables, table_net
+from logicnn.nn.tables.training import Recipe, Variety, fit
+
+__all__ = ["Fixed", "Groups", "Learned", "Recipe", "TableNet", "Tables", "Variety", "export", "fit", "table_net"]

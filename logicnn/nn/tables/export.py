@@ -1,0 +1,16 @@
+"""From a trained `TableNet` to a `Network`: what is computed forward, as it is."""
+
+import numpy as np
+
+from logicnn.network import Argmax, GroupSum, LutLayer, Network
+from logicnn.nn.tables.layers import TableNet
+
+__all__ = ["export"]
+
+
+def export(net: TableNet, name: str = "", dataset: str = "", labels: tuple[str, ...] = ()) -> Network:
+    """The network that `net` computes."""
+    tables = [LutLayer(layer.connections.indices.cpu().numpy(), layer.tables.cpu().numpy()) for layer in net.layers]
+    sizes = np.array(net.groups.sizes)
+    sums = GroupSum(sizes, np.ones(sizes.sum(), np.int16), np.zeros(len(sizes), np.int32))
+    return Network(net.given, [net.thermometer, *tables, sums, Argmax()], name, dataset, labels)

@@ -1,0 +1,105 @@
+"""Training of networks of learned tables: Adam, a learning rate that rises and falls once, pictures moved, turned and
+stretched a little.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from logicnn.data.dataset import Split
+from logicnn.errors import LogicnnError
+from logicnn.nn.loop import Objective, Schedule, train
+from logicnn.nn.tables.layers import TableNet
+
+__all__ = ["Recipe", "Variety", "fit"]
+
+RISE = 0.1  # of the steps, in which the learning rate rises
+WORN = 0.05  # of a theta beyond -1 ... 1 that is taken back a step: its table is certain enough
+
+
+@dataclass(frozen=True)
+class Variety:
+    """What pictures might also look like: moved by up to so many pixels, turned by up to so many degrees, larger or
+    smaller by up to such a fraction.
+    """
+
+    moved: float = 0.0
+    turned: float = 0.0
+    stretched: float = 0.0
+
+    def varied(self, x: Tensor) -> Tensor:  # (n, channels, rows, columns) of any type -> float; what comes in is 0
+        if not (self.moved or self.turned or self.stretched):
+            return x
+        if x.dim() != 4:
+            raise LogicnnError(f"variety is of pictures, not of samples of shape {tuple(x.shape[1:])}")
+        count, (rows, columns) = len(x), x.shape[2:]
+
+        def drawn(most: float) -> Tensor:
+            return (torch.rand(count, device=x.device) * 2 - 1) * most
+
+        angle = drawn(math.radians(self.turned))
+        cos, sin = torch.cos(angle), torch.sin(angle)
+        wide, high = 1 + drawn(self.stretched), 1 + drawn(self.stretched)
+        right, down = drawn(2 * self.moved / columns), drawn(2 * self.moved / rows)
+        lines = torch.stack([wide * cos, -wide * sin, right, high * sin, high * cos, down], 1).view(count, 2, 3)
+        grid = functional.affine_grid(lines, list(x.shape), align_corners=False)
+        return functional.grid_sample(x.float(), grid, align_corners=False)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train."""
+
+    epochs: int
+    learning_rate: float = 0.01
+    seed: int = 1
+    batch: int = 256
+    variety: Variety = Variety()
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 1 or not self.learning_rate > 0:
+            raise LogicnnError(
+                f"epochs and batch must be 1 at least and learning_rate above 0, not {self.epochs}, {self.batch} and "
+                f"{self.learning_rate}"
+            )
+
+
+class _Classes(Objective):
+    """Cross entropy of the classes."""
+
+    def __init__(self, net: TableNet, data: Split, recipe: Recipe):
+        self._net, self._variety = net, recipe.variety
+        device = next(net.parameters()).device
+        self._labels = torch.tensor(data.y.astype(np.int64), device=device)
+        self._samples = torch.tensor(data.x, device=device)
+        self.schedule = Schedule(len(data.x), recipe.batch, recipe.epochs, _once)
+
+    def loss(self, chosen: Tensor) -> Tensor:
+        scores = self._net(self._variety.varied(self._samples[chosen]))
+        return functional.cross_entropy(scores, self._labels[chosen])
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        for layer in self._net.layers:
+            layer.theta.clamp_(-1 - WORN, 1 + WORN)
+
+
+def _once(progress: float) -> float:
+    """Up along a line, and down along a cosine."""
+    if progress < RISE:
+        return 0.05 + 0.95 * progress / RISE
+    return max(0.001, 0.5 * (1 + math.cos(math.pi * (progress - RISE) / (1 - RISE))))
+
+
+def fit(net: TableNet, data: Split, recipe: Recipe, title: str) -> None:
+    """Trains on samples (n, ...) and labels, where the network's weights are. Deterministic for a seed on one thread of
+    a CPU.
+    """
+    torch.manual_seed(recipe.seed)
+    objective = _Classes(net, data, recipe)
+    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
+    train(net, objective, optimizer, objective.schedule, title)

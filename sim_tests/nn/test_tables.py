@@ -1,0 +1,114 @@
+"""Training of learned tables: gradients against those of the functions that they stand for, and export bit for bit."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+
+from logicnn.errors import LogicnnError
+from logicnn.network import GroupSum, LutLayer
+from logicnn.nn.tables import Fixed, Learned, Recipe, Tables, Variety, export, fit, table_net
+from logicnn.nn.tables.layers import _balanced
+from sim_tests.helpers import digits
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+
+
+def multilinear(x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:  # (n, out, k), (out, 2 ** k) -> (n, out)
+    """The function that is linear in each input, with a table's probabilities in the corners."""
+    corners = (theta.clamp(-1, 1) + 1) / 2
+    total = torch.zeros(x.shape[:2])
+    for row in range(theta.shape[1]):
+        bits = torch.tensor([row >> i & 1 for i in range(x.shape[2])])
+        total = total + torch.where(bits > 0, x, 1 - x).prod(2) * corners[:, row]
+    return total
+
+
+@pytest.mark.parametrize("k", range(2, 7))
+def test_tables(k):
+    """Forward the rows that are read; gradients as of the multilinear function."""
+    tables = Tables(Fixed(8, 5, k))
+    x = torch.randint(2, (40, 8)).float().requires_grad_()
+    given = torch.randn(40, 5)
+    made = tables(x)
+    soft = multilinear(tables.connections(x), tables.theta)
+    rows = (tables.connections(x).int() << torch.arange(k)).sum(2)
+    assert torch.equal(made, torch.stack([tables.tables[j, rows[:, j]] for j in range(5)], 1).float())
+    for actual, expected in zip(
+        torch.autograd.grad(made, (x, tables.theta), given, retain_graph=True),
+        torch.autograd.grad(soft, (x, tables.theta), given),
+        strict=True,
+    ):
+        assert torch.allclose(actual, expected, atol=1e-5)
+
+
+def test_learned_connections():
+    """Forward the input of the greatest logit; gradients as of the sum by the softmax, of an input as of the choice."""
+    chosen = Learned(9, 4, 3)
+    x = torch.randint(2, (30, 9)).float().requires_grad_()
+    given = torch.randn(30, 4, 3)
+    made = chosen(x)
+    assert torch.equal(made, x[:, chosen.indices.flatten()].view(30, 4, 3))
+    soft = (x @ chosen.logits.softmax(1).t()).view(30, 4, 3)
+    hard = x[:, chosen.indices.flatten()].view(30, 4, 3)
+    logits, back = torch.autograd.grad(made, (chosen.logits, x), given)
+    assert torch.allclose(logits, torch.autograd.grad(soft, chosen.logits, given)[0], atol=1e-5)
+    assert torch.allclose(back, torch.autograd.grad(hard, x, given)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("inputs", "out", "k"), [(10, 7, 4), (64, 300, 4), (5, 40, 4), (6, 1, 6), (3, 4, 6)])
+def test_balanced(inputs, out, k):
+    """Each input as often as another, but for one; none twice by a table of no more inputs than there are."""
+    made = _balanced(inputs, out, k)
+    counts = np.bincount(made.ravel(), minlength=inputs)
+    assert made.shape == (out, k) and counts.max() - counts.min() <= 1
+    assert inputs < k or all(len(set(row)) == k for row in made.tolist())
+
+
+@pytest.mark.parametrize("learned", [0, 1, 2])
+def test_export(learned):
+    """What training computes, the network computes, for every sample; and it has learned."""
+    data = digits()
+    net = table_net(data, [4, 8, 12], (120, 60), seed=2, learned=learned)
+    before = [each.clone() for each in net.parameters()]
+    fit(net, data.train, Recipe(40, 0.02, seed=2, batch=100), "test")
+    assert all(not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+    network = export(net, "digits", "digits", data.classes)
+    assert [type(each) for each in network.layers[1:4]] == [LutLayer, LutLayer, GroupSum]
+    answers = network.evaluate(data.test.x)
+    assert np.array_equal(answers, net(torch.tensor(data.test.x)).argmax(1).numpy())
+    assert np.mean(answers == data.test.y) > 0.75  # chance is 0.1
+
+
+def test_repeats():
+    def made() -> str:
+        net = table_net(digits(), [8], (60,), seed=3)
+        fit(net, digits().train, Recipe(1, seed=3, variety=Variety(1, 10, 0.1)), "test")
+        return export(net).digest()
+
+    assert made() == made()
+
+
+def test_variety():
+    """A picture that may be moved by nothing stays as it is; moved ones lose what leaves them."""
+    x = torch.rand(200, 1, 8, 8)
+    assert Variety().varied(x) is x
+    assert torch.allclose(Variety(moved=1e-6).varied(x), x, atol=1e-4)
+    moved = Variety(moved=2.0).varied(torch.ones(200, 1, 8, 8))
+    assert 0.6 < float(moved.mean()) < 0.95 and float(moved[:, :, 3:5, 3:5].min()) > 0.99
+    with pytest.raises(LogicnnError, match=r"^variety is of pictures, not of samples of shape \(64,\)$"):
+        Variety(moved=1.0).varied(torch.ones(2, 64))
+
+
+def test_refuses():
+    with pytest.raises(LogicnnError, match=r"^tables must be 10 in the last layer at least, one a class, not 9$"):
+        table_net(digits(), [8], (30, 9))
+    with pytest.raises(LogicnnError, match=r"^tables must be of 1 layer at least"):
+        table_net(digits(), [8], ())
+    with pytest.raises(LogicnnError, match=r"^epochs and batch must be 1 at least"):
+        Recipe(0)
