@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from logicnn.errors import LogicnnError
+from logicnn.network.fold_tables import without_idle_tables
 from logicnn.network.layer import Layer
 from logicnn.network.layers.argmax import Argmax
 from logicnn.network.layers.binary import BinaryDense, Offset, Threshold
@@ -83,8 +84,8 @@ def _drop_unread(layer: BinaryDense, reader: BinaryDense) -> tuple[BinaryDense, 
 
 
 def simplify(network: Network) -> Network:
-    """The same function with less: no constant or unread neurons between dense layers, and the least scores that have
-    the same argmax.
+    """The same function with less: no constant or unread neurons between dense layers or layers of tables, and the
+    least scores that have the same argmax.
 
     Exact: ``simplify(n).evaluate(x)`` equals ``n.evaluate(x)`` for every x, except that scores lose a common offset
     where only their argmax is the result.
@@ -100,4 +101,4 @@ def simplify(network: Network) -> Network:
         match layers[index], layers[index + 1]:
             case BinaryDense(_, Threshold()) as layer, BinaryDense() as reader:
                 layers[index : index + 2] = _drop_unread(layer, reader)
-    return replace(network, layers=tuple(layers))
+    return replace(network, layers=tuple(without_idle_tables(layers)))

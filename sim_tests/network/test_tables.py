@@ -3,6 +3,7 @@ products.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from logicnn.network import (
     PackedBits,
     Thermometer,
     files,
+    simplify,
 )
 from logicnn.network.values import Batch
 from logicnn.resources import DEVICES
@@ -116,6 +118,51 @@ def test_what_is_read():
     given = Activations((10,), BIT)
     assert layer.reads(given).tolist() == [5, 9]
     assert logic_of(layer, given).lut4 == 0  # wires
+
+
+def idle_network(seed: int) -> Network:
+    """Constant tables, tables that are there twice with their inputs in another order, bits that are read twice."""
+    rng = np.random.default_rng(seed)
+
+    def layer(inputs: int, out: int) -> LutLayer:
+        connections, tables = rng.integers(inputs, size=(out, 3)), rng.integers(2, size=(out, 8))
+        tables[rng.random(out) < 0.2] = rng.integers(2)
+        again = rng.integers(out, size=out // 3)
+        order = rng.permutation(3)
+        rows = (np.arange(8)[:, None] >> np.argsort(order) & 1) @ (1 << np.arange(3))
+        connections[: len(again)] = connections[again][:, order]
+        tables[: len(again)] = tables[again][:, rows]
+        return LutLayer(connections, tables)
+
+    sums = GroupSum([5, 0, 4], rng.integers(1, 128, 9), rng.integers(-9, 9, 3))
+    return Network(Activations((8,), BIT), [Thermometer([1]), layer(8, 12), layer(12, 10), layer(10, 9), sums], "idle")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_simplified(seed):
+    """The same scores of every input, of tables that all differ, none of them constant or unread."""
+    network = idle_network(seed)
+    less, x = simplify(network), every(8)
+    assert np.array_equal(less.evaluate(x), network.evaluate(x))
+    *tables, sums = less.layers[1:]
+    assert len(tables) == 3 and len(tables[-1].tables) == sums.sizes.sum() <= 9
+    again = simplify(less)
+    assert again.digest() == less.digest()
+    for layer, reader in pairwise(tables):
+        read = np.unique(reader.connections[reader.depends])
+        assert len(layer.tables) == max(1, len(read))
+    if len(tables[0].tables) > 1:
+        columns = ref_tables(tables[0], x).T
+        assert len(np.unique(columns, axis=0)) == len(columns)
+
+
+def test_nothing_left():
+    """Of tables that are all constant one stays in each layer."""
+    sums = GroupSum([1, 1], [3, 4], [0, 1])
+    network = Network(Activations((2,), BIT), [Thermometer([1]), LutLayer([[0, 1]] * 2, [[1] * 4] * 2), sums])
+    less = simplify(network)
+    assert np.array_equal(less.evaluate(every(2)), network.evaluate(every(2)))
+    assert len(less.layers[1].tables) == 1
 
 
 def test_files(tmp_path):

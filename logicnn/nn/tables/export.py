@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from logicnn.network import Argmax, GroupSum, LutLayer, Network
+from logicnn.network import Argmax, GroupSum, LutLayer, Network, simplify
 from logicnn.nn.tables.layers import TableNet
 
 __all__ = ["export"]
 
 
 def export(net: TableNet, name: str = "", dataset: str = "", labels: tuple[str, ...] = ()) -> Network:
-    """The network that `net` computes."""
+    """The network that `net` computes, without tables that are constant, there twice or not read."""
     tables = [LutLayer(layer.connections.indices.cpu().numpy(), layer.tables.cpu().numpy()) for layer in net.layers]
     sizes = np.array(net.groups.sizes)
     sums = GroupSum(sizes, np.ones(sizes.sum(), np.int16), np.zeros(len(sizes), np.int32))
-    return Network(net.given, [net.thermometer, *tables, sums, Argmax()], name, dataset, labels)
+    return simplify(Network(net.given, [net.thermometer, *tables, sums, Argmax()], name, dataset, labels))
