@@ -18,7 +18,17 @@ from logicnn.engines.room import STORED, board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Interval, Network, Preparation, Quantiles, Standardised
 from logicnn.nn import integer
-from logicnn.nn.binary import BinaryNet, FanIn, Recipe, Room, Total, dense_net, export, fit
+from logicnn.nn.binary import (
+    BinaryNet,
+    FanIn,
+    Recipe,
+    Room,
+    Total,
+    class_dependence,
+    dense_net,
+    export,
+    fit,
+)
 from logicnn.nn.search import FULL, Way
 from logicnn.resources import Device
 
@@ -31,6 +41,7 @@ CELLS_A_NEURON = 3  # six synapses
 FAN_IN = 6
 WIDEST, NEURONS_A_BIT = 2000, 8  # hidden layers before pruning: wider ones take long to train, and say nothing new
 SMALLEST = 100  # LUT4 of a network's core
+INPUT_FLOOR = 0.04  # of what the best pixel's bit says of the class: what says less is not stored
 DRIFT = 0.01  # of a device's cells, by which a network grows after the last synapse has been pruned
 
 
@@ -82,6 +93,7 @@ class Logic(Way[Binary]):
             return board_estimate(self.mapping(exported(net), device), device).logic_cells
 
         device = candidate.device
+        net = dense_net(data, candidate.thresholds, candidate.hidden, seed)
         recipe = Recipe(
             epochs,
             candidate.learning_rate,
@@ -89,9 +101,9 @@ class Logic(Way[Binary]):
             batch=_batch(len(train.x)),
             budget=candidate.budget,
             rules=[*(FanIn(FAN_IN) for _ in candidate.hidden), Total(power=0.4)],
+            input_floor=_floor(net, train),
             room=Room(candidate.cells, cells),
         )
-        net = dense_net(data, candidate.thresholds, candidate.hidden, seed)
         fit(net, train, recipe, f"{'-'.join(map(str, candidate.hidden))}, {candidate.cells} logic cells")
         return exported(net)
 
@@ -151,6 +163,14 @@ class Words(Way[Wordy]):
 
     def smaller(self, candidate: Wordy, cells: int) -> Wordy | None:
         return None
+
+
+def _floor(net: BinaryNet, train: Split) -> float:
+    """Bits that an input must say of the class; of columns all are read."""
+    if train.x.ndim < 4:
+        return 0.0
+    said = class_dependence(net.encode(torch.tensor(train.x)).flatten(1).numpy() > 0, train.y)
+    return INPUT_FLOOR * float(said.max())
 
 
 def _batch(samples: int) -> int:
