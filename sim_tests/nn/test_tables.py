@@ -1,11 +1,15 @@
 """Training of learned tables: gradients against those of the functions that they stand for, and export bit for bit."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 
+from logicnn import load
 from logicnn.errors import LogicnnError
 from logicnn.network import GroupSum, LutLayer
 from logicnn.nn.tables import Fixed, Learned, Recipe, Tables, Variety, export, fit, table_net
@@ -83,6 +87,16 @@ def test_export(learned):
     answers = network.evaluate(data.test.x)
     assert np.array_equal(answers, net(torch.tensor(data.test.x)).argmax(1).numpy())
     assert np.mean(answers == data.test.y) > 0.75  # chance is 0.1
+
+
+def test_page(tmp_path, monkeypatch):
+    """The code of docs/tables.md."""
+    page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "tables.md", "exec"), {})
+    network, test = load("digits-luts.lnn"), digits().test
+    assert np.mean(network.evaluate(test.x) == test.y) > 0.9
 
 
 def test_repeats():

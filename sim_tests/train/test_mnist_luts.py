@@ -1,0 +1,48 @@
+"""The recipe of learned tables, on a small scale."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from logicnn import load
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from sim_tests.train.test_bcnn import small
+from train import mnist_luts
+
+
+def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
+    """What it prints is what the file is worth."""
+    monkeypatch.setattr(datasets, "load", small)
+    file = tmp_path / "small.lnn"
+    arguments = ["mnist_luts", "--tables", "40", "20", "--epochs", "20", "--learning-rate", "0.03", "--batch", "50"]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--output", str(file)])
+    assert guarded(mnist_luts.main) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    network, test = load(file), small("mnist").test
+    assert figures["digest"] == network.digest()
+    assert figures["accuracy"] == np.mean(network.evaluate(test.x) == test.y) > 0.85
+    assert 0 < figures["estimated_lut4"] < figures["estimated_logic_cells"] < 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--inputs", "7"], "--inputs must be 2 to 6, not 7"),
+        (["--tables", "40", "1"], "tables must be 2 in the last layer at least, one a class, not 1"),
+        (["--epochs", "0"], "epochs and batch must be 1 at least"),
+        (["--thresholds", "300"], "Thermometer.thresholds must lie in 1 ... 255"),
+        (["--output", "/nowhere/x.lnn"], "--output must be in a folder that is there, not /nowhere/x.lnn"),
+        (["--board", "none"], "none"),
+    ],
+)
+def test_refuses(monkeypatch, capsys, arguments, message):
+    monkeypatch.setattr(datasets, "load", small)
+    monkeypatch.setattr(sys, "argv", ["mnist_luts", *arguments])
+    with pytest.raises(SystemExit, match=r"^2$"):
+        sys.exit(guarded(mnist_luts.main))
+    assert message in capsys.readouterr().err

@@ -1,0 +1,94 @@
+"""A network of learned LUT4 for MNIST: the fabric's own function is what is trained.
+
+    python -m train.mnist_luts --data-dir ../shared/data
+
+Layers of tables of four bits each, which inputs the first layer reads being learned, too; a class's score is how many
+of its tables give 1. All choices are made on one of ten training samples; the test samples are read once, in the end.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from logicnn.board import boards
+from logicnn.commands.command import guarded
+from logicnn.data import datasets
+from logicnn.data.dataset import Split
+from logicnn.engines import Mapping
+from logicnn.engines.room import board_estimate
+from logicnn.errors import LogicnnError
+from logicnn.network import Network, files
+from logicnn.nn.tables import Recipe, Variety, export, fit, table_net
+
+THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
+TABLES = (2400, 600)
+VALIDATION = 10  # one of so many distinct training samples validates
+VARIETY = Variety(moved=1.5, turned=8, stretched=0.08)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
+    parser.add_argument("--tables", type=int, nargs="+", default=TABLES, help="of each layer (default: %(default)s)")
+    parser.add_argument("--inputs", type=int, default=4, help="of a table, 2 to 6 (default: %(default)s)")
+    parser.add_argument(
+        "--thresholds", type=int, nargs="+", default=(THRESHOLD,), help="from where on a pixel's bits are 1"
+    )
+    parser.add_argument(
+        "--learned", type=int, default=1, help="layers whose connections are learned (default: %(default)s)"
+    )
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--learning-rate", type=float, default=0.01)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--board", default="icebreaker", help="whose room the estimate is about (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("mnist-luts.lnn"))
+    given = parser.parse_args()
+    if not 2 <= given.inputs <= 6:
+        parser.error(f"--inputs must be 2 to 6, not {given.inputs}")
+    return given
+
+
+def right(network: Network, split: Split) -> float:
+    return float(np.mean(network.evaluate(split.x) == split.y))
+
+
+def main() -> None:
+    given = arguments()
+    torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
+    if not given.output.resolve().parent.is_dir():
+        raise LogicnnError(f"--output must be in a folder that is there, not {given.output}")
+    device = boards.find(given.board).device
+    data = datasets.load("mnist", given.data_dir)
+    train, held = data.train.without_one_of(VALIDATION)
+    recipe = Recipe(given.epochs, given.learning_rate, given.seed, given.batch, VARIETY)
+    start = time.monotonic()
+    net = table_net(data, given.thresholds, given.tables, given.inputs, given.seed, given.learned).to(given.device)
+    fit(net, train, recipe, "-".join(map(str, given.tables)))
+    network = replace(export(net, given.output.stem, data.name, data.classes), preparation=data.preparation)
+    files.save(network, given.output)
+    estimate = board_estimate(Mapping.unrolled(network), device)
+    figures = {
+        "file": str(given.output),
+        "digest": network.digest(),
+        "dataset": data.name,
+        "seed": given.seed,
+        "validation_accuracy": right(network, held),
+        "accuracy": right(network, data.test),
+        "estimated_lut4": estimate.lut4,
+        "estimated_logic_cells": estimate.logic_cells,
+        "inputs": len(network.read_inputs()),
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
