@@ -23,6 +23,7 @@ READS = {
     "logic_design": ("logic_design_train",),
     "knapsack": ("knapsack_train",),
     "reuse": ("reuse_train",),
+    "reuse_cifar10": ("reuse_train_cifar10",),
     "lenet5_icebreaker": ("ikr",),
     "spe": ("ikr",),
     "boards": ("payra_train", "logic_design_train", "ikr", "reuse_train"),

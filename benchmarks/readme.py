@@ -1,11 +1,11 @@
-"""Puts the tables of `benchmarks.tables` into README.md and docs/results.md, each between two comments that have its
-name: ``python -m benchmarks.readme``.
+"""Puts the tables of `benchmarks.tables` and `benchmarks.tables_engines` into README.md and docs/results.md, each
+between two comments that have its name: ``python -m benchmarks.readme``.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import tables
+from benchmarks import tables, tables_engines
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- {}: python -m benchmarks.readme -->", "<!-- end of {} -->"
@@ -20,12 +20,13 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "integer_clocks": tables.integer_clocks,
         "patterns": tables.patterns,
         "engine": tables.engine,
-        "knapsack": tables.knapsack,
-        "budgets": tables.budgets,
-        "smaller_tile": tables.smaller_tile,
-        "reuse": tables.reuse,
-        "kernels_alike": tables.kernels_alike,
-        "imports": tables.imports,
+        "knapsack": tables_engines.knapsack,
+        "budgets": tables_engines.budgets,
+        "smaller_tile": tables_engines.smaller_tile,
+        "reuse": tables_engines.reuse,
+        "own_data": tables_engines.own_data,
+        "kernels_alike": tables_engines.kernels_alike,
+        "imports": tables_engines.imports,
         "verilog": tables.verilog,
         "arithmetic": tables.arithmetic,
         "retiming": tables.retiming,

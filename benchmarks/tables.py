@@ -7,7 +7,7 @@ from statistics import median
 from benchmarks.common import RESULTS
 
 
-def _markdown(rows: list[tuple[str, ...]]) -> str:
+def markdown(rows: list[tuple[str, ...]]) -> str:
     head, *body = rows
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *body])
 
@@ -16,12 +16,12 @@ def record_of(name: str) -> dict:
     return json.loads((RESULTS / f"{name}.json").read_text())
 
 
-def _delay(delay_ns: float | None, digits: int = 0) -> str:
+def delay(delay_ns: float | None, digits: int = 0) -> str:
     """Nothing for a design in which no path runs through the network from register to register."""
     return "" if delay_ns is None else f"{delay_ns:.{digits}f} ns"
 
 
-def _equal(row: dict, compared: int) -> str:
+def equal(row: dict, compared: int) -> str:
     return f"{compared - row['mismatches']:,} of {compared:,} equal"
 
 
@@ -50,21 +50,21 @@ def results() -> str:
     shipped = [row for row in record["placed"] if row["network"] == "mnist-bnn"]
     fastest = record["under_9ns"]
     for row in [*shipped, *([fastest] if fastest else [])]:
-        equal = _equal(row, row["vectors"])
+        same = equal(row, row["vectors"])
         chosen = ""
         if row is fastest:  # of all seeds of its network and board
             of = [each for each in record["fast"] if all(each[name] == row[name] for name in ("network", "board"))]
             delays = [each["delay_ns"] for each in of if each["delay_ns"] is not None]
-            chosen = f", best of {len(delays)} seeds; median {_delay(median(delays), 1)}"
+            chosen = f", best of {len(delays)} seeds; median {delay(median(delays), 1)}"
         cells = (
             f"{row['accuracy']:.2%}",
             f"{row['lut4']:,}",
             f"{row['logic_cells']:,}",
-            _delay(row["delay_ns"], 1) + chosen,
-            equal,
+            delay(row["delay_ns"], 1) + chosen,
+            same,
         )
         rows.append((f"`{row['network']}` on {row['device']} (`{row['board']}`)", *cells))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def choices() -> str:
@@ -75,7 +75,7 @@ def choices() -> str:
             shown = f"{row['mean']:.2%}, deviation {100 * row['deviation']:.2f} points"
             lut4 = f"{min(row['estimated_lut4']):,} to {max(row['estimated_lut4']):,}"
             rows.append((f"`{network['network']}`", f"`{row['options']}`", shown, lut4))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def arithmetic() -> str:
@@ -104,7 +104,7 @@ def arithmetic() -> str:
             for density in (1.0, 0.5)
         ),
     ]
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _pipeline(row: dict | None) -> str:
@@ -129,7 +129,7 @@ def retiming() -> str:
         rows.append((f"{row['name']} on {row['device']}", *(_pipeline(row["forms"].get(form)) for form in forms)))
     gains = (f"{1 + record[name]:.2f} times" for name in ("mean_gain_at_equal_stages", "mean_gain"))
     rows.append(("clock, in the mean of the networks", "1", *gains, ""))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def integers() -> str:
@@ -148,7 +148,7 @@ def integers() -> str:
 
         figures = [row["float"], row["quantised"], row["proposed"], row["published"]["proposed"]]
         rows.append((f"`{row['name']}`", *map(shown, figures), change(row), change(row["published"])))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def integer_logic() -> str:
@@ -158,7 +158,7 @@ def integer_logic() -> str:
         cells = (f"{row[f'cells_{form}']:,}" for form in ("plain", "embedded", "shared", "selected"))
         toggles = f"{row['toggles_embedded']:,} to {row['toggles_selected']:,}"
         rows.append((f"`{row['name']}`", *cells, toggles))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def integer_clocks() -> str:
@@ -169,7 +169,7 @@ def integer_clocks() -> str:
         made = ((row["forms"][form], megahertz) for form, megahertz in clocks.items())
         shown = (f"{form['pipeline_stages']}, {form['register_bits']:,}, {fmax:.0f} MHz" for form, fmax in made)
         rows.append((f"`{row['name']}`", *shown))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def patterns() -> str:
@@ -205,10 +205,10 @@ def engine() -> str:
     line("block RAM, large RAM", lambda row: f"{row['bram']}, {row['spram']}")
     line(
         "netlist against network",
-        lambda row: _equal(row, row["simulated_images"]),
+        lambda row: equal(row, row["simulated_images"]),
     )
     line("test error of the netlist", lambda row: f"{row['error_netlist']:.2%}")
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _cnn_small() -> str:
@@ -231,7 +231,7 @@ def _cnn_small() -> str:
             f"{published['error_pruned']:.2%}",
         ),
     ]
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _lenet5() -> str:
@@ -249,10 +249,10 @@ def _lenet5() -> str:
     rows += [(name, f"{density:.1%}", f"{lenet[key]:.2%}") for name, key, density in stages]
     rows += [("published: float", "100.0%", f"{published['error_float']:.2%}")]
     rows += [("published: pruned to patterns", f"{published['density']:.1%}", f"{published['error_pruned']:.2%}")]
-    return _markdown(rows)
+    return markdown(rows)
 
 
-def _time(time_ns: float) -> str:
+def time(time_ns: float) -> str:
     """In the unit in which it is a number of two or three digits."""
     for unit, factor in (("ns", 1), ("us", 1e3)):
         if time_ns < 1e3 * factor:
@@ -274,9 +274,9 @@ def placed_boards() -> str:
                 cells.append("too large")
                 continue
             clocked_ns = row["latency_cycles"] * 1e3 / row["clock_mhz"]
-            cells.append(f"{row['logic_cells']:,} cells, {_time(clocked_ns or row['core_delay_ns'])}")
+            cells.append(f"{row['logic_cells']:,} cells, {time(clocked_ns or row['core_delay_ns'])}")
         rows.append((f"`{model}`", f"{next(iter(placed.values()))['accuracy']:.1%}", *cells))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def verilog() -> str:
@@ -297,179 +297,6 @@ def verilog() -> str:
             "passed" if row[f"{simulator}_passed"] else "FAILED" for simulator in ("iverilog", "verilator")
         )
         counts = [f"{row[name]:,}" if name in row else "" for name in ("lut4", "ecp5_cells", "xilinx_cells")]
-        equal = _equal(row, row["netlist_vectors"]) if "netlist_vectors" in row else ""
-        rows.append((f"`{row['model']}`", row["form"], passed, *counts, equal))
-    return _markdown(rows)
-
-
-def knapsack() -> str:
-    """Groups of weights pruned as wholes."""
-    rows = [
-        (
-            "network",
-            "reuse",
-            "pruned",
-            "accuracy before",
-            "after",
-            "DSP",
-            "block RAM",
-            "LUT4",
-            "cycles",
-            "fastest clock",
-            "netlist against network",
-        )
-    ]
-    for row in record_of("knapsack")["rows"]:
-        changes = _changes(row, "dsp", "bram", "lut", "cycles")
-        clock = f"{row['fmax_mhz_after']:.0f} MHz" if row["placed_after"] else "not placed"
-        names = f"`{row['network']}`", str(row["reuse"]), row["method"]
-        rows.append((*names, *_spread(row), *changes, clock, _equal(row, row["vectors"])))
-    return _markdown(rows)
-
-
-def _spread(row: dict) -> list[str]:
-    """The accuracies of all seeds before and after."""
-    return [", ".join(f"{each[f'accuracy_{when}']:.1%}" for each in row["seeds"]) for when in ("before", "after")]
-
-
-def _changes(row: dict, *names: str) -> list[str]:
-    """What there was of each before, and after."""
-    return [f"{row[f'{name}_before']:,} to {row[f'{name}_after']:,}" for name in names]
-
-
-def budgets() -> str:
-    """Scopes and measures of pruned multipliers: those left at the same bound on accuracy, and accuracy at the same
-    budget.
-    """
-    rows = [("network", "reuse", "pruned", "multipliers before", "left, each seed", "budget", "accuracy at it")]
-    for row in record_of("knapsack")["rows"]:
-        if "common_share" in row:
-            left = ", ".join(f"{each['used'].get('dsp', row['dsp_before']):,}" for each in row["seeds"])
-            budget, accuracy = row["common_share"], row["validation_accuracy_at_share"]
-            names = f"`{row['network']}`", str(row["reuse"]), row["method"].removeprefix("multipliers, ")
-            rows.append((*names, f"{row['dsp_before']:,}", left, f"{budget:.1%}", f"{accuracy:.2%}"))
-    return _markdown(rows)
-
-
-def smaller_tile() -> str:
-    """Pruned networks on fewer multipliers than the unpruned ones, in as many cycles."""
-    rows = [
-        (
-            "network",
-            "accuracy before",
-            "after",
-            "DSP",
-            "cycles",
-            "products of those possible",
-            "logic cells",
-            "block RAM, SPRAM",
-            "netlist against network, before and after",
-        )
-    ]
-    for row in record_of("smaller_tile")["rows"]:
-        busy = f"{row['occupancy_before']:.0%} to {row['occupancy_after']:.0%}"
-        memory = ", ".join(_changes(row, "bram", "spram"))
-        equal = ", ".join(
-            f"{row[f'vectors_{when}'] - row[f'mismatches_{when}']:,} of {row[f'vectors_{when}']:,} equal"
-            for when in ("before", "after")
-        )
-        spread, changes, cells = _spread(row), _changes(row, "dsp", "cycles"), _changes(row, "logic_cells")
-        rows.append((f"`{row['network']}`", *spread, *changes, busy, *cells, memory, equal))
-    return _markdown(rows)
-
-
-def reuse() -> str:
-    """Binarized convolutions before and after their kernels are made alike, with kernel reuse and without."""
-    names = {"mnist-bcnn-whole": "trained for the class alone", "mnist-bcnn": "kernels made alike (`mnist-bcnn`)"}
-    rows = [
-        (
-            "MNIST, 32-64-64 kernels",
-            "accuracy, three seeds",
-            "operations left out by reuse",
-            "by early decisions: each by itself, all lanes together",
-            "cycles: reuse, plain",
-            "net changes: reuse, plain",
-            "LUT4: reuse, plain",
-            "placed on",
-            "logic cells, clock",
-            "netlist against network",
-        )
-    ]
-    for row in record_of("reuse")["rows"]:
-        reused, plain = row["synthesised"], row["synthesised_plain"]
-        rows.append(
-            (
-                names[row["network"]],
-                ", ".join(f"{each['accuracy']:.2%}" for each in row["seeds"]),
-                f"{row['operations_pruned']:.1%}",
-                f"{_left_out(row, 'synapses_early')}, {_left_out(row, 'synapses_together')}",
-                f"{row['cycles_mean']:,}, {row['cycles_plain']:,}",
-                f"{reused['toggles'] / 1e6:.1f} million, {plain['toggles'] / 1e6:.1f} million",
-                f"{reused['lut']:,}, {plain['lut']:,}",
-                f"`{row['placed']}`",
-                f"{row['logic_cells']:,}, {row['clock_mhz']:.0f} of at most {row['fmax_mhz']:.0f} MHz",
-                f"{row['images'] - row['outputs_changed']:,} of {row['images']:,} equal",
-            )
-        )
-    return _markdown(rows)
-
-
-def kernels_alike() -> str:
-    """Trainings of binarized convolution networks, before and after their kernels are made alike."""
-    rows = [
-        ("data", "kernels", "accuracy, three seeds", "kernels made alike", "weights that change from kernel to kernel")
-    ]
-    for name in ("reuse_train", "reuse_train_cifar10"):
-        seeds = record_of(name)["networks"]
-        rows.append(
-            (
-                seeds[0]["dataset"],
-                "-".join(str(each) for stage in seeds[0]["stages"] for each in stage),
-                *(", ".join(f"{each[f'accuracy_{when}']:.2%}" for each in seeds) for when in ("before", "after")),
-                "; ".join(
-                    ", ".join(f"{layer:.0%}" for layer in each["changed_before"])
-                    + " to "
-                    + ", ".join(f"{layer:.0%}" for layer in each["changed_after"])
-                    for each in seeds[:1]
-                ),
-            )
-        )
-    return _markdown(rows)
-
-
-def _left_out(row: dict, name: str) -> str:
-    """Of the operations of plain evaluation, the share that is not among these synapses."""
-    return f"{1 - sum(each[name] for each in row['layers']) / row['operations_plain']:.1%}"
-
-
-def imports() -> str:
-    """Other people's networks on a board, or why not."""
-    rows = [
-        (
-            "file",
-            "vectors with the answer of its own runtime",
-            "accuracy, its own runtime's",
-            "board, engine",
-            "logic cells",
-            "time",
-            "netlist against network",
-        )
-    ]
-    for row in record_of("imports")["rows"]:
-        if "refused" in row:
-            rows.append((f"`{row['name']}`", f"refused: {row['refused']}", *[""] * 5))
-            continue
-        reference = row["reference_accuracy"]
-        of = "" if reference is None else f"{row['accuracy']:.2%}, {reference:.2%}"
-        rows.append(
-            (
-                f"`{row['name']}`",
-                f"{row['vectors_equal']:,} of {row['vectors']:,}",
-                of,
-                f"`{row['board']}`, {row['engine']}",
-                f"{row['logic_cells']:,}",
-                f"{row['cycles']:,} cycles, {_time(row['time_ms'] * 1e6)}",
-                f"{row['compared'] - row['mismatches']:,} of {row['compared']:,} equal",
-            )
-        )
-    return _markdown(rows)
+        same = equal(row, row["netlist_vectors"]) if "netlist_vectors" in row else ""
+        rows.append((f"`{row['model']}`", row["form"], passed, *counts, same))
+    return markdown(rows)

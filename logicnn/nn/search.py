@@ -137,10 +137,15 @@ class _Search(Generic[C]):
         return epochs
 
     def _begin(self, candidate: C, seconds: float) -> int:
-        """Tries a candidate for about so long, once more where an epoch takes less than half as long as it seemed."""
+        """Tries a candidate for about so long, once more where an epoch takes less than half as long as it seemed: the
+        first one has a library warm up.
+        """
         epochs, end = 1, time.monotonic() + seconds
         trial = self.tried(candidate, 1)
-        while (more := trial.epochs_in(end - time.monotonic())) > 2 * epochs:
+        while (left_s := end - time.monotonic()) > 0:
+            more = trial.epochs_in(left_s) if epochs > 1 else max(2, trial.epochs_in(left_s))
+            if epochs > 1 and more <= 2 * epochs:
+                break
             epochs = more
             trial = self.tried(candidate, epochs)
         return epochs
