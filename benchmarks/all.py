@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.common import RESULTS
 from benchmarks.provenance import changed_since, code_digest
 from logicnn.commands.command import guarded
-from logicnn.errors import CheckFailed
+from logicnn.errors import CheckFailed, LogicnnError
 
 # What a benchmark reads: the networks, or constants, that others make.
 READS = {
@@ -60,7 +60,10 @@ def stale(name: str, results: Path = RESULTS) -> str | None:
         return None
     if record["dirty"]:
         return f"it is of files that commit {record['commit'][:10]} does not have"
-    changed = changed_since(name, record["commit"])
+    try:
+        changed = changed_since(name, record["commit"])
+    except LogicnnError as error:
+        return str(error)
     if not changed:
         return None
     more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""

@@ -64,7 +64,8 @@ def code_digest(benchmark: str, root: Path = ROOT) -> str:
 
 def changed_since(benchmark: str, before: str, root: Path = ROOT) -> list[str]:
     """Names, with their modules, of what a benchmark may run that did something else, or was not run, at a commit. A
-    layer or an engine that was not there then is none: nothing made or read one.
+    layer or a board that was not there then is none: nothing made or read one. Raises `LogicnnError` where the
+    repository does not have the commit.
     """
     then = {(source.module, name): source.dump(name) for source, name in reached(benchmark, _tree(before, root))}
     now = {(source.module, name): source.dump(name) for source, name in reached(benchmark, root, frozenset(then))}
@@ -77,7 +78,9 @@ def _tree(before: str, root: Path) -> Path:
     """A folder with the code at a commit, which is there until the program ends."""
     folder = TemporaryDirectory()
     atexit.register(folder.cleanup)
-    packed = subprocess.run(["git", "archive", before], cwd=root, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=BytesIO(packed)) as archive:
+    made = subprocess.run(["git", "archive", before], cwd=root, capture_output=True, check=False)
+    if made.returncode:
+        raise LogicnnError(f"this repository does not have commit {before[:10]}")
+    with tarfile.open(fileobj=BytesIO(made.stdout)) as archive:
         archive.extractall(folder.name, filter="data")
     return Path(folder.name)

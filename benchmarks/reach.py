@@ -2,10 +2,11 @@
 module names, those that these name, and so on.
 
 Names are followed through imports and packages that pass them on, and modules that are run as commands; a class is
-taken whole, with its bases. Two things are found by no name: classes that register themselves with a base
-(`__init_subclass__`), and modules that a package finds in its folder (`iter_modules`); they count where the base, or
-the package, does. What a module does when it is imported, beside binding names, counts wherever it is imported.
-Annotations say nothing about what runs.
+taken whole, with its bases. Found by no name are classes that register themselves with a base (`__init_subclass__`),
+cases that a function gets elsewhere (`register`), modules that a package finds in its folder (`iter_modules`), and
+files of boards; they count where the base, the function, the package, or what loads boards does. What a module does
+when it is imported, beside binding names, counts wherever it is imported. Annotations say nothing about what runs, and
+networks and other data are not looked at.
 """
 
 import ast
@@ -23,6 +24,9 @@ PACKAGES = ("logicnn", "boards", "train", "benchmarks")
 BESIDE = {f"benchmarks.{name}" for name in ("common", "provenance", "reach", "plots")}
 REST = ""  # the name of what a module does beside binding names
 MAIN = "__main__"  # and of what it does as a command
+CASE = ":"  # between a function and the class of which it has one more case, registered wherever it is
+# Bases all of whose classes are asked, those that came later, too; others are looked up by their names
+ASKED = {("logicnn.engines.engine", "Engine")}
 Unit = tuple[str, str]  # a module, and a name in it
 Named = tuple[str, tuple[str, ...]]  # a module, and names: one in it, one in that, ...
 Functions = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -32,9 +36,7 @@ def _targets(statement: ast.stmt) -> Iterator[str]:
     """Names that a statement of a module binds, other than imports."""
     match statement:
         case ast.FunctionDef(decorator_list=[*_, ast.Attribute(ast.Name(name), "register")]):
-            yield name  # one more case of a function
-        case ast.FunctionDef(decorator_list=[*_, ast.Call(ast.Attribute(ast.Name(name), "register"))]):
-            yield name
+            yield f"{name}{CASE}{ast.unparse(statement.args.args[0].annotation or ast.Constant(None))}"
         case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
             yield name
         case ast.Assign(targets):
@@ -108,11 +110,20 @@ class Source:
     @cached_property
     def finds_modules(self) -> set[str]:
         """Which of its names find the modules of its package, whose names stand nowhere."""
-        finders = {"iter_modules", "import_module"}
+        return self._naming({"iter_modules", "import_module"})
+
+    @cached_property
+    def finds_files(self) -> set[str]:
+        """Which of its names load files that are no module's: boards."""
+        return self._naming({"spec_from_file_location"})
+
+    def _naming(self, wanted: set[str]) -> set[str]:
+        """Its names whose statements have one of these names, or attributes."""
         return {
             name
             for name, statements in self.units.items()
-            if any(isinstance(node, ast.Name) and node.id in finders for each in statements for node in ast.walk(each))
+            for each in statements
+            if wanted & {getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(each)}
         }
 
 
@@ -206,7 +217,7 @@ class _Search:
     def _within(self, module: str) -> list[str]:
         """Modules of a package, or of that in which a module is."""
         source = self._source(module)
-        package = module if source and source.package else module.rpartition(".")[0]
+        package = module.rpartition(".")[0] if source and not source.package else module
         folder = self._root.joinpath(*package.split("."))
         paths = (*folder.glob("*.py"), *(each.parent for each in folder.glob("*/__init__.py")))
         return [f"{package}.{each.stem}" for each in paths if each.stem != "__init__"]
@@ -245,36 +256,50 @@ class _Search:
         return unit
 
     def _registered(self) -> bool:
-        """Reaches classes that a reached base knows, and says whether there were more."""
-        before = len(self.units)
+        """Reaches classes that a reached base knows, and cases of reached functions, and says whether there were
+        more.
+        """
+        before, registries = len(self.units), self._registries
         for module, source in tuple(self._loaded.items()):
             for name, statements in source.units.items():
-                if self._register is not None and (module, name) not in self._register:
+                if (module, name) in self.units:
+                    continue
+                if CASE in name:
+                    function, kind = (self._follow(module, tuple(each.split("."))) for each in name.split(CASE))
+                    if self._counts(module, name) and function in self.units and kind in self.units:
+                        self.reach(module, name)
                     continue
                 for statement in statements:
-                    if isinstance(statement, ast.ClassDef) and (module, name) not in self.units:
-                        bases = (self._follow(module, chain) for base in statement.bases for chain in _chains(base))
-                        if any(base in self._registries for base in bases):
+                    if isinstance(statement, ast.ClassDef):
+                        bases = {self._follow(module, chain) for base in statement.bases for chain in _chains(base)}
+                        if any(self._counts(module, name, registries[each]) for each in bases & registries.keys()):
                             self.reach(module, name)
         return len(self.units) > before
 
+    def _counts_whole(self, module: str) -> bool:
+        return self._register is None or any(known == module for known, _ in self._register)
+
+    def _counts(self, module: str, name: str, root: Unit | None = None) -> bool:
+        """Whether what registers itself is known, or of a base that is asked for all of them."""
+        return self._register is None or (module, name) in self._register or root in ASKED
+
     @property
-    def _registries(self) -> set[Unit]:
-        """Reached classes whose descendants register themselves, and those descendants."""
-        found: set[Unit] = set()
+    def _registries(self) -> dict[Unit, Unit]:
+        """Reached classes whose descendants register themselves, and those descendants, each with that base."""
+        found: dict[Unit, Unit] = {}
         grown = True
         while grown:
             grown = False
-            for module, name in self.units - found:
+            for unit in self.units - found.keys():
+                module, name = unit
                 for statement in self._known[module].units.get(name, ()):  # type: ignore[union-attr]
-                    if isinstance(statement, ast.ClassDef) and (
-                        any(getattr(each, "name", "") == "__init_subclass__" for each in statement.body)
-                        or any(
-                            self._follow(module, chain) in found for base in statement.bases for chain in _chains(base)
-                        )
-                    ):
-                        found.add((module, name))
-                        grown = True
+                    if not isinstance(statement, ast.ClassDef):
+                        continue
+                    bases = {self._follow(module, chain) for base in statement.bases for chain in _chains(base)}
+                    if any(getattr(each, "name", "") == "__init_subclass__" for each in statement.body):
+                        found[unit], grown = unit, True
+                    elif known := bases & found.keys():
+                        found[unit], grown = found[known.pop()], True
         return found
 
     def run(self) -> None:
@@ -284,6 +309,8 @@ class _Search:
                 source = self._source(module)
                 assert source is not None
                 whole = self._within(module) if name != REST and name in source.finds_modules else []
+                if name in source.finds_files:
+                    whole += [each for each in self._within("boards") if self._counts_whole(each)]
                 for statement in source.units.get(name, ()):
                     whole += _commands(statement)
                     for chain in _chains(statement):

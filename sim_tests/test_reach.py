@@ -93,14 +93,19 @@ CASES = {
             "logicnn.other:__main__",
         },
     ),
-    "one more case of a function; what importing does": (
+    "cases of a function, wherever; what importing does": (
         {
             "benchmarks__speed": "from logicnn import a\ndef main(): return a.f(1)\n",
             "logicnn__a": "from functools import singledispatch\nimport logicnn.b\n@singledispatch\ndef f(x): pass\n"
-            "@f.register\ndef _(x: int): return g()\ndef g(): return 1\n",
-            "logicnn__b": "print(1)\nx = 1\n",
+            "@f.register\ndef _(x: K): return g()\ndef g(): return 1\nclass K: pass\n"
+            "@f.register\ndef _(x: L): return 2\nclass L: pass\n",
+            "logicnn__b": "from logicnn.a import f, K\nprint(K)\n@f.register\ndef _(x: b.M): return h()\n"
+            "def h(): return 1\nclass M: pass\nfrom logicnn import b\nprint(M)\n",
         },
-        {"logicnn.a:f", "logicnn.a:g", "logicnn.b:"},
+        {
+            *("logicnn.a:f", "logicnn.a:f:K", "logicnn.a:g", "logicnn.a:K"),
+            *("logicnn.b:", "logicnn.b:f:b.M", "logicnn.b:h", "logicnn.b:M"),
+        },
     ),
 }
 
@@ -123,5 +128,12 @@ def test_benchmarks():
     assert not any(each.startswith(("logicnn.gateware", "logicnn.board", "logicnn.flow")) for each in trained)
     built = {f"{source.module}:{name}" for source, name in reached("reuse", ROOT)}
     assert {"logicnn.gateware.board.link:Link", "logicnn.engines.differences:Differences"} <= built
+    board = {f"{source.module}:{name}" for source, name in reached("boards", ROOT)}
+    unrolled = "logicnn.gateware.unrolled"
+    assert {
+        *("logicnn.gateware.reused:ReuseEngine", "logicnn.gateware.folded:FoldedLayer", f"{unrolled}:Argmax"),
+        *(f"{unrolled}:put:Unrolled", f"{unrolled}:layer_component:network.Argmax"),
+        *("logicnn.engines.reused:Reused", "boards.icebreaker:board"),
+    } <= board
     own = {source.module for source, _ in reached("own_data", ROOT)}
     assert {"logicnn.nn.search", "logicnn.commands.train", "logicnn.flow.build", "train.mnist_bnn"} <= own
