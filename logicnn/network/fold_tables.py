@@ -96,8 +96,8 @@ def _counted(layer: LutLayer, sums: GroupSum) -> tuple[LutLayer, GroupSum]:
         for place in range(group.start, group.stop):
             there = first.setdefault(int(same[place]), place)
             if constant[place] >= 0:
-                offsets[index] += weights[place] * constant[place]
-                weights[place] = 0
+                if (offset := offsets[index] + weights[place] * constant[place]) <= np.iinfo(np.int32).max:
+                    offsets[index], weights[place] = offset, 0
             elif there != place and weights[there] + weights[place] <= MOST_WEIGHT:
                 weights[there] += weights[place]
                 weights[place] = 0

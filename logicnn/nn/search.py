@@ -102,7 +102,7 @@ class _Search(Generic[C]):
         self._way, self._data, self._held, self._device, self._seed, self._say = way, data, held, device, seed, say
         self._seconds, self._end = seconds, time.monotonic() + seconds
         self.trials: list[Trial[C]] = []
-        self.refused: list[str] = []
+        self.refused: list[tuple[C, str]] = []
 
     @property
     def left_s(self) -> float:
@@ -125,42 +125,68 @@ class _Search(Generic[C]):
         candidates = self._way.candidates(self._data, self._device)
         slot, epochs = self._seconds * EXPLORED / len(candidates), 0
         for candidate in candidates:
-            try:
-                if not epochs:
-                    epochs = self._begin(candidate, slot)
-                else:
-                    self.tried(candidate, epochs)
-            except LogicnnError as error:  # a budget below the least
-                self.refused.append(str(error))
+            if epochs:
+                self._ventured(candidate, epochs)
+            else:
+                epochs = self._begin(candidate, slot)
             if self.left_s < slot and self.anything_fits:
                 break
-        return epochs
+        return max(1, epochs)
 
     def _begin(self, candidate: C, seconds: float) -> int:
         """Tries a candidate for about so long, once more where an epoch takes less than half as long as it seemed: the
-        first one has a library warm up.
+        first one has a library warm up. How many epochs it took in the end, 0 where it was refused.
         """
         epochs, end = 1, time.monotonic() + seconds
-        trial = self.tried(candidate, 1)
-        while (left_s := end - time.monotonic()) > 0:
+        trial = self._ventured(candidate, 1)
+        while trial is not None and (left_s := end - time.monotonic()) > 0:
             more = trial.epochs_in(left_s) if epochs > 1 else max(2, trial.epochs_in(left_s))
             if epochs > 1 and more <= 2 * epochs:
                 break
             epochs = more
-            trial = self.tried(candidate, epochs)
-        return epochs
+            trial = self._ventured(candidate, epochs)
+        return 0 if trial is None else epochs
+
+    def _ventured(self, candidate: C, epochs: int) -> Trial[C] | None:
+        """As `tried`; None where a candidate is refused, whose budget is below the least."""
+        try:
+            return self.tried(candidate, epochs)
+        except LogicnnError as error:
+            self.refused.append((candidate, str(error)))
+            return None
 
     def finish(self, epochs: int) -> None:
         """Trains the best one that fits for the rest of the time, after those that are made smaller until one fits."""
-        while (candidate := _next(self._way, self.trials, self._device)) is not None:
+        while (candidate := self._next()) is not None:
             known = [each for each in self.trials if each.candidate == candidate]
-            if known and known[-1].fits:
+            if known:
                 if (more := known[-1].epochs_in(self.left_s)) > known[-1].epochs:
-                    self.tried(candidate, more)
+                    self._ventured(candidate, more)
                 return
-            if self.left_s <= 0 and len(self.trials) >= MOST_TRIALS:
+            if self.left_s <= 0 and (self.anything_fits or len(self.trials) >= MOST_TRIALS):
                 return
-            self.tried(candidate, epochs)
+            self._ventured(candidate, epochs)
+
+    def _next(self) -> C | None:
+        """The candidate for the time that is left: the best that fits, as it was last tried, or one with a smaller
+        budget than a better one that does not, and some cells to spare, since trainings of different lengths differ by
+        so many.
+        """
+        latest = [each for at, each in enumerate(self.trials) if not _again(self.trials[at + 1 :], each.candidate)]
+        spare, full = int(SPARE * self._device.capacity.logic_cells), int(FULL * self._device.capacity.logic_cells)
+        for trial in sorted(latest, key=lambda each: -each.accuracy):
+            if trial.fits:
+                return trial.candidate
+            over = trial.logic_cells - full
+            less = self._way.smaller(trial.candidate, over + spare) if over > 0 else None
+            refused = any(candidate == less for candidate, _ in self.refused)
+            if less is not None and not refused and not _again(self.trials, less):
+                return less
+        return None
+
+
+def _again(trials: Sequence[Trial[C]], candidate: C) -> bool:
+    return any(each.candidate == candidate for each in trials)
 
 
 def searched(
@@ -188,7 +214,7 @@ def searched(
     trials = search.trials
     good = [each for each in trials if each.fits]
     if not good:
-        more = f": {search.refused[0]}" if search.refused and not trials else ""
+        more = f": {search.refused[0][1]}" if search.refused and not trials else ""
         raise LogicnnError(f"none of {len(trials)} networks fits the {device.name} in {minutes:g} minutes{more}")
     best = max(good, key=lambda each: (each.accuracy, -each.logic_cells))
     return Found(best, tuple(trials), interrupted)
@@ -205,18 +231,3 @@ def _judged(
     cells = board_estimate(mapping, device).logic_cells
     room = cells <= FULL * device.capacity.logic_cells
     return Trial(candidate, epochs, seconds, network, accuracy, cells, room and fits(mapping, device))
-
-
-def _next(way: Way[C], trials: Sequence[Trial[C]], device: Device) -> C | None:
-    """The candidate for the time that is left: the best so far, with a budget that fits, and some cells to spare, since
-    trainings of different lengths differ by so many.
-    """
-    for trial in sorted(trials, key=lambda each: -each.accuracy):
-        if trial.fits:
-            return trial.candidate
-        over = trial.logic_cells - int(FULL * device.capacity.logic_cells)
-        spare = int(SPARE * device.capacity.logic_cells)
-        less = way.smaller(trial.candidate, over + spare) if over > 0 else None
-        if less is not None:
-            return less
-    return None

@@ -165,6 +165,13 @@ def test_nothing_left():
     assert len(less.layers[1].tables) == 1
 
 
+def test_largest_offset():
+    """A constant bit stays a bit where its score would pass 32 bits."""
+    sums = GroupSum([1, 1], [127, 1], [(1 << 31) - 1 - 126, 0])
+    network = Network(Activations((2,), BIT), [Thermometer([1]), LutLayer([[0, 1]] * 2, [[1] * 4, [0, 1] * 2]), sums])
+    assert np.array_equal(simplify(network).evaluate(every(2)), network.evaluate(every(2)))
+
+
 def test_files(tmp_path):
     network = network_of(k=5)
     files.save(network, tmp_path / "tables.lnn")

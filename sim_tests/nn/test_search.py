@@ -1,6 +1,7 @@
 """The search for a network: what it keeps, what it does when time or room is short, and as an estimator."""
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,6 +117,42 @@ def test_refused():
     assert {each.candidate for each in found.trials} == {8}
     with pytest.raises(LogicnnError, match=r"none of 0 networks fits .*: budget must be larger$"):
         searched(Fixed([-1]), DATA, Split(X, Y), UP5K, 0.001, 1)
+
+
+@dataclass(frozen=True)
+class Moody(Fixed):
+    """Refuses, or makes too large, what it is told to: (candidate, number of its training from 0 on)."""
+
+    refuses: frozenset = frozenset()
+    grows: frozenset = frozenset()
+
+    def trained(self, candidate, data, train, epochs, seed):
+        assert epochs >= 1
+        turn = candidate, sum(each == candidate for each, _ in self.log)
+        made = super().trained(candidate, data, train, epochs, seed)
+        if turn in self.refuses:
+            raise LogicnnError("budget must be larger")
+        return dense_network(np.random.default_rng(candidate), 6, 1500, 4) if turn in self.grows else made
+
+
+def test_refused_late():
+    """What was found is kept where a longer training of it is refused, or too large; and where a first one is."""
+    late = frozenset((8, turn) for turn in range(3, 99))
+    for way in (Moody([8], refuses=late), Moody([8], grows=late)):
+        found = searched(way, DATA, Split(X, Y), UP5K, 0.01, 1)
+        assert found.best.candidate == 8 and found.best.fits
+    found = searched(Moody([8, 12], refuses=frozenset({(8, 1)})), DATA, Split(X, Y), UP5K, 0.01, 1)
+    assert found.best.fits
+
+
+def test_no_training_twice():
+    """Not of the same candidate for no more epochs, once the epochs are known; time is kept where something fits."""
+    always = frozenset((size, turn) for size in (20, 13) for turn in range(99))
+    way = Moody([20, 8], grows=always)
+    start = time.monotonic()
+    found = searched(way, DATA, Split(X, Y), UP5K, 0.02, 1)
+    assert found.best.fits and time.monotonic() - start < 5
+    assert max(sum(each == pair for each in way.log) for pair in way.log) == 1
 
 
 def test_interrupted():

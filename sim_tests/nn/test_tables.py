@@ -124,5 +124,7 @@ def test_refuses():
         table_net(digits(), [8], (30, 9))
     with pytest.raises(LogicnnError, match=r"^tables must be of 1 layer at least"):
         table_net(digits(), [8], ())
+    with pytest.raises(LogicnnError, match=r"^k must be 2 to 6, the inputs of a table, not 7$"):
+        table_net(digits(), [8], (30, 10), k=7)
     with pytest.raises(LogicnnError, match=r"^epochs and batch must be 1 at least"):
         Recipe(0)

@@ -15,7 +15,7 @@ from logicnn.network.layer import Arrays, Fields, Layer
 from logicnn.network.layers.binary import need_bits
 from logicnn.network.values import BIT, Activations, Batch, Integers, Interval, NetworkError, PackedBits, read_only
 
-__all__ = ["GroupSum", "LutLayer"]
+__all__ = ["MOST_INPUTS", "GroupSum", "LutLayer"]
 
 MOST_INPUTS = 6
 MOST_WEIGHT = 127
@@ -122,13 +122,14 @@ class GroupSum(Layer):
     @property
     def groups(self) -> list[slice]:
         """The bits of every class."""
-        ends = np.cumsum(self.sizes).tolist()
+        ends = np.cumsum(self.sizes, dtype=np.int64).tolist()
         return [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
     @property
     def most(self) -> np.ndarray:  # (classes,) int64
         """The greatest score of every class."""
-        return np.array([self.weights[each].sum(dtype=np.int64) for each in self.groups]) + self.offsets
+        sums = np.append(0, np.cumsum(self.weights, dtype=np.int64))
+        return np.diff(sums[np.append(0, np.cumsum(self.sizes, dtype=np.int64))]) + self.offsets
 
     def infer(self, given: Activations) -> Activations:
         need_bits(self, given)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from logicnn.data.dataset import Split
+from logicnn.errors import LogicnnError
 from logicnn.nn.binary.layers import BinaryNet, _Neurons
 from logicnn.nn.binary.prune import Rule, Strength, budget_masks, class_dependence, keep_masks, lut4_of, strength
 from logicnn.nn.loop import Objective, Schedule, train
@@ -61,6 +62,10 @@ class Recipe:
     every: int = 10
     room: Room | None = None
 
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise LogicnnError(f"epochs must be 1 at least, not {self.epochs}")
+
 
 class _Pruner:
     """Keeps the masks of a network in step with its strengths."""
@@ -85,7 +90,13 @@ class _Pruner:
         return measures
 
     def _within_budget(self) -> tuple[float, list[Tensor]]:
-        return budget_masks(self._net, self._strengths(), self._recipe.rules, self._budget)
+        strengths, rules = self._strengths(), self._recipe.rules
+        try:
+            return budget_masks(self._net, strengths, rules, self._budget)
+        except LogicnnError:
+            if not self._filled:
+                raise
+            return self._keep_end, keep_masks(strengths, rules, self._keep_end)  # the least fills the room
 
     def _set(self, masks: Sequence[Tensor]) -> None:
         for layer, mask in zip(self._net.layers, masks, strict=True):
@@ -118,7 +129,7 @@ class _Pruner:
         if self._frozen:
             return
         done = step / schedule.steps
-        freezing = done >= self._recipe.freeze
+        freezing = done >= self._recipe.freeze or step == schedule.steps - 1
         if freezing or step % schedule.epoch_steps == 0:
             filling = freezing or (done >= self._recipe.shrink and not self._filled)
             self._keep_end, masks = self._filling(self._recipe.room) if filling else self._within_budget()

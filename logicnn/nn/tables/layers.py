@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from logicnn.data.dataset import Dataset
 from logicnn.errors import LogicnnError
 from logicnn.network import BIT, Activations, Interval, Thermometer
+from logicnn.network.layers.tables import MOST_INPUTS
 
 __all__ = ["Fixed", "Groups", "Learned", "TableNet", "Tables", "table_net"]
 
@@ -161,7 +162,7 @@ class Groups(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (n, in) -> (n, classes)
         sums = torch.stack([each.sum(1) for each in x.split(self.sizes, 1)], 1)
-        return self.scale * sums / np.sqrt(np.mean(self.sizes))
+        return self.scale.abs() * sums / np.sqrt(np.mean(self.sizes))
 
 
 class TableNet(nn.Module):
@@ -198,6 +199,8 @@ def table_net(
 ) -> TableNet:
     """Layers of so many tables of k inputs; connections of the first `learned` layers are learned."""
     torch.manual_seed(seed)
+    if not 2 <= k <= MOST_INPUTS:
+        raise LogicnnError(f"k must be 2 to {MOST_INPUTS}, the inputs of a table, not {k}")
     if not tables or min(tables) < 1:
         raise LogicnnError(f"tables must be of 1 layer at least, with 1 table each, not {tuple(tables)}")
     if tables[-1] < len(data.classes):
