@@ -2,6 +2,7 @@
 epochs each, the one that decides left-out samples best for the rest of the time.
 """
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -170,11 +171,13 @@ class _Search(Generic[C]):
     def _next(self) -> C | None:
         """The candidate for the time that is left: the best that fits, as it was last tried, or one with a smaller
         budget than a better one that does not, and some cells to spare, since trainings of different lengths differ by
-        so many.
+        so many. Of those that are no worse than the best by a standard error, the first, which is the most promising.
         """
         latest = [each for at, each in enumerate(self.trials) if not _again(self.trials[at + 1 :], each.candidate)]
+        best = max((each.accuracy for each in latest), default=0.0)
+        enough = best - math.sqrt(2 * best * (1 - best) / len(self._held.y))
         spare, full = int(SPARE * self._device.capacity.logic_cells), int(FULL * self._device.capacity.logic_cells)
-        for trial in sorted(latest, key=lambda each: -each.accuracy):
+        for trial in sorted(latest, key=lambda each: -min(each.accuracy, enough)):
             if trial.fits:
                 return trial.candidate
             over = trial.logic_cells - full
