@@ -135,7 +135,7 @@ def own_data() -> str:
                 row["data"],
                 f"{row['minutes_training']} min",
                 f"{row['minutes']:.1f} min",
-                f"{row['accuracy_validation']:.1%} of {row['validation_samples']:,}, {row['accuracy_test']:.1%} of "
+                f"{row['accuracy_validation']:.2%} of {row['validation_samples']:,}, {row['accuracy_test']:.2%} of "
                 f"{row['test_samples']:,}",
                 f"{row['logic_cells']:,}",
                 equal(row, row["vectors"]),
@@ -143,7 +143,7 @@ def own_data() -> str:
         )
     hand = record["by_hand"]
     by_hand = f"by hand, {hand['epochs']} epochs"
-    rows.append(("MNIST", by_hand, f"{hand['minutes']:.1f} min", f"{hand['accuracy_test']:.1%} of 10,000", "", ""))
+    rows.append(("MNIST", by_hand, f"{hand['minutes']:.1f} min", f"{hand['accuracy_test']:.2%} of 10,000", "", ""))
     return markdown(rows)
 
 
