@@ -2,6 +2,7 @@
 multipliers.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -93,6 +94,8 @@ class Logic(Way[Binary]):
             return board_estimate(self.mapping(exported(net), device), device).logic_cells
 
         device = candidate.device
+        # Of few inputs the room would be filled by wider neurons, whose shared sums the estimate does not know
+        most = FAN_IN if math.prod(train.x.shape[1:]) * len(candidate.thresholds) <= FEW else None
         net = dense_net(data, candidate.thresholds, candidate.hidden, seed)
         recipe = Recipe(
             epochs,
@@ -100,7 +103,7 @@ class Logic(Way[Binary]):
             seed,
             batch=_batch(len(train.x)),
             budget=candidate.budget,
-            rules=[*(FanIn(FAN_IN) for _ in candidate.hidden), Total(power=0.4)],
+            rules=[*(FanIn(FAN_IN, most) for _ in candidate.hidden), Total(power=0.4)],
             input_floor=_floor(net, train),
             room=Room(candidate.cells, cells),
         )
