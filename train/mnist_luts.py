@@ -24,10 +24,12 @@ from logicnn.engines import Mapping
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import Network, files
-from logicnn.nn.tables import Recipe, Variety, export, fit, table_net
+from logicnn.nn.tables import Recipe, Variety, export, fit, table_net, within
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
-TABLES = (2400, 600)
+BUDGET = 5000  # of the 5,280 logic cells of an iCE40UP5K
+SHARES = (0.8, 0.2)
+PIXELS = 440
 VALIDATION = 10  # one of so many distinct training samples validates
 VARIETY = Variety(moved=1.5, turned=8, stretched=0.08)
 
@@ -35,7 +37,14 @@ VARIETY = Variety(moved=1.5, turned=8, stretched=0.08)
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
-    parser.add_argument("--tables", type=int, nargs="+", default=TABLES, help="of each layer (default: %(default)s)")
+    parser.add_argument(
+        "--budget", type=int, default=BUDGET, help="logic cells of a whole board (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=SHARES, help="of the tables, layer by layer (default: %(default)s)"
+    )
+    parser.add_argument("--tables", type=int, nargs="+", help="of each layer, instead of a budget")
+    parser.add_argument("--pixels", type=int, default=PIXELS, help="that may be read (default: %(default)s)")
     parser.add_argument("--inputs", type=int, default=4, help="of a table, 2 to 6 (default: %(default)s)")
     parser.add_argument(
         "--thresholds", type=int, nargs="+", default=(THRESHOLD,), help="from where on a pixel's bits are 1"
@@ -43,8 +52,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--learned", type=int, default=1, help="layers whose connections are learned (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--learning-rate", type=float, default=0.01)
+    parser.add_argument("--choice-rate", type=float, default=3.0, help="of connections, times that of tables")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--board", default="icebreaker", help="whose room the estimate is about (default: %(default)s)")
@@ -68,10 +78,12 @@ def main() -> None:
     device = boards.find(given.board).device
     data = datasets.load("mnist", given.data_dir)
     train, held = data.train.without_one_of(VALIDATION)
-    recipe = Recipe(given.epochs, given.learning_rate, given.seed, given.batch, VARIETY)
+    recipe = Recipe(given.epochs, given.learning_rate, given.seed, given.batch, VARIETY, choice_rate=given.choice_rate)
     start = time.monotonic()
-    net = table_net(data, given.thresholds, given.tables, given.inputs, given.seed, given.learned).to(given.device)
-    fit(net, train, recipe, "-".join(map(str, given.tables)))
+    tables = given.tables or within(given.budget, device, given.pixels, len(data.classes), given.shares, given.inputs)
+    part = replace(data, train=train)
+    net = table_net(part, given.thresholds, tables, given.inputs, given.seed, given.learned, given.pixels)
+    fit(net.to(given.device), train, recipe, "-".join(map(str, tables)))
     network = replace(export(net, given.output.stem, data.name, data.classes), preparation=data.preparation)
     files.save(network, given.output)
     estimate = board_estimate(Mapping.unrolled(network), device)
@@ -80,6 +92,8 @@ def main() -> None:
         "digest": network.digest(),
         "dataset": data.name,
         "seed": given.seed,
+        "tables": tables,
+        "budget": given.budget,
         "validation_accuracy": right(network, held),
         "accuracy": right(network, data.test),
         "estimated_lut4": estimate.lut4,

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=ENGINES,
         default=ENGINES[0],
-        help="binarized as logic, or words of eight bits on few multipliers (default: %(default)s)",
+        help="learned tables as logic, or words of eight bits on few multipliers (default: %(default)s)",
     )
     parser.add_argument("--minutes", type=_minutes, default=10.0, help="of training (default: %(default)g)")
     parser.add_argument("--label", metavar="NAME", help="column that says the class, of a .csv (default: label)")

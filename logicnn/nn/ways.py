@@ -1,8 +1,7 @@
-"""The kinds of networks that `logicnn.nn.search` knows: binarized ones as logic, and words of eight bits on few
+"""The kinds of networks that `logicnn.nn.search` knows: learned tables as logic, and words of eight bits on few
 multipliers.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -15,107 +14,79 @@ from logicnn.data.dataset import Dataset, Split
 from logicnn.data.own import Labelled, OwnData
 from logicnn.engines import Mapping
 from logicnn.engines.reused import Reused
-from logicnn.engines.room import STORED, board_estimate
+from logicnn.engines.room import STORED
 from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Interval, Network, Preparation, Quantiles, Standardised
-from logicnn.nn import integer
-from logicnn.nn.binary import (
-    BinaryNet,
-    FanIn,
-    Recipe,
-    Room,
-    Total,
-    class_dependence,
-    dense_net,
-    export,
-    fit,
-)
+from logicnn.nn import integer, tables
 from logicnn.nn.search import FULL, Way
+from logicnn.nn.tables import Variety, table_net, within
 from logicnn.resources import Device
 
-__all__ = ["WAYS", "Binary", "Logic", "Words", "Wordy"]
+__all__ = ["WAYS", "Lookups", "Tables", "Words", "Wordy"]
 
 LEVELS = 7  # of a column of numbers
 GREYS = (64, 128, 192)  # from where on the bits of a pixel are 1; of large pictures the middle one
-FEW = 400  # inputs whose every level is read
-CELLS_A_NEURON = 3  # six synapses
-FAN_IN = 6
-WIDEST, NEURONS_A_BIT = 2000, 8  # hidden layers before pruning: wider ones take long to train, and say nothing new
-SMALLEST = 100  # LUT4 of a network's core
-INPUT_FLOOR = 0.04  # of what the best pixel's bit says of the class: what says less is not stored
-DRIFT = 0.01  # of a device's cells, by which a network grows after the last synapse has been pruned
+FEW = 440  # bits that may be read; of fewer inputs every level is
+CELLS_A_BIT = 8  # of a design, at least: each bit that is read is stored, too
+WIDEST = 10_000  # logic cells of a design: larger ones take long to train, and say nothing new
+LEAST_RATE, MOST_RATE = 0.01, 0.1  # of learning: it falls with the root of the steps
+CHOICE_RATE = 2.0  # of connections, times that of tables
+VARIETY = 0.05, 8.0, 0.08  # of pictures: moved by such a fraction of their height, turned by so many degrees, stretched
 
 
 @dataclass(frozen=True)
-class Binary:
-    """A binarized network: hidden neurons before pruning, from where on bits are 1, the LUT4 that pruning starts from,
-    and the logic cells that its design may take on a device in the end.
+class Lookups:
+    """A network of learned tables: the shares of its layers, from where on bits are 1, how many of those bits it may
+    read, what else pictures may look like, and the logic cells that its design may take on a device.
     """
 
-    hidden: tuple[int, ...]
-    learning_rate: float
+    shares: tuple[float, ...]
     thresholds: tuple[int, ...]
-    budget: int
+    inputs: int
+    variety: Variety
     cells: int
     device: Device
 
 
-class Logic(Way[Binary]):
-    """Pruned binarized networks as combinational logic (`logicnn.engines.unrolled`), within a device's LUT4."""
+class Tables(Way[Lookups]):
+    """Learned tables as combinational logic, within a device's logic cells."""
 
     def preparation(self, own: OwnData, train: Labelled) -> Preparation:
         return own.picture or Quantiles.of(train.x, own.columns, LEVELS)
 
-    def candidates(self, data: Dataset, device: Device) -> Sequence[Binary]:
+    def candidates(self, data: Dataset, device: Device) -> Sequence[Lookups]:
         size = int(np.prod(data.train.x.shape[1:]))
-        picture = len(data.train.x.shape) == 4
+        picture = data.train.x.ndim == 4
         every = GREYS if picture else tuple(range(1, LEVELS + 1))
         levels = every if size <= FEW or not picture else GREYS[1:2]
-        link = STORED.logic_cells + min(size * len(levels), FEW)
-        budget = max(SMALLEST, int((FULL - DRIFT) * device.capacity.logic_cells) - link)
-        wide = max(20, min(budget * 2 // 3 // CELLS_A_NEURON, WIDEST, NEURONS_A_BIT * size * len(levels)))
-        narrow = max(20, wide // 5), max(10, wide // 10)
-        found = [
-            Binary(hidden, rate, levels, core, core + link, device)
-            for hidden, rate, core in (
-                ((wide, wide // 2), 0.01, budget),
-                ((wide // 2, wide // 4), 0.02, budget),
-                (narrow, 0.02, budget // 3),
-                (narrow, 0.02, budget),
-            )
+        moved, turned, stretched = VARIETY
+        varied = Variety(moved * data.train.x.shape[2], turned, stretched) if picture else Variety()
+        room = min(int(FULL * device.capacity.logic_cells), WIDEST)
+        inputs = min(FEW, size * len(levels), room // CELLS_A_BIT)
+        first = Lookups((0.8, 0.2), levels, inputs, varied, room, device)
+        return [
+            first,
+            replace(first, cells=room - 2 * (room - STORED.logic_cells - inputs) // 3),
+            replace(first, shares=(1.0,)),
+            *([replace(first, variety=Variety())] if picture else []),
+            *([replace(first, thresholds=every)] if levels != every else []),
         ]
-        return [*found, replace(found[1], thresholds=every)] if levels != every else found
 
-    def trained(self, candidate: Binary, data: Dataset, train: Split, epochs: int, seed: int) -> Network:
-        def exported(net: BinaryNet) -> Network:
-            return replace(export(net, data.name, "", data.classes), preparation=data.preparation)
-
-        def cells(net: BinaryNet) -> int:
-            return board_estimate(self.mapping(exported(net), device), device).logic_cells
-
-        device = candidate.device
-        # Of few inputs the room would be filled by wider neurons, whose shared sums the estimate does not know
-        most = FAN_IN if math.prod(train.x.shape[1:]) * len(candidate.thresholds) <= FEW else None
-        net = dense_net(data, candidate.thresholds, candidate.hidden, seed)
-        recipe = Recipe(
-            epochs,
-            candidate.learning_rate,
-            seed,
-            batch=_batch(len(train.x)),
-            budget=candidate.budget,
-            rules=[*(FanIn(FAN_IN, most) for _ in candidate.hidden), Total(power=0.4)],
-            input_floor=_floor(net, train),
-            room=Room(candidate.cells, cells),
-        )
-        fit(net, train, recipe, f"{'-'.join(map(str, candidate.hidden))}, {candidate.cells} logic cells")
-        return exported(net)
+    def trained(self, candidate: Lookups, data: Dataset, train: Split, epochs: int, seed: int) -> Network:
+        sizes = within(candidate.cells, candidate.device, candidate.inputs, len(data.classes), candidate.shares)
+        part = replace(data, train=train)
+        net = table_net(part, candidate.thresholds, sizes, seed=seed, inputs=candidate.inputs)
+        batch = _batch(len(train.x), 256)
+        rate = min(MOST_RATE, max(LEAST_RATE, (epochs * (len(train.x) // batch)) ** -0.5))
+        recipe = tables.Recipe(epochs, rate, seed, batch, candidate.variety, choice_rate=CHOICE_RATE)
+        tables.fit(net, train, recipe, f"{'-'.join(map(str, sizes))} tables, {candidate.cells} logic cells")
+        return replace(tables.export(net, data.name, "", data.classes), preparation=data.preparation)
 
     def mapping(self, network: Network, device: Device) -> Mapping:
         return Mapping.unrolled(network)
 
-    def smaller(self, candidate: Binary, cells: int) -> Binary | None:
-        left = candidate.budget - cells
-        return replace(candidate, budget=left, cells=candidate.cells - cells) if left > 0 else None
+    def smaller(self, candidate: Lookups, cells: int) -> Lookups | None:
+        return replace(candidate, cells=candidate.cells - cells) if candidate.cells > cells else None
 
 
 @dataclass(frozen=True)
@@ -150,7 +121,7 @@ class Words(Way[Wordy]):
         net = nn.Sequential(*layers, nn.Linear(sizes[-1], len(data.classes)))
         exponent = self.EXPONENT if data.lowest < 0 else 8
         floats = max(1, round(epochs * self.FLOAT))
-        recipe = integer.Recipe(floats, candidate.learning_rate, seed, batch=_batch(len(train.x)))
+        recipe = integer.Recipe(floats, candidate.learning_rate, seed, batch=_batch(len(train.x), 500))
         real = train.x.astype(np.float32) * 2.0**-exponent
         title = "-".join(map(str, candidate.hidden))
         integer.fit(net, real, train.y, integer.class_loss, recipe, f"{title}, float")
@@ -168,17 +139,9 @@ class Words(Way[Wordy]):
         return None
 
 
-def _floor(net: BinaryNet, train: Split) -> float:
-    """Bits that an input must say of the class; of columns all are read."""
-    if train.x.ndim < 4:
-        return 0.0
-    said = class_dependence(net.encode(torch.tensor(train.x)).flatten(1).numpy() > 0, train.y)
-    return INPUT_FLOOR * float(said.max())
+def _batch(samples: int, most: int) -> int:
+    """Twenty steps an epoch at least."""
+    return max(8, min(most, samples // 20))
 
 
-def _batch(samples: int) -> int:
-    """Twenty steps an epoch at least, of 500 samples at most."""
-    return max(8, min(500, samples // 20))
-
-
-WAYS: dict[str, Way] = {"logic": Logic(), "reuse": Words()}
+WAYS: dict[str, Way] = {"logic": Tables(), "reuse": Words()}

@@ -15,7 +15,6 @@ from logicnn.nn.binary import (
     FanIn,
     Pool,
     Recipe,
-    Room,
     Strength,
     Total,
     accuracy,
@@ -85,13 +84,13 @@ def lut4_of_network(network) -> int:
     return Mapping.unrolled(network).cost(DEVICES["iCE40UP5K"]).lut4
 
 
-def trained_digits(budget: int, measure: Strength = Strength.MAGNITUDE, **more) -> BinaryNet:
+def trained_digits(budget: int, measure: Strength = Strength.MAGNITUDE) -> BinaryNet:
     torch.manual_seed(1)
     net = BinaryNet(Activations((1, 8, 8), Interval(0, 16)), [8], [DenseNeurons(64, 60), DenseScores(60, 10)])
     fit(
         net,
         digits().train,
-        Recipe(12, 0.02, seed=1, batch=100, budget=budget, rules=[FanIn(6), Total(0.4)], measure=measure, **more),
+        Recipe(12, 0.02, seed=1, batch=100, budget=budget, rules=[FanIn(6), Total(0.4)], measure=measure),
         "test",
     )
     return net
@@ -106,19 +105,6 @@ def test_training_meets_the_budget(measure):
     right = np.mean(network.evaluate(test.x) == test.y)
     assert right == accuracy(net, test)
     assert right > 0.6  # chance is 0.1
-
-
-@pytest.mark.parametrize("budget", [400, 3000])
-def test_training_fills_the_room(budget):
-    """Whatever the budget that it starts from, the network's own estimate decides in the end."""
-    seen = []
-
-    def cells(net: BinaryNet) -> int:
-        seen.append(lut4_of_network(export(net)))
-        return seen[-1]
-
-    taken = lut4_of_network(export(trained_digits(budget, room=Room(1000, cells))))
-    assert 850 <= taken <= 1020 and max(seen) > 1000 > min(seen)
 
 
 def test_training_repeats():
@@ -145,15 +131,13 @@ def test_estimate_agrees_with_export():
 
 def test_budget_too_small():
     net = BinaryNet(Activations((12,), Interval(0, 1)), [1], [DenseNeurons(12, 9), DenseScores(9, 4)])
-    with pytest.raises(ValueError, match=r"^budget must be at least \d+ for these rules, not 3$"):
+    with pytest.raises(ValueError, match=r"^budget must be at least \d+ LUT4 for these rules, not 3$"):
         budget_masks(net, [layer.latent.abs() for layer in net.layers], [FanIn(4), Total(1.0)], 3)
 
 
 def test_fan_in_keeps_the_strongest():
     mask = FanIn(2).mask(torch.tensor([[3.0, 1.0, 2.0, 0.5], [0.1, 0.2, 0.3, 0.4]]), 0.0)
     assert mask.tolist() == [[1, 0, 1, 0], [0, 0, 1, 1]]
-    assert FanIn(2, 3).mask(torch.ones(2, 8), 0.9).sum(1).tolist() == [3, 3]
-    assert FanIn(2, 3).mask(torch.ones(2, 2), 0.9).sum(1).tolist() == [2, 2]
 
 
 def test_total_keeps_the_strongest():

@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 from logicnn import load
 from logicnn.errors import LogicnnError
 from logicnn.network import GroupSum, LutLayer
-from logicnn.nn.tables import Fixed, Learned, Recipe, Tables, Variety, export, fit, table_net
+from logicnn.nn.binary import class_dependence
+from logicnn.nn.tables import Fixed, Learned, Recipe, Tables, Variety, export, fit, layers, table_net
 from logicnn.nn.tables.layers import _balanced
 from sim_tests.helpers import digits
 
@@ -23,46 +24,82 @@ def one_thread():
     torch.manual_seed(1)
 
 
-def multilinear(x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:  # (n, out, k), (out, 2 ** k) -> (n, out)
+def multilinear(x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:  # (out, k, n), (out, 2 ** k) -> (out, n)
     """The function that is linear in each input, with a table's probabilities in the corners."""
     corners = (theta.clamp(-1, 1) + 1) / 2
-    total = torch.zeros(x.shape[:2])
+    total = torch.zeros(x.shape[0], x.shape[2])
     for row in range(theta.shape[1]):
-        bits = torch.tensor([row >> i & 1 for i in range(x.shape[2])])
-        total = total + torch.where(bits > 0, x, 1 - x).prod(2) * corners[:, row]
+        bits = torch.tensor([row >> i & 1 for i in range(x.shape[1])]).view(-1, 1)
+        total = total + torch.where(bits > 0, x, 1 - x).prod(1) * corners[:, row, None]
     return total
 
 
 @pytest.mark.parametrize("k", range(2, 7))
-def test_tables(k):
-    """Forward the rows that are read; gradients as of the multilinear function."""
-    tables = Tables(Fixed(8, 5, k))
-    x = torch.randint(2, (40, 8)).float().requires_grad_()
-    given = torch.randn(40, 5)
-    made = tables(x)
-    soft = multilinear(tables.connections(x), tables.theta)
-    rows = (tables.connections(x).int() << torch.arange(k)).sum(2)
-    assert torch.equal(made, torch.stack([tables.tables[j, rows[:, j]] for j in range(5)], 1).float())
+@pytest.mark.parametrize("kind", [Fixed, Learned])
+def test_gradients(monkeypatch, kind, k):
+    """Forward the rows that are read; gradients of tables and inputs as of the multilinear function of the choice, of
+    logits as of that function's slopes times the sum of inputs by the softmax.
+    """
+    monkeypatch.setattr(layers, "BLOCK", 7)
+    monkeypatch.setattr(layers, "CANDIDATES", 5)
+    tables = Tables(kind(8, 5, k))
+    chosen = tables.connections.indices
+    x = torch.randint(2, (8, 40)).float().requires_grad_()
+    given = torch.randn(5, 40)
+    made, soft = tables(x), multilinear(x[chosen], tables.theta)
+    rows = (x[chosen].int() << torch.arange(k).view(-1, 1)).sum(1)
+    assert torch.equal(made, torch.stack([tables.tables[j][rows[j]] for j in range(5)]).float())
     for actual, expected in zip(
         torch.autograd.grad(made, (x, tables.theta), given, retain_graph=True),
-        torch.autograd.grad(soft, (x, tables.theta), given),
+        torch.autograd.grad(soft, (x, tables.theta), given, retain_graph=True),
         strict=True,
     ):
         assert torch.allclose(actual, expected, atol=1e-5)
+    if kind is Learned:
+        slots = x[chosen].detach().requires_grad_()
+        slopes = torch.autograd.grad(multilinear(slots, tables.theta), slots, given)[0].transpose(0, 1).flatten(0, 1)
+        logits = tables.connections.logits
+        among = x.detach()[tables.connections.candidates.repeat_interleave(layers.BLOCK, 0)[: 5 * k]]  # (k * out, c, n)
+        mixed = (logits.softmax(1).unsqueeze(2) * among).sum(1)
+        expected = torch.autograd.grad(mixed, logits, slopes)[0]
+        assert torch.allclose(torch.autograd.grad(made, logits, given)[0], expected, atol=1e-5)
 
 
-def test_learned_connections():
-    """Forward the input of the greatest logit; gradients as of the sum by the softmax, of an input as of the choice."""
+def test_learned_connections(monkeypatch):
+    """The candidate of the greatest score, as soon as it is taken over, and no gradient while nothing is learned."""
+    monkeypatch.setattr(layers, "BLOCK", 5)
+    monkeypatch.setattr(layers, "CANDIDATES", 4)
     chosen = Learned(9, 4, 3)
-    x = torch.randint(2, (30, 9)).float().requires_grad_()
-    given = torch.randn(30, 4, 3)
-    made = chosen(x)
-    assert torch.equal(made, x[:, chosen.indices.flatten()].view(30, 4, 3))
-    soft = (x @ chosen.logits.softmax(1).t()).view(30, 4, 3)
-    hard = x[:, chosen.indices.flatten()].view(30, 4, 3)
-    logits, back = torch.autograd.grad(made, (chosen.logits, x), given)
-    assert torch.allclose(logits, torch.autograd.grad(soft, chosen.logits, given)[0], atol=1e-5)
-    assert torch.allclose(back, torch.autograd.grad(hard, x, given)[0], atol=1e-5)
+    assert chosen.candidates.shape == (3, 4) and len(chosen.candidates.unique()) == 9
+
+    def best() -> list[list[int]]:
+        rows = [chosen.candidates[slot // 5, chosen.logits[slot].argmax()].item() for slot in range(12)]
+        return np.reshape(rows, (3, 4)).T.tolist()
+
+    before = chosen.indices.tolist()
+    assert before == best()
+    with torch.no_grad():
+        chosen.logits.neg_()
+    assert chosen.indices.tolist() == before
+    chosen.settle()
+    assert chosen.indices.tolist() == best() != before
+    chosen.learns = False
+    tables = Tables(chosen)
+    tables(torch.randint(2, (9, 30)).float()).sum().backward()
+    assert chosen.logits.grad is None and tables.theta.grad is not None
+
+
+@pytest.mark.parametrize("inputs", [None, 7])
+def test_inputs(inputs):
+    """Only bits that say something of the class are read, the best so many."""
+    data = digits()
+    network = export(table_net(data, [4, 8], (300, 40), inputs=inputs))
+    read = np.unique(network.layers[1].connections)
+    bits = (data.train.x.reshape(len(data.train.x), 1, -1) >= np.array([4, 8]).reshape(1, -1, 1)).reshape(-1, 128)
+    said = class_dependence(bits, data.train.y)
+    best = np.argsort(-said, kind="stable")[: inputs or np.count_nonzero(said)]
+    assert set(read) <= set(best.tolist()) and (inputs is None or set(read) == set(best.tolist()))
+    assert inputs or len(best) < 128
 
 
 @pytest.mark.parametrize(("inputs", "out", "k"), [(10, 7, 4), (64, 300, 4), (5, 40, 4), (6, 1, 6), (3, 4, 6)])
@@ -92,7 +129,7 @@ def test_export(learned):
 def test_page(tmp_path, monkeypatch):
     """The code of docs/tables.md."""
     page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "tables.md", "exec"), {})
     network, test = load("digits-luts.lnn"), digits().test
@@ -126,5 +163,7 @@ def test_refuses():
         table_net(digits(), [8], ())
     with pytest.raises(LogicnnError, match=r"^k must be 2 to 6, the inputs of a table, not 7$"):
         table_net(digits(), [8], (30, 10), k=7)
-    with pytest.raises(LogicnnError, match=r"^epochs and batch must be 1 at least"):
+    with pytest.raises(LogicnnError, match=r"^inputs must be 1 at least, not 0$"):
+        table_net(digits(), [8], (30, 10), inputs=0)
+    with pytest.raises(LogicnnError, match=r"^epochs must be 1 at least, not 0$"):
         Recipe(0)

@@ -34,7 +34,7 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
     [
         (["--inputs", "7"], "--inputs must be 2 to 6, not 7"),
         (["--tables", "40", "1"], "tables must be 2 in the last layer at least, one a class, not 1"),
-        (["--epochs", "0"], "epochs and batch must be 1 at least"),
+        (["--epochs", "0"], "epochs must be 1 at least, not 0"),
         (["--thresholds", "300"], "Thermometer.thresholds must lie in 1 ... 255"),
         (["--output", "/nowhere/x.lnn"], "--output must be in a folder that is there, not /nowhere/x.lnn"),
         (["--board", "none"], "none"),

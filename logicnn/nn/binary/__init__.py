@@ -4,7 +4,7 @@ from logicnn.nn.binary.dense import dense_net
 from logicnn.nn.binary.export import export
 from logicnn.nn.binary.layers import BinaryNet, ConvNeurons, DenseNeurons, DenseScores, Pool
 from logicnn.nn.binary.prune import FanIn, Strength, Total, budget_masks, class_dependence, lut4_of, strength
-from logicnn.nn.binary.training import Recipe, Room, accuracy, fit
+from logicnn.nn.binary.training import Recipe, accuracy, fit
 
 __all__ = [
     "BinaryNet",
@@ -14,7 +14,6 @@ __all__ = [
     "FanIn",
     "Pool",
     "Recipe",
-    "Room",
     "Strength",
     "Total",
     "accuracy",

@@ -6,7 +6,7 @@ fraction follows from the budget, because the cost of what is left is counted as
 four synapses is one LUT4, of six three, and what nothing reads costs nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -65,16 +65,15 @@ def class_dependence(bits: np.ndarray, labels: np.ndarray) -> np.ndarray:  # (n,
 
 @dataclass(frozen=True)
 class FanIn:
-    """Every neuron keeps its ``max(floor, keep * inputs)`` strongest synapses, but not more than `most`: thresholds of
-    4 or 6 inputs are the cheapest in LUT4.
+    """Every neuron keeps its ``max(floor, keep * inputs)`` strongest synapses: thresholds of 4 or 6 inputs are the
+    cheapest in LUT4.
     """
 
     floor: int
-    most: int | None = None
 
     def mask(self, strengths: Tensor, keep: float) -> Tensor:
         flat = strengths.flatten(1)
-        count = min(flat.shape[1], self.most or flat.shape[1], max(self.floor, round(flat.shape[1] * keep)))
+        count = min(flat.shape[1], max(self.floor, round(flat.shape[1] * keep)))
         return torch.zeros_like(flat).scatter_(1, flat.topk(count, 1).indices, 1.0).view_as(strengths)
 
 
@@ -118,25 +117,21 @@ def lut4_of(net: BinaryNet, masks: Sequence[Tensor]) -> int:
 
 
 def budget_masks(
-    net: BinaryNet,
-    strengths: Sequence[Tensor],
-    rules: Sequence[Rule],
-    budget: int,
-    cost: Callable[[BinaryNet, Sequence[Tensor]], int] = lut4_of,
+    net: BinaryNet, strengths: Sequence[Tensor], rules: Sequence[Rule], budget: int
 ) -> tuple[float, list[Tensor]]:
-    """The largest kept fraction whose `cost` is at most `budget`, and its masks, by bisection on its logarithm.
+    """The largest kept fraction whose estimate is at most `budget` LUT4, and its masks, by bisection on its logarithm.
 
     Raises `LogicnnError` where even the floors of the rules exceed the budget.
     """
     low, high = -14.0, 0.0  # log2 of the fraction
     masks = keep_masks(strengths, rules, 2.0**low)
-    smallest = cost(net, masks)
+    smallest = lut4_of(net, masks)
     if smallest > budget:
-        raise LogicnnError(f"budget must be at least {smallest} for these rules, not {budget}")
+        raise LogicnnError(f"budget must be at least {smallest} LUT4 for these rules, not {budget}")
     while high - low > 0.002:
         middle = (low + high) / 2
         tried = keep_masks(strengths, rules, 2.0**middle)
-        if cost(net, tried) <= budget:
+        if lut4_of(net, tried) <= budget:
             low, masks = middle, tried
         else:
             high = middle

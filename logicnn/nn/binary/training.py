@@ -3,7 +3,7 @@ the end.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,26 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from logicnn.data.dataset import Split
-from logicnn.errors import LogicnnError
 from logicnn.nn.binary.layers import BinaryNet, _Neurons
-from logicnn.nn.binary.prune import Rule, Strength, budget_masks, class_dependence, keep_masks, lut4_of, strength
+from logicnn.nn.binary.prune import Rule, Strength, budget_masks, class_dependence, keep_masks, strength
 from logicnn.nn.loop import Objective, Schedule, train
 
-__all__ = ["Recipe", "Room", "accuracy", "fit"]
+__all__ = ["Recipe", "accuracy", "fit"]
 
 # Learning rate of batch norm relative to that of the latent weights: the thresholds of few-input neurons must follow
 # when synapses come and go. Chosen on MNIST's test images, one seed.
 THRESHOLD_RATE = 3.0
 REACH = 1.5  # standard deviations of a neuron's sum within which its threshold stays
 AVERAGE = 0.95  # of the gradients that first-order strength uses, per step
-
-
-@dataclass(frozen=True)
-class Room:
-    """The most logic cells that a network may take, and how they are estimated."""
-
-    most: int
-    cells: Callable[[BinaryNet], int]
 
 
 @dataclass(frozen=True)
@@ -43,9 +34,6 @@ class Recipe:
     budget allows, which is found anew every epoch; inputs that tell less than `input_floor` bits of the class are
     pruned at once; masks follow the strengths every `every` steps and freeze at `freeze` of the run, for the learning
     rate's last part.
-
-    With a `room`, whose estimate sees what is constant or dead, the budget is what fills it: found once the fraction
-    has fallen, and again for the last masks.
     """
 
     epochs: int
@@ -60,11 +48,6 @@ class Recipe:
     shrink: float = 0.4
     freeze: float = 0.85
     every: int = 10
-    room: Room | None = None
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise LogicnnError(f"epochs must be 1 at least, not {self.epochs}")
 
 
 class _Pruner:
@@ -73,7 +56,7 @@ class _Pruner:
     def __init__(self, net: BinaryNet, recipe: Recipe, budget: int, encoded: Tensor, labels: Tensor):
         self._net, self._recipe, self._budget = net, recipe, budget
         self._keep_end = recipe.keep_start
-        self._filled = self._frozen = False
+        self._frozen = False
         self._gradients = [torch.zeros_like(layer.latent) for layer in net.layers]
         # Dependence is known for the inputs; hidden layers fall back to magnitude.
         first = class_dependence(encoded.flatten(1).cpu().numpy() > 0, labels.cpu().numpy()).astype(np.float32)
@@ -90,30 +73,11 @@ class _Pruner:
         return measures
 
     def _within_budget(self) -> tuple[float, list[Tensor]]:
-        strengths, rules = self._strengths(), self._recipe.rules
-        try:
-            return budget_masks(self._net, strengths, rules, self._budget)
-        except LogicnnError:
-            if not self._filled:
-                raise
-            return self._keep_end, keep_masks(strengths, rules, self._keep_end)  # the least fills the room
+        return budget_masks(self._net, self._strengths(), self._recipe.rules, self._budget)
 
     def _set(self, masks: Sequence[Tensor]) -> None:
         for layer, mask in zip(self._net.layers, masks, strict=True):
             layer.mask.copy_(mask)
-
-    def _filling(self, room: Room | None) -> tuple[float, list[Tensor]]:
-        """As `_within_budget`, after the budget has become what fills the room, if there is one."""
-        if room is None:
-            return self._within_budget()
-
-        def cells(net: BinaryNet, masks: Sequence[Tensor]) -> int:
-            self._set(masks)
-            return room.cells(net)
-
-        keep, masks = budget_masks(self._net, self._strengths(), self._recipe.rules, room.most, cells)
-        self._budget, self._filled = lut4_of(self._net, masks), True
-        return keep, masks
 
     def observe(self) -> None:
         """Keeps a running average of the gradients."""
@@ -128,17 +92,13 @@ class _Pruner:
         """
         if self._frozen:
             return
-        done = step / schedule.steps
-        freezing = done >= self._recipe.freeze or step == schedule.steps - 1
-        if freezing or step % schedule.epoch_steps == 0:
-            filling = freezing or (done >= self._recipe.shrink and not self._filled)
-            self._keep_end, masks = self._filling(self._recipe.room) if filling else self._within_budget()
-            if freezing:
-                self._set(masks)
-                self._frozen = True
-                return
-        if step % self._recipe.every == 0:
-            above = (1 - min(1.0, done / self._recipe.shrink)) ** 3
+        if step % schedule.epoch_steps == 0:
+            self._keep_end, _ = self._within_budget()
+        if step >= self._recipe.freeze * schedule.steps:
+            self._set(self._within_budget()[1])
+            self._frozen = True
+        elif step % self._recipe.every == 0:
+            above = (1 - min(1.0, step / schedule.steps / self._recipe.shrink)) ** 3
             keep = self._keep_end + (self._recipe.keep_start - self._keep_end) * above
             self._set(keep_masks(self._strengths(), self._recipe.rules, keep))
 

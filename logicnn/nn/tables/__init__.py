@@ -1,7 +1,20 @@
 """Networks of learned tables."""
 
+from logicnn.nn.tables.budget import within
 from logicnn.nn.tables.export import export
 from logicnn.nn.tables.layers import Fixed, Groups, Learned, TableNet, Tables, table_net
 from logicnn.nn.tables.training import Recipe, Variety, fit
 
-__all__ = ["Fixed", "Groups", "Learned", "Recipe", "TableNet", "Tables", "Variety", "export", "fit", "table_net"]
+__all__ = [
+    "Fixed",
+    "Groups",
+    "Learned",
+    "Recipe",
+    "TableNet",
+    "Tables",
+    "Variety",
+    "export",
+    "fit",
+    "table_net",
+    "within",
+]

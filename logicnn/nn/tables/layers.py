@@ -10,7 +10,6 @@ corners p are (Bacellar et al., "Differentiable Weightless Neural Networks", ICM
 tables instead), with the straight-through estimator of Bengio, Leonard, Courville (arXiv 1308.3432).
 """
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -23,100 +22,100 @@ from logicnn.data.dataset import Dataset
 from logicnn.errors import LogicnnError
 from logicnn.network import BIT, Activations, Interval, Thermometer
 from logicnn.network.layers.tables import MOST_INPUTS
+from logicnn.nn.binary import class_dependence
 
 __all__ = ["Fixed", "Groups", "Learned", "TableNet", "Tables", "table_net"]
 
 CERTAIN = 0.5  # of theta in the beginning, where a table passes its first input on
-SPREAD = 0.1  # of theta in the beginning
+SPREAD = 0.1  # of theta and of scores in the beginning
+BLOCK, CANDIDATES = 256, 128  # inputs of tables, and what they choose among
 
 
 class _Lookup(torch.autograd.Function):
-    """Bits (n, out, k) and theta (out, 2 ** k) to bits (n, out)."""
+    """Bits (in, n), of which each table's are `chosen` (out, k), to bits (out, n). With `scores` (k * out, c) of
+    `candidates` (blocks, c) the choice has a gradient, too.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, theta: Tensor) -> Tensor:
-        out, rows = theta.shape
-        place = (1 << torch.arange(x.shape[2], device=x.device)).to(torch.int32)
-        row = (x.to(torch.int32) * place).sum(2, dtype=torch.int32)
-        row += torch.arange(0, out * rows, rows, device=x.device, dtype=torch.int32)
-        ctx.save_for_backward(row, theta)
-        return (theta.flatten() >= 0).to(x.dtype)[row]
+    def forward(
+        ctx: Any, x: Tensor, theta: Tensor, chosen: Tensor, scores: Tensor | None, candidates: Tensor | None
+    ) -> Tensor:
+        out, k = chosen.shape
+        slots = x.to(torch.uint8)[chosen.t().flatten()].view(k, out, -1)
+        row = slots[0]
+        for i in range(1, k):
+            row = row | slots[i] << i
+        row = row.long()
+        ctx.save_for_backward(x, theta, chosen, scores, candidates, row)
+        return (theta >= 0).to(x.dtype).gather(1, row)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        row, theta = ctx.saved_tensors
-        given = gradients[0]
-        corner = (theta.clamp(-1, 1).flatten() + 1) / 2
-        count = theta.shape[1].bit_length() - 1
-        bits = [given * (corner[row | 1 << i] - corner[row & ~(1 << i)]) for i in range(count)]
-        read = torch.zeros_like(corner).index_add_(0, row.flatten(), given.flatten())
-        return torch.stack(bits, 2), read.view_as(theta) / 2
-
-
-class _Choice(torch.autograd.Function):
-    """Of bits (n, in), those with the greatest of logits (slots, in): (n, slots)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, logits: Tensor) -> Tensor:
-        chosen = logits.argmax(1)
-        ctx.save_for_backward(x, logits, chosen)
-        return x[:, chosen]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor]:
-        x, logits, chosen = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, theta, chosen, scores, candidates, row = ctx.saved_tensors
         (given,) = gradients
-        share = logits.softmax(1)
-        each = given.t() @ x
-        needed = ctx.needs_input_grad[0]
-        back = torch.zeros_like(x).index_add_(1, chosen, given) if needed else None
-        return back, share * (each - (share * each).sum(1, keepdim=True))
+        read = torch.zeros_like(theta).scatter_add_(1, row, given) / 2
+        if scores is None and not ctx.needs_input_grad[0]:
+            return None, read, None, None, None
+        corner = (theta.clamp(-1, 1) + 1) / 2
+        rows = torch.arange(theta.shape[1], device=x.device)
+        rises = (corner[:, rows | 1 << i] - corner[:, rows & ~(1 << i)] for i in range(chosen.shape[1]))
+        slots = torch.cat([given * rise.gather(1, row) for rise in rises])  # (k * out, n)
+        back = torch.zeros_like(x).index_add_(0, chosen.t().flatten(), slots) if ctx.needs_input_grad[0] else None
+        return back, read, None, None if scores is None else _of_choice(scores, candidates, slots, x), None
 
 
-class _Connections(nn.Module):
-    """Which input bits (in,) the k inputs of every table are."""
+def _of_choice(scores: Tensor, candidates: Tensor, slots: Tensor, x: Tensor) -> Tensor:  # (k * out, c)
+    """The gradient of scores, where slots have such ones."""
+    blocks = zip(slots.split(BLOCK), candidates, strict=True)
+    each = torch.cat([block @ x[read].t() for block, read in blocks])
+    share = scores.softmax(1)
+    each.mul_(share)
+    return each.addcmul_(share, each.sum(1, keepdim=True), value=-1)
+
+
+class Fixed(nn.Module):
+    """Which input bits (in,) the k inputs of every table are: random ones; every input is read equally often, and none
+    twice by a table where that can be.
+    """
+
+    scores: Tensor | None = None  # (k * out, c), where they have a gradient
+    candidates: Tensor | None = None  # (blocks, c)
 
     def __init__(self, inputs: int, out: int, k: int):
         super().__init__()
-        self.inputs, self.out, self.k = inputs, out, k
-
-    @property
-    @abstractmethod
-    def indices(self) -> Tensor:
-        """(out, k)"""
+        self.register_buffer("indices", torch.from_numpy(_balanced(inputs, out, k)))
+        self.indices: Tensor  # (out, k)
 
 
-class Fixed(_Connections):
-    """Random ones; every input is read equally often, and none twice by a table where that can be."""
-
-    def __init__(self, inputs: int, out: int, k: int):
-        super().__init__(inputs, out, k)
-        self.register_buffer("chosen", torch.from_numpy(_balanced(inputs, out, k)))
-        self.chosen: Tensor
-
-    @property
-    def indices(self) -> Tensor:
-        return self.chosen
-
-    def forward(self, x: Tensor) -> Tensor:  # (n, in) -> (n, out, k)
-        return x[:, self.chosen.flatten()].view(len(x), self.out, self.k)
-
-
-class Learned(_Connections):
-    """Those of the greatest logit, which are learned."""
+class Learned(nn.Module):
+    """Which input bits (in,) the k inputs of every table are: those of the greatest score, which are learned while
+    `learns`; `settle` takes over what they have become. Blocks of inputs choose among the same few candidates, which
+    costs so much less than to choose among all.
+    """
 
     def __init__(self, inputs: int, out: int, k: int):
-        super().__init__(inputs, out, k)
-        logits = torch.randn(out * k, inputs) * SPREAD
-        start = torch.from_numpy(_balanced(inputs, out, k)).view(-1, 1)
-        self.logits = nn.Parameter(logits.scatter_add_(1, start, torch.ones(out * k, 1)))
+        super().__init__()
+        blocks, few = -(-out * k // BLOCK), min(inputs, CANDIDATES)
+        self.register_buffer("candidates", torch.from_numpy(np.sort(_balanced(inputs, blocks, few), 1)))
+        self.candidates: Tensor  # (blocks, c)
+        first = torch.from_numpy(_balanced(few, out * k, 1))
+        drawn = torch.randn(out * k, few) * SPREAD
+        self.logits = nn.Parameter(drawn.scatter_add_(1, first, torch.ones(out * k, 1)))
+        self.register_buffer("indices", torch.zeros(out, k, dtype=torch.int64))
+        self.indices: Tensor  # (out, k)
+        self.learns = True
+        self.settle()
 
     @property
-    def indices(self) -> Tensor:
-        return self.logits.argmax(1).view(self.out, self.k)
+    def scores(self) -> Tensor | None:
+        return self.logits if self.learns else None
 
-    def forward(self, x: Tensor) -> Tensor:  # (n, in) -> (n, out, k)
-        return _Choice.apply(x, self.logits).view(len(x), self.out, self.k)
+    @torch.no_grad()
+    def settle(self) -> None:
+        best = self.logits.argmax(1)
+        parts = zip(best.split(BLOCK), self.candidates, strict=True)
+        out, k = self.indices.shape
+        self.indices.copy_(torch.cat([candidates[part] for part, candidates in parts]).view(k, out).t())
 
 
 def _balanced(inputs: int, out: int, k: int) -> np.ndarray:  # (out, k) int64
@@ -134,13 +133,14 @@ def _balanced(inputs: int, out: int, k: int) -> np.ndarray:  # (out, k) int64
 
 
 class Tables(nn.Module):
-    """Tables of the inputs that `connections` choose: bits (n, in) to bits (n, out)."""
+    """Tables of the inputs that `connections` choose: bits (in, n) to bits (out, n)."""
 
     def __init__(self, connections: Fixed | Learned):
         super().__init__()
         self.connections = connections
-        first = (torch.arange(1 << connections.k) & 1) * 2.0 - 1
-        theta = first * CERTAIN + torch.randn(connections.out, 1 << connections.k) * SPREAD
+        out, k = connections.indices.shape
+        first = (torch.arange(1 << k) & 1) * 2.0 - 1
+        theta = first * CERTAIN + torch.randn(out, 1 << k) * SPREAD
         self.theta = nn.Parameter(theta)
 
     @property
@@ -149,7 +149,8 @@ class Tables(nn.Module):
         return (self.theta >= 0).to(torch.uint8)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Lookup.apply(self.connections(x), self.theta)
+        how = self.connections
+        return _Lookup.apply(x, self.theta, how.indices, how.scores, how.candidates)
 
 
 class Groups(nn.Module):
@@ -160,29 +161,37 @@ class Groups(nn.Module):
         self.sizes = [len(each) for each in np.array_split(np.arange(inputs), classes)]
         self.scale = nn.Parameter(torch.tensor(4.0))
 
-    def forward(self, x: Tensor) -> Tensor:  # (n, in) -> (n, classes)
-        sums = torch.stack([each.sum(1) for each in x.split(self.sizes, 1)], 1)
+    def forward(self, x: Tensor) -> Tensor:  # (in, n) -> (n, classes)
+        sums = torch.stack([each.sum(0) for each in x.split(self.sizes)], 1)
         return self.scale.abs() * sums / np.sqrt(np.mean(self.sizes))
 
 
 class TableNet(nn.Module):
-    """A thermometer, layers of tables and the sums of classes: (n, *shape) integers to (n, classes) logits."""
+    """A thermometer, layers of tables and the sums of classes: (n, *shape) integers to (n, classes) logits. Tables read
+    the bits `reads` of the thermometer's.
+    """
 
-    def __init__(self, given: Activations, thresholds: Sequence[int], layers: Sequence[Tables], groups: Groups):
+    def __init__(
+        self,
+        given: Activations,
+        thermometer: Thermometer,
+        reads: np.ndarray,
+        layers: Sequence[Tables],
+        groups: Groups,
+    ):
         super().__init__()
         self.given = given
-        self.thermometer = Thermometer(list(thresholds))  # type: ignore[arg-type]  # checked and converted there
-        assert self.thermometer.infer(given).interval == BIT
+        self.register_buffer("reads", torch.from_numpy(reads))
+        self.reads: Tensor
+        self.thermometer = thermometer
         self.blocks, self.groups = nn.ModuleList(layers), groups
 
     @property
     def layers(self) -> list[Tables]:
         return [each for each in self.blocks if isinstance(each, Tables)]
 
-    def encode(self, x: Tensor) -> Tensor:  # (n, c, ...) integers -> (n, bits) of 0 and 1
-        thresholds = torch.as_tensor(self.thermometer.thresholds.copy(), device=x.device)
-        levels = thresholds.view(-1, *[1] * (x.dim() - 2))
-        return (x.unsqueeze(2) >= levels).flatten(1).float()
+    def encode(self, x: Tensor) -> Tensor:  # (n, c, ...) integers -> (bits, n) of 0 and 1
+        return _encoded(self.thermometer, x)[:, self.reads].t().float()
 
     def classify(self, x: Tensor) -> Tensor:
         """`forward` from encoded samples."""
@@ -194,10 +203,23 @@ class TableNet(nn.Module):
         return self.classify(self.encode(x))
 
 
+def _encoded(thermometer: Thermometer, x: Tensor) -> Tensor:  # (n, c, ...) -> (n, bits) bool
+    thresholds = torch.as_tensor(thermometer.thresholds.copy(), device=x.device)
+    return (x.unsqueeze(2) >= thresholds.view(-1, *[1] * (x.dim() - 2))).flatten(1)
+
+
 def table_net(
-    data: Dataset, thresholds: Sequence[int], tables: Sequence[int], k: int = 4, seed: int = 1, learned: int = 1
+    data: Dataset,
+    thresholds: Sequence[int],
+    tables: Sequence[int],
+    k: int = 4,
+    seed: int = 1,
+    learned: int = 1,
+    inputs: int | None = None,
 ) -> TableNet:
-    """Layers of so many tables of k inputs; connections of the first `learned` layers are learned."""
+    """Layers of so many tables of k inputs; connections of the first `learned` layers are learned. Of the thermometer's
+    bits so many `inputs` may be read, those that say most of the class (default: all that are not constant).
+    """
     torch.manual_seed(seed)
     if not 2 <= k <= MOST_INPUTS:
         raise LogicnnError(f"k must be 2 to {MOST_INPUTS}, the inputs of a table, not {k}")
@@ -207,9 +229,15 @@ def table_net(
         raise LogicnnError(
             f"tables must be {len(data.classes)} in the last layer at least, one a class, not {tables[-1]}"
         )
+    if inputs is not None and inputs < 1:
+        raise LogicnnError(f"inputs must be 1 at least, not {inputs}")
     given = Activations(data.train.x.shape[1:], Interval(data.lowest, data.highest))
-    sizes = [given.size * len(thresholds), *tables]
+    thermometer = Thermometer(list(thresholds))  # type: ignore[arg-type]  # checked and converted there
+    assert thermometer.infer(given).interval == BIT
+    said = class_dependence(_encoded(thermometer, torch.tensor(data.train.x)).numpy(), data.train.y)
+    reads = np.sort(np.argsort(-said, kind="stable")[: min(inputs or len(said), max(1, np.count_nonzero(said)))])
+    sizes = [len(reads), *tables]
     layers = [
         Tables((Learned if number < learned else Fixed)(a, b, k)) for number, (a, b) in enumerate(pairwise(sizes))
     ]
-    return TableNet(given, thresholds, layers, Groups(tables[-1], len(data.classes)))
+    return TableNet(given, thermometer, reads, layers, Groups(tables[-1], len(data.classes)))

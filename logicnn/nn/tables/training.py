@@ -13,7 +13,7 @@ from torch.nn import functional
 from logicnn.data.dataset import Split
 from logicnn.errors import LogicnnError
 from logicnn.nn.loop import Objective, Schedule, train
-from logicnn.nn.tables.layers import TableNet
+from logicnn.nn.tables.layers import Learned, TableNet
 
 __all__ = ["Recipe", "Variety", "fit"]
 
@@ -52,19 +52,26 @@ class Variety:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train."""
+    """How to train. Connections are learned in one of `every` steps, which takes as long as four others, until a share
+    `settled` of the steps.
+    """
 
     epochs: int
     learning_rate: float = 0.01
     seed: int = 1
     batch: int = 256
     variety: Variety = Variety()
+    every: int = 1
+    choice_rate: float = 1.0
+    settled: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1 or not self.learning_rate > 0:
+        for name in ("epochs", "batch", "every"):
+            if (given := getattr(self, name)) < 1:
+                raise LogicnnError(f"{name} must be 1 at least, not {given}")
+        if not self.learning_rate > 0 or not 0 <= self.settled <= 1:
             raise LogicnnError(
-                f"epochs and batch must be 1 at least and learning_rate above 0, not {self.epochs}, {self.batch} and "
-                f"{self.learning_rate}"
+                f"learning_rate must be above 0 and settled in 0 ... 1, not {self.learning_rate} and {self.settled}"
             )
 
 
@@ -72,20 +79,29 @@ class _Classes(Objective):
     """Cross entropy of the classes."""
 
     def __init__(self, net: TableNet, data: Split, recipe: Recipe):
-        self._net, self._variety = net, recipe.variety
+        self._net, self._recipe = net, recipe
+        self._learned = [each.connections for each in net.layers if isinstance(each.connections, Learned)]
         device = next(net.parameters()).device
         self._labels = torch.tensor(data.y.astype(np.int64), device=device)
         self._samples = torch.tensor(data.x, device=device)
         self.schedule = Schedule(len(data.x), recipe.batch, recipe.epochs, _once)
 
+    def before_step(self, step: int) -> None:
+        early = step < self._recipe.settled * self.schedule.steps
+        for each in self._learned:
+            each.learns = early and step % self._recipe.every == 0
+
     def loss(self, chosen: Tensor) -> Tensor:
-        scores = self._net(self._variety.varied(self._samples[chosen]))
+        scores = self._net(self._recipe.variety.varied(self._samples[chosen]))
         return functional.cross_entropy(scores, self._labels[chosen])
 
     @torch.no_grad()
     def after_step(self) -> None:
         for layer in self._net.layers:
             layer.theta.clamp_(-1 - WORN, 1 + WORN)
+        for each in self._learned:
+            if each.learns:
+                each.settle()
 
 
 def _once(progress: float) -> float:
@@ -101,5 +117,8 @@ def fit(net: TableNet, data: Split, recipe: Recipe, title: str) -> None:
     """
     torch.manual_seed(recipe.seed)
     objective = _Classes(net, data, recipe)
-    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
+    chosen = [each.connections.logits for each in net.layers if isinstance(each.connections, Learned)]
+    others = [each for name, each in net.named_parameters() if not name.endswith("connections.logits")]
+    groups = [{"params": others}, {"params": chosen, "lr": recipe.learning_rate * recipe.choice_rate}]
+    optimizer = torch.optim.Adam(groups, lr=recipe.learning_rate, fused=True)
     train(net, objective, optimizer, objective.schedule, title)

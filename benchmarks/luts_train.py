@@ -1,0 +1,84 @@
+"""Trains the networks of learned tables that `benchmarks.luts` builds: two hours of one core.
+
+    LOGICNN_DATA=../shared/data python -m benchmarks.luts_train
+
+Each is the best of three seeds of one run of `train.mnist_luts`, by the samples that were left out of training; the
+test samples are read once for each seed, in the end. The commands and what they printed are kept in
+``results/luts_train.json``.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import NETWORKS, finished, parser_for, write_result
+from logicnn.commands.command import guarded
+from logicnn.data.sources import data_folder
+from logicnn.errors import LogicnnError
+from logicnn.network.files import SHIPPED
+
+__all__ = ["MAIN", "RUNS"]
+
+MAIN = "mnist-luts"
+SEEDS = (1, 2, 3)
+RUNS = {
+    MAIN: [],
+    "luts-3400": ["--budget", "3400", "--pixels", "400"],
+    "luts-2000": ["--budget", "2000", "--pixels", "300"],
+    "luts-1200": ["--budget", "1200", "--pixels", "200"],
+    "luts-0800": ["--budget", "800", "--pixels", "120"],
+}
+
+
+def trained(name: str, seed: int, file: Path, data_dir: str) -> dict[str, Any]:
+    """What the run prints last."""
+    command = ["python", "-m", "train.mnist_luts", *RUNS[name], "--seed", str(seed)]
+    done = subprocess.run(
+        [sys.executable, *command[1:], "--output", str(file), "--data-dir", data_dir],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return {"command": " ".join(command)} | json.loads(done.stdout.splitlines()[-1])
+
+
+def required(runs: dict[str, Any]) -> dict[str, bool]:
+    """Sizes as asked for."""
+    return {
+        "three seeds of each": all(len(run["seeds"]) == len(SEEDS) for run in runs.values()),
+        "no more logic cells than the budget, by the estimate": all(
+            each["estimated_logic_cells"] <= each["budget"] for run in runs.values() for each in run["seeds"]
+        ),
+    }
+
+
+def main() -> None:
+    given = parser_for(__doc__, output="luts_train", data=True).parse_args()
+    data = data_folder(given.data_dir)
+    if data is None:
+        raise LogicnnError("set LOGICNN_DATA or --data-dir to the folder that holds mnist/")
+    runs = {}
+    for name in RUNS:
+        seeds = []
+        for seed in SEEDS:
+            folder = given.output / f"{name}-{seed}"
+            seeds.append(finished(folder, trained, name, seed, folder / f"{name}.lnn", str(data)))
+        best = max(seeds, key=lambda each: each["validation_accuracy"])
+        file = (SHIPPED if name == MAIN else NETWORKS) / f"{name}.lnn"
+        shutil.copyfile(best["file"], file)
+        for each in seeds:
+            del each["file"]
+        runs[name] = {"digest": best["digest"], "seed": best["seed"], "seeds": seeds}
+    figures = {
+        "dataset": "MNIST (the original files)",
+        "selection": "hyper-parameters and seeds were chosen on one of ten training samples, which no run trained on",
+        "runs": runs,
+    }
+    write_result("luts_train", SEEDS[0], figures, required(runs), given=given)
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
