@@ -9,11 +9,14 @@ from sim_tests.helpers import digits
 
 
 def test_all_different():
-    """Every third sample; what was measured goes with it."""
-    x = np.array([[5, 1], [3, 0], [4, 4], [0, 0], [9, 9], [1, 2], [2, 2]])
-    train, held = Split(x, np.arange(7), np.float32(x) / 2).without_one_of(3)
-    assert held.y.tolist() == [2, 5] and train.y.tolist() == [0, 1, 3, 4, 6]
-    assert held.real is not None and held.real.tolist() == [[2, 2], [0.5, 1]]
+    """A third, always the same one, and no period of the order decides; what was measured goes with it."""
+    x = np.arange(600)[::-1].reshape(-1, 1)
+    split = Split(x, np.arange(600), np.float32(x) / 2)
+    train, held = split.without_one_of(3)
+    assert len(held.y) == 200 and sorted([*train.y, *held.y]) == list(range(600))
+    assert np.array_equal(held.y, split.without_one_of(3)[1].y) and np.all(np.diff(held.y) > 0)
+    assert np.bincount(held.y % 3).min() > 40
+    assert held.real is not None and np.array_equal(held.real, np.float32(held.x) / 2)
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(2, 5))
