@@ -1,0 +1,217 @@
+"""Logic with registers inside, after every so many LUTs: for layers one after the other, a sample a cycle at a clock
+that no path through a whole layer would allow.
+
+What `logicnn.bits` makes of bits it makes of these, too, which know in which cycle they are there and how many LUTs
+after a register: they meet in the same cycle, since those that are early wait in registers.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property, singledispatch
+from typing import Any
+
+from logicnn import bits
+from logicnn.engines.engine import FeedForward, MappingError
+from logicnn.network import Activations, Argmax, BinaryDense, GroupSum, Layer, LutLayer
+from logicnn.resources import Device, Resources
+
+__all__ = ["Piped", "Pipeline", "Timed", "outputs_of"]
+
+
+class Timed:
+    """A bit of a pipeline: its value in any reading of `logicnn.bits`, the cycle in which it is there, and the LUTs
+    that are between it and the last register. A constant is there in every cycle: None.
+    """
+
+    __slots__ = ("_late", "levels", "pipeline", "stage", "value")
+
+    def __init__(self, pipeline: "Pipeline", value: Any, stage: int | None, levels: int):
+        self.pipeline, self.value, self.stage, self.levels = pipeline, value, stage, levels
+        self._late: Timed | None = None
+
+    def at(self, stage: int) -> "Timed":
+        """The same bit in a later cycle, through as many registers."""
+        found = self
+        while found.stage is not None and found.stage < stage:
+            if found._late is None:
+                value = found.pipeline.register(found.value)
+                found._late = Timed(found.pipeline, value, found.stage + 1, 0)
+            found = found._late
+        return found
+
+    def _with(self, other: "Timed", operation: Callable[[Any, Any], Any]) -> "Timed":
+        stages = [each.stage for each in (self, other) if each.stage is not None]
+        if not stages:
+            return Timed(self.pipeline, operation(self.value, other.value), None, 0)
+        a, b = self.at(max(stages)), other.at(max(stages))
+        return Timed(self.pipeline, operation(a.value, b.value), max(stages), max(a.levels, b.levels))
+
+    def __and__(self, other: "Timed") -> "Timed":
+        return self._with(other, lambda a, b: a & b)
+
+    def __or__(self, other: "Timed") -> "Timed":
+        return self._with(other, lambda a, b: a | b)
+
+    def __xor__(self, other: "Timed") -> "Timed":
+        return self._with(other, lambda a, b: a ^ b)
+
+    def __invert__(self) -> "Timed":
+        return Timed(self.pipeline, ~self.value, self.stage, self.levels)
+
+
+class Pipeline:
+    """A reading of `logicnn.bits` by way of another one, `inner`: a bit that is bound is a LUT, and the last of
+    `levels` goes into a register.
+    """
+
+    def __init__(self, levels: int, inner: bits.Wire, register: Callable[[Any], Any]):
+        self._levels, self._inner, self.register = levels, inner, register
+        self.wire = bits.Wire(self._bound, Timed(self, inner.zero, None, 0))
+
+    def _bound(self, bit: Timed) -> Timed:
+        made = Timed(self, self._inner(bit.value), bit.stage, bit.levels + 1)
+        return made.at(made.stage + 1) if made.stage is not None and made.levels == self._levels else made
+
+    def given(self, values: Sequence[Any]) -> list[Timed]:
+        """What is there at first."""
+        return [Timed(self, value, 0, 0) for value in values]
+
+    def together(self, made: Sequence[Timed]) -> tuple[list[Any], int]:
+        """The values of bits in the first cycle in which all are there, each out of a register, and which it is."""
+        known = [each for each in made if each.stage is not None]
+        last = max((each.stage + (each.levels > 0) for each in known if each.stage is not None), default=0)
+        return [each.at(last).value for each in made], last
+
+
+class _Net:
+    """A reading of bits that only knows what each is made of, to count what is read in the end."""
+
+    __slots__ = ("kind", "made_of")
+
+    def __init__(self, *made_of: "_Net", kind: str = ""):
+        self.made_of, self.kind = made_of, kind
+
+    def __and__(self, other: "_Net") -> "_Net":
+        return _Net(self, other)
+
+    __or__ = __xor__ = __and__
+
+    def __invert__(self) -> "_Net":
+        return _Net(self)
+
+    @staticmethod
+    def counted(nets: Sequence["_Net"]) -> Counter[str]:
+        """How many of each kind some nets need."""
+        seen, left = {*nets}, [*{*nets}]
+        while left:
+            new = {*left.pop().made_of} - seen
+            seen |= new
+            left += new
+        return Counter(each.kind for each in seen)
+
+
+Word = Sequence[Timed]
+
+
+@singledispatch
+def words_of(layer: Layer, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
+    """What a layer makes of words, lowest bits first, as words of so many bits. A layer type that can be cut anywhere
+    registers here.
+    """
+    raise MappingError(f"a {type(layer).__name__} cannot be cut by registers")
+
+
+@words_of.register
+def _(layer: LutLayer, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
+    tables = zip(layer.connections.tolist(), layer.tables.tolist(), strict=True)
+    return [[bits.table(wire, [words[each][0] for each in inputs], rows)] for inputs, rows in tables]
+
+
+@words_of.register
+def _(layer: GroupSum, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
+    made: list[Word] = []
+    for group, offset in zip(layer.groups, layer.offsets.tolist(), strict=True):
+        columns = [[words[each][0] for each in column] for column in layer.columns(group)]
+        made.append(bits.add_bits(wire, columns, offset % (1 << width), width))
+    return made
+
+
+@words_of.register
+def _(layer: BinaryDense, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
+    made: list[Word] = []
+    for neuron in layer.neurons(given):
+        pairs = zip(neuron.inputs, neuron.inverted, strict=True)
+        read = [~words[each][0] if inverted else words[each][0] for each, inverted in pairs]
+        if layer.fires:
+            made.append([bits.at_least(wire, read, neuron.level)])
+        else:
+            made.append(bits.popcount(wire, read, neuron.level, width))
+    return made
+
+
+@words_of.register
+def _(layer: Argmax, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
+    signed = given.interval.low < 0  # two's complement in the order of unsigned words: the sign bit inverted
+    return [bits.argmax(wire, [[*word[:-1], ~word[-1] if signed else word[-1]] for word in words])]
+
+
+def outputs_of(engine: "Piped", pipeline: Pipeline, values: Sequence[Any]) -> tuple[list[Any], int]:
+    """The bits of an engine's outputs from those of its inputs, and how many cycles later."""
+    activations = engine.network.activations[engine.start :]
+    width = activations[0].interval.word
+    made = pipeline.given(values)
+    words: list[Word] = [made[at : at + width] for at in range(0, len(made), width)]
+    for layer, given, gives in zip(engine.layers, activations, activations[1:], strict=False):
+        if not layer.reshapes:
+            words = words_of(layer, given, pipeline.wire, words, gives.interval.word)
+    return pipeline.together([bit for word in words for bit in word])
+
+
+@dataclass(frozen=True, eq=False)
+class Piped(FeedForward):
+    """All layers from one on, with registers after every so many `levels` of LUTs, and at the end."""
+
+    _: KW_ONLY
+    levels: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.levels < 1:
+            raise MappingError(f"levels must be 1 at least, not {self.levels}")
+        if self.register:
+            raise MappingError("register must be left out: the outputs of Piped are out of registers")
+        for index, layer in enumerate(self.layers, self.start):
+            if not layer.reshapes and words_of.dispatch(type(layer)) is words_of.dispatch(object):
+                raise MappingError(f"layer {index}, of type {type(layer).__name__}, cannot be cut by registers")
+
+    @property
+    def span(self) -> int:
+        return len(self.network.layers) - self.start
+
+    @cached_property
+    def _made(self) -> tuple[Counter[str], int]:
+        """LUTs and registers, and cycles."""
+        inner = bits.Wire(lambda net: _Net(net, kind="lut"), _Net())
+        pipeline = Pipeline(
+            self.levels, inner, lambda net: _Net(net, kind="register" if net.kind == "lut" else "waiting")
+        )
+        made, cycles = outputs_of(self, pipeline, [_Net() for _ in range(self.given.size * self.given.interval.word)])
+        return _Net.counted(made), cycles
+
+    @property
+    def stages(self) -> int:
+        return self._made[1]
+
+    def logic(self, device: Device) -> Resources:
+        """Each register behind a LUT of its own shares its cell; those in which bits wait have cells of their own."""
+        luts, registers = self._made[0]["lut"], self._made[0]["register"]
+        waiting = 0 if device.separate_ff else self._made[0]["waiting"]
+        return Resources(lut4=luts, logic_cells=luts + waiting, ff=registers + self._made[0]["waiting"])
+
+    def delay_ns(self, device: Device) -> float:
+        return device.level_ns * self.levels
+
+    @property
+    def restructured(self) -> bool:
+        return False
