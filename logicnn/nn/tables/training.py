@@ -18,21 +18,25 @@ from logicnn.nn.tables.layers import Learned, TableNet
 __all__ = ["Recipe", "Variety", "fit"]
 
 RISE = 0.1  # of the steps, in which the learning rate rises
+KNOTS = 6  # a side, at which a picture that is bent moves on its own
 WORN = 0.05  # of a theta beyond -1 ... 1 that is taken back a step: its table is certain enough
 
 
 @dataclass(frozen=True)
 class Variety:
     """What pictures might also look like: moved by up to so many pixels, turned by up to so many degrees, larger or
-    smaller by up to such a fraction.
+    smaller by up to such a fraction, bent so that parts move by so many pixels (standard deviation; Simard, Steinkraus,
+    Platt 2003), darker or brighter by up to such a fraction, which makes strokes thinner or thicker.
     """
 
     moved: float = 0.0
     turned: float = 0.0
     stretched: float = 0.0
+    bent: float = 0.0
+    lit: float = 0.0
 
     def varied(self, x: Tensor) -> Tensor:  # (n, channels, rows, columns) of any type -> float; what comes in is 0
-        if not (self.moved or self.turned or self.stretched):
+        if not (self.moved or self.turned or self.stretched or self.bent or self.lit):
             return x
         if x.dim() != 4:
             raise LogicnnError(f"variety is of pictures, not of samples of shape {tuple(x.shape[1:])}")
@@ -47,7 +51,12 @@ class Variety:
         right, down = drawn(2 * self.moved / columns), drawn(2 * self.moved / rows)
         lines = torch.stack([wide * cos, -wide * sin, right, high * sin, high * cos, down], 1).view(count, 2, 3)
         grid = functional.affine_grid(lines, list(x.shape), align_corners=False)
-        return functional.grid_sample(x.float(), grid, align_corners=False)
+        if self.bent:
+            knots = torch.randn(count, 2, KNOTS, KNOTS, device=x.device)
+            field = functional.interpolate(knots, (rows, columns), mode="bicubic", align_corners=True)
+            grid = grid + field.permute(0, 2, 3, 1) * (2 * self.bent / torch.tensor([columns, rows], device=x.device))
+        made = functional.grid_sample(x.float(), grid, align_corners=False)
+        return made * (1 + drawn(self.lit)).view(-1, 1, 1, 1) if self.lit else made
 
 
 @dataclass(frozen=True)
