@@ -33,7 +33,7 @@ FAST_MHZ, FAST_NS = 150, 40
 
 
 def network_of(name: str) -> Network:
-    return load(name if name == MAIN else NETWORKS / f"{name}.lnn")
+    return load(NETWORKS / f"{name}.lnn")
 
 
 def placed(name: str, board: str, piped: bool, options: Options) -> dict[str, Any]:

@@ -18,18 +18,17 @@ from benchmarks.common import NETWORKS, finished, parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.data.sources import data_folder
 from logicnn.errors import LogicnnError
-from logicnn.network.files import SHIPPED
 
 __all__ = ["MAIN", "RUNS"]
 
-MAIN = "mnist-luts"
+MAIN = "luts-5000"
 SEEDS = (1, 2, 3)
+SHORT = ["--epochs", "60"]
 RUNS = {
     MAIN: [],
-    "luts-3400": ["--budget", "3400", "--pixels", "400"],
-    "luts-2000": ["--budget", "2000", "--pixels", "300"],
-    "luts-1200": ["--budget", "1200", "--pixels", "200"],
-    "luts-0800": ["--budget", "800", "--pixels", "120"],
+    "luts-3400": ["--budget", "3400", "--pixels", "400", "--epochs", "80"],
+    "luts-2000": ["--budget", "2000", "--pixels", "300", *SHORT],
+    "luts-0800": ["--budget", "800", "--pixels", "120", *SHORT],
 }
 
 
@@ -67,8 +66,7 @@ def main() -> None:
             folder = given.output / f"{name}-{seed}"
             seeds.append(finished(folder, trained, name, seed, folder / f"{name}.lnn", str(data)))
         best = max(seeds, key=lambda each: each["validation_accuracy"])
-        file = (SHIPPED if name == MAIN else NETWORKS) / f"{name}.lnn"
-        shutil.copyfile(best["file"], file)
+        shutil.copyfile(best["file"], NETWORKS / f"{name}.lnn")
         for each in seeds:
             del each["file"]
         runs[name] = {"digest": best["digest"], "seed": best["seed"], "seeds": seeds}

@@ -31,7 +31,8 @@ BUDGET = 5000  # of the 5,280 logic cells of an iCE40UP5K
 SHARES = (0.8, 0.2)
 PIXELS = 440
 VALIDATION = 10  # one of so many distinct training samples validates
-VARIETY = Variety(moved=1.5, turned=8, stretched=0.08)
+VARIETY = Variety(moved=1.05, turned=5.6, stretched=0.056)
+EVERY, SETTLED = 1, 0.7  # in which steps connections are learned, and until when
 
 
 def arguments() -> argparse.Namespace:
@@ -52,8 +53,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--learned", type=int, default=1, help="layers whose connections are learned (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--learning-rate", type=float, default=0.01)
+    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--choice-rate", type=float, default=3.0, help="of connections, times that of tables")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=1)

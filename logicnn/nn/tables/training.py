@@ -61,8 +61,8 @@ class Variety:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Connections are learned in one of `every` steps, which takes as long as four others, until a share
-    `settled` of the steps.
+    """How to train. Connections are learned in one of `every` steps, since that is nearly half of its work, with
+    `choice_rate` times the learning rate, until a share `settled` of the steps.
     """
 
     epochs: int
