@@ -14,7 +14,7 @@ from logicnn.errors import LogicnnError
 from logicnn.network import GroupSum, LutLayer
 from logicnn.nn.binary import class_dependence
 from logicnn.nn.tables import Fixed, Learned, Recipe, Tables, Variety, export, fit, layers, table_net
-from logicnn.nn.tables.layers import _balanced
+from logicnn.nn.tables.layers import _balanced, _beside, _candidates
 from sim_tests.helpers import digits
 
 
@@ -35,20 +35,20 @@ def multilinear(x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:  # (out, 
 
 
 @pytest.mark.parametrize("k", range(2, 7))
-@pytest.mark.parametrize("kind", [Fixed, Learned])
-def test_gradients(monkeypatch, kind, k):
+@pytest.mark.parametrize(("kind", "together"), [(Fixed, 1), (Learned, 1), (Learned, 3)])
+def test_gradients(monkeypatch, kind, together, k):
     """Forward the rows that are read; gradients of tables and inputs as of the multilinear function of the choice, of
     logits as of that function's slopes times the sum of inputs by the softmax.
     """
-    monkeypatch.setattr(layers, "BLOCK", 7)
-    monkeypatch.setattr(layers, "CANDIDATES", 5)
-    tables = Tables(kind(8, 5, k))
+    monkeypatch.setattr(layers, "BLOCK", 3)
+    ways = {Fixed: lambda: Fixed(_balanced(8, 6, k)), Learned: lambda: Learned(_balanced(8, 2, 5), 6, k, together)}
+    tables = Tables(ways[kind]())
     chosen = tables.connections.indices
     x = torch.randint(2, (8, 40)).float().requires_grad_()
-    given = torch.randn(5, 40)
+    given = torch.randn(6, 40)
     made, soft = tables(x), multilinear(x[chosen], tables.theta)
     rows = (x[chosen].int() << torch.arange(k).view(-1, 1)).sum(1)
-    assert torch.equal(made, torch.stack([tables.tables[j][rows[j]] for j in range(5)]).float())
+    assert torch.equal(made, torch.stack([tables.tables[j][rows[j]] for j in range(6)]).float())
     for actual, expected in zip(
         torch.autograd.grad(made, (x, tables.theta), given, retain_graph=True),
         torch.autograd.grad(soft, (x, tables.theta), given, retain_graph=True),
@@ -57,9 +57,10 @@ def test_gradients(monkeypatch, kind, k):
         assert torch.allclose(actual, expected, atol=1e-5)
     if kind is Learned:
         slots = x[chosen].detach().requires_grad_()
-        slopes = torch.autograd.grad(multilinear(slots, tables.theta), slots, given)[0].transpose(0, 1).flatten(0, 1)
+        slopes = torch.autograd.grad(multilinear(slots, tables.theta), slots, given)[0]
+        slopes = slopes.view(-1, together, k, 40).sum(1).flatten(0, 1)
         logits = tables.connections.logits
-        among = x.detach()[tables.connections.candidates.repeat_interleave(layers.BLOCK, 0)[: 5 * k]]  # (k * out, c, n)
+        among = x.detach()[tables.connections.candidates.repeat_interleave(3 // together * k, 0)]  # (sets * k, c, n)
         mixed = (logits.softmax(1).unsqueeze(2) * among).sum(1)
         expected = torch.autograd.grad(mixed, logits, slopes)[0]
         assert torch.allclose(torch.autograd.grad(made, logits, given)[0], expected, atol=1e-5)
@@ -67,14 +68,12 @@ def test_gradients(monkeypatch, kind, k):
 
 def test_learned_connections(monkeypatch):
     """The candidate of the greatest score, as soon as it is taken over, and no gradient while nothing is learned."""
-    monkeypatch.setattr(layers, "BLOCK", 5)
-    monkeypatch.setattr(layers, "CANDIDATES", 4)
-    chosen = Learned(9, 4, 3)
-    assert chosen.candidates.shape == (3, 4) and len(chosen.candidates.unique()) == 9
+    monkeypatch.setattr(layers, "BLOCK", 2)
+    chosen = Learned(_balanced(9, 3, 4), 5, 3)
 
     def best() -> list[list[int]]:
-        rows = [chosen.candidates[slot // 5, chosen.logits[slot].argmax()].item() for slot in range(12)]
-        return np.reshape(rows, (3, 4)).T.tolist()
+        rows = [chosen.candidates[slot // 6, chosen.logits[slot].argmax()].item() for slot in range(15)]
+        return np.reshape(rows, (5, 3)).tolist()
 
     before = chosen.indices.tolist()
     assert before == best()
@@ -87,6 +86,28 @@ def test_learned_connections(monkeypatch):
     tables = Tables(chosen)
     tables(torch.randint(2, (9, 30)).float()).sum().backward()
     assert chosen.logits.grad is None and tables.theta.grad is not None
+
+
+def test_candidates(monkeypatch):
+    """Bits around one of a picture, that may be read; of what is no picture any, as often as each other."""
+    monkeypatch.setattr(layers, "BLOCK", 10)
+    monkeypatch.setattr(layers, "CANDIDATES", 9)
+    reads = np.flatnonzero(np.arange(128) % 64 % 8 > 0)  # two levels of 8 x 8 pixels, without a column
+    found = _candidates(reads, (1, 8, 8), 95)
+    assert found.shape == (10, 9) and all(len(set(row)) == 9 for row in found.tolist())
+    rows, columns = np.divmod(reads[found] % 64, 8)
+    assert np.ptp(rows, 1).max() <= 4 and np.ptp(columns, 1).max() <= 4 and len(np.unique(rows)) == 8
+    found = _candidates(np.arange(30), (30,), 95)
+    assert found.shape == (10, 9) and np.bincount(found.ravel()).tolist() == [3] * 30
+
+
+@pytest.mark.parametrize(("inputs", "out", "k"), [(20, 5, 4), (20, 12, 4), (7, 30, 3), (40, 6, 4)])
+def test_beside(monkeypatch, inputs, out, k):
+    """A table reads tables of one block, where blocks are whole; each as often as another up to once."""
+    monkeypatch.setattr(layers, "BLOCK", 8)
+    found = _beside(inputs, out, k)
+    assert found.shape == (out, k) and np.ptp(np.bincount(found.ravel(), minlength=inputs)) <= 1
+    assert inputs % 8 == 7 or all(len(set(row)) == 1 for row in (found[: inputs // k] // 8).tolist())
 
 
 @pytest.mark.parametrize("inputs", [None, 7])

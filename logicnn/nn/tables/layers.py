@@ -10,8 +10,8 @@ corners p are (Bacellar et al., "Differentiable Weightless Neural Networks", ICM
 tables instead), with the straight-through estimator of Bengio, Leonard, Courville (arXiv 1308.3432).
 """
 
+import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,13 @@ from logicnn.nn.binary import class_dependence
 
 __all__ = ["Fixed", "Groups", "Learned", "TableNet", "Tables", "table_net"]
 
-CERTAIN = 0.5  # of theta in the beginning, where a table passes its first input on
+CERTAIN = 0.5  # of theta in the beginning, where a table passes one of its inputs on
 SPREAD = 0.1  # of theta and of scores in the beginning
-BLOCK, CANDIDATES = 256, 128  # inputs of tables, and what they choose among
+BLOCK, CANDIDATES = 64, 128  # tables, and what their inputs choose among
 
 
 class _Lookup(torch.autograd.Function):
-    """Bits (in, n), of which each table's are `chosen` (out, k), to bits (out, n). With `scores` (k * out, c) of
+    """Bits (in, n), of which each table's are `chosen` (out, k), to bits (out, n). With `scores` (out * k, c) of
     `candidates` (blocks, c) the choice has a gradient, too.
     """
 
@@ -41,10 +41,10 @@ class _Lookup(torch.autograd.Function):
         ctx: Any, x: Tensor, theta: Tensor, chosen: Tensor, scores: Tensor | None, candidates: Tensor | None
     ) -> Tensor:
         out, k = chosen.shape
-        slots = x.to(torch.uint8)[chosen.t().flatten()].view(k, out, -1)
-        row = slots[0]
+        slots = x.to(torch.uint8)[chosen.flatten()].view(out, k, -1)
+        row = slots[:, 0]
         for i in range(1, k):
-            row = row | slots[i] << i
+            row = row | slots[:, i] << i
         row = row.long()
         ctx.save_for_backward(x, theta, chosen, scores, candidates, row)
         return (theta >= 0).to(x.dtype).gather(1, row)
@@ -59,51 +59,54 @@ class _Lookup(torch.autograd.Function):
         corner = (theta.clamp(-1, 1) + 1) / 2
         rows = torch.arange(theta.shape[1], device=x.device)
         rises = (corner[:, rows | 1 << i] - corner[:, rows & ~(1 << i)] for i in range(chosen.shape[1]))
-        slots = torch.cat([given * rise.gather(1, row) for rise in rises])  # (k * out, n)
-        back = torch.zeros_like(x).index_add_(0, chosen.t().flatten(), slots) if ctx.needs_input_grad[0] else None
-        return back, read, None, None if scores is None else _of_choice(scores, candidates, slots, x), None
+        slots = torch.stack([given * rise.gather(1, row) for rise in rises], 1).flatten(0, 1)  # (out * k, n)
+        back = torch.zeros_like(x).index_add_(0, chosen.flatten(), slots) if ctx.needs_input_grad[0] else None
+        if scores is None:
+            return back, read, None, None, None
+        return back, read, None, _of_choice(scores, candidates, slots, x, chosen.shape[1]), None
 
 
-def _of_choice(scores: Tensor, candidates: Tensor, slots: Tensor, x: Tensor) -> Tensor:  # (k * out, c)
-    """The gradient of scores, where slots have such ones."""
-    blocks = zip(slots.split(BLOCK), candidates, strict=True)
-    each = torch.cat([block @ x[read].t() for block, read in blocks])
+def _of_choice(scores: Tensor, candidates: Tensor, slots: Tensor, x: Tensor, k: int) -> Tensor:  # (sets * k, c)
+    """The gradient of scores, where slots (out * k, n) of tables have such ones."""
+    together = len(slots) // len(scores)
+    slots = slots.view(-1, together, k, slots.shape[1]).sum(1).flatten(0, 1)
+    blocks = zip(slots.split(BLOCK // together * k), candidates, strict=True)
+    each = torch.cat([part @ x[read].t() for part, read in blocks])
     share = scores.softmax(1)
     each.mul_(share)
     return each.addcmul_(share, each.sum(1, keepdim=True), value=-1)
 
 
 class Fixed(nn.Module):
-    """Which input bits (in,) the k inputs of every table are: random ones; every input is read equally often, and none
-    twice by a table where that can be.
-    """
+    """Which input bits the k inputs of every table are: those given, (out, k)."""
 
-    scores: Tensor | None = None  # (k * out, c), where they have a gradient
+    scores: Tensor | None = None  # (out * k, c), where they have a gradient
     candidates: Tensor | None = None  # (blocks, c)
 
-    def __init__(self, inputs: int, out: int, k: int):
+    def __init__(self, indices: np.ndarray):
         super().__init__()
-        self.register_buffer("indices", torch.from_numpy(_balanced(inputs, out, k)))
+        self.register_buffer("indices", torch.from_numpy(indices))
         self.indices: Tensor  # (out, k)
 
 
 class Learned(nn.Module):
-    """Which input bits (in,) the k inputs of every table are: those of the greatest score, which are learned while
-    `learns`; `settle` takes over what they have become. Blocks of inputs choose among the same few candidates, which
-    costs so much less than to choose among all.
+    """Which input bits the k inputs of every table are: those of the greatest score, which are learned while `learns`;
+    `settle` takes over what they have become. So many tables `together` read the same bits; the inputs of a block of
+    tables choose among the same `candidates` (blocks, c), which costs so much less than to choose among all. Both keep
+    ways on a chip few and short.
     """
 
-    def __init__(self, inputs: int, out: int, k: int):
+    def __init__(self, candidates: np.ndarray, out: int, k: int, together: int = 1):
         super().__init__()
-        blocks, few = -(-out * k // BLOCK), min(inputs, CANDIDATES)
-        self.register_buffer("candidates", torch.from_numpy(np.sort(_balanced(inputs, blocks, few), 1)))
-        self.candidates: Tensor  # (blocks, c)
-        first = torch.from_numpy(_balanced(few, out * k, 1))
-        drawn = torch.randn(out * k, few) * SPREAD
-        self.logits = nn.Parameter(drawn.scatter_add_(1, first, torch.ones(out * k, 1)))
+        self.register_buffer("candidates", torch.from_numpy(candidates))
+        self.candidates: Tensor
+        few, sets = candidates.shape[1], out // together
+        first = torch.from_numpy(_balanced(few, sets, k)).view(-1, 1)
+        drawn = torch.randn(sets * k, few) * SPREAD
+        self.logits = nn.Parameter(drawn.scatter_add_(1, first, torch.ones(sets * k, 1)))
         self.register_buffer("indices", torch.zeros(out, k, dtype=torch.int64))
         self.indices: Tensor  # (out, k)
-        self.learns = True
+        self._together, self.learns = together, True
         self.settle()
 
     @property
@@ -112,15 +115,21 @@ class Learned(nn.Module):
 
     @torch.no_grad()
     def settle(self) -> None:
+        k = self.indices.shape[1]
         best = self.logits.argmax(1)
-        parts = zip(best.split(BLOCK), self.candidates, strict=True)
-        out, k = self.indices.shape
-        self.indices.copy_(torch.cat([candidates[part] for part, candidates in parts]).view(k, out).t())
+        parts = zip(best.split(BLOCK // self._together * k), self.candidates, strict=True)
+        sets = torch.cat([candidates[part] for part, candidates in parts]).view(-1, k)
+        self.indices.copy_(sets.repeat_interleave(self._together, 0))
+
+
+def _generator() -> np.random.Generator:
+    """Seeded by torch's."""
+    return np.random.default_rng(int(torch.randint(1 << 31, ()).item()))
 
 
 def _balanced(inputs: int, out: int, k: int) -> np.ndarray:  # (out, k) int64
-    """Indices, each as often as any other up to once, no row with one twice unless there are fewer than k inputs."""
-    rng = np.random.default_rng(int(torch.randint(1 << 31, ()).item()))
+    """Random indices, each as often as any other up to once, no row with one twice unless there are fewer than k."""
+    rng = _generator()
     rounds = [rng.permutation(inputs) for _ in range(-(-out * k // inputs))]
     made = np.concatenate(rounds)[: out * k].reshape(out, k)
     for row in range(out if inputs >= k else 0):
@@ -132,6 +141,24 @@ def _balanced(inputs: int, out: int, k: int) -> np.ndarray:  # (out, k) int64
     return made
 
 
+def _beside(inputs: int, out: int, k: int) -> np.ndarray:  # (out, k) int64
+    """Indices of tables of the same block, each as often as any other up to once."""
+    rng, blocks = _generator(), np.split(np.arange(inputs), range(BLOCK, inputs, BLOCK))
+    rounds = [np.concatenate([rng.permutation(each) for each in blocks]) for _ in range(-(-out * k // inputs))]
+    return np.concatenate(rounds)[: out * k].reshape(out, k)
+
+
+def _candidates(reads: np.ndarray, shape: tuple[int, ...], out: int) -> np.ndarray:  # (blocks, c) int64
+    """What each block of tables may read of the bits `reads`: of pictures those around a bit, else any."""
+    blocks, few = -(-out // BLOCK), min(len(reads), CANDIDATES)
+    if len(shape) < 3:
+        return np.sort(_balanced(len(reads), blocks, few), 1)
+    place = np.stack(np.divmod(reads % math.prod(shape[1:]), shape[2]), 1)
+    middles = place[_balanced(len(reads), blocks, 1)[:, 0]]
+    far = np.square(place - middles[:, None]).sum(2)  # (blocks, reads)
+    return np.sort(np.argsort(far, 1, kind="stable")[:, :few], 1)
+
+
 class Tables(nn.Module):
     """Tables of the inputs that `connections` choose: bits (in, n) to bits (out, n)."""
 
@@ -139,8 +166,8 @@ class Tables(nn.Module):
         super().__init__()
         self.connections = connections
         out, k = connections.indices.shape
-        first = (torch.arange(1 << k) & 1) * 2.0 - 1
-        theta = first * CERTAIN + torch.randn(out, 1 << k) * SPREAD
+        passed = torch.arange(1 << k) >> (torch.arange(out) % k).view(-1, 1) & 1
+        theta = (passed * 2.0 - 1) * CERTAIN + torch.randn(out, 1 << k) * SPREAD
         self.theta = nn.Parameter(theta)
 
     @property
@@ -154,15 +181,19 @@ class Tables(nn.Module):
 
 
 class Groups(nn.Module):
-    """Scores of classes: the sum of as many bits for each, times one learned scale, which no argmax sees."""
+    """Scores of classes: the sum of as many bits for each, times one learned scale, which no argmax sees. Bit
+    ``order[i]`` is the i-th of those that are counted class after class.
+    """
 
     def __init__(self, inputs: int, classes: int):
         super().__init__()
+        self.register_buffer("order", torch.randperm(inputs))
+        self.order: Tensor
         self.sizes = [len(each) for each in np.array_split(np.arange(inputs), classes)]
         self.scale = nn.Parameter(torch.tensor(4.0))
 
     def forward(self, x: Tensor) -> Tensor:  # (in, n) -> (n, classes)
-        sums = torch.stack([each.sum(0) for each in x.split(self.sizes)], 1)
+        sums = torch.stack([each.sum(0) for each in x[self.order].split(self.sizes)], 1)
         return self.scale.abs() * sums / np.sqrt(np.mean(self.sizes))
 
 
@@ -216,8 +247,10 @@ def table_net(
     seed: int = 1,
     learned: int = 1,
     inputs: int | None = None,
+    together: int = 1,
 ) -> TableNet:
-    """Layers of so many tables of k inputs; connections of the first `learned` layers are learned. Of the thermometer's
+    """Layers of so many tables of k inputs; connections of the first `learned` layers are learned, and so many tables
+    `together` have the same (more of them, where they are no multiple). Of the thermometer's
     bits so many `inputs` may be read, those that say most of the class (default: all that are not constant).
     """
     torch.manual_seed(seed)
@@ -236,8 +269,13 @@ def table_net(
     assert thermometer.infer(given).interval == BIT
     said = class_dependence(_encoded(thermometer, torch.tensor(data.train.x)).numpy(), data.train.y)
     reads = np.sort(np.argsort(-said, kind="stable")[: min(inputs or len(said), max(1, np.count_nonzero(said)))])
-    sizes = [len(reads), *tables]
-    layers = [
-        Tables((Learned if number < learned else Fixed)(a, b, k)) for number, (a, b) in enumerate(pairwise(sizes))
-    ]
-    return TableNet(given, thermometer, reads, layers, Groups(tables[-1], len(data.classes)))
+    layers: list[Tables] = []
+    read, shape = reads, given.shape
+    for number, out in enumerate(tables):
+        if number < learned:
+            out = -(-out // together) * together
+            layers.append(Tables(Learned(_candidates(read, shape, out), out, k, together)))
+        else:
+            layers.append(Tables(Fixed((_beside if number else _balanced)(len(read), out, k))))
+        read, shape = np.arange(out), (out,)
+    return TableNet(given, thermometer, reads, layers, Groups(len(read), len(data.classes)))
