@@ -21,12 +21,12 @@ from logicnn.errors import LogicnnError
 
 __all__ = ["MAIN", "RUNS"]
 
-MAIN = "luts-5000"
+MAIN = "luts-4050"
 SEEDS = (1, 2, 3)
 SHORT = ["--epochs", "60"]
 RUNS = {
     MAIN: [],
-    "luts-3400": ["--budget", "3400", "--pixels", "400", "--epochs", "80"],
+    "luts-3400": ["--budget", "3400", "--pixels", "360", "--epochs", "80"],
     "luts-2000": ["--budget", "2000", "--pixels", "300", *SHORT],
     "luts-0800": ["--budget", "800", "--pixels", "120", *SHORT],
 }

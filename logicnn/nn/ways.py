@@ -18,7 +18,7 @@ from logicnn.engines.room import STORED
 from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Interval, Network, Preparation, Quantiles, Standardised
 from logicnn.nn import integer, tables
-from logicnn.nn.search import FULL, Way
+from logicnn.nn.search import Way
 from logicnn.nn.tables import Variety, table_net, within
 from logicnn.resources import Device
 
@@ -26,7 +26,8 @@ __all__ = ["WAYS", "Lookups", "Tables", "Words", "Wordy"]
 
 LEVELS = 7  # of a column of numbers
 GREYS = (64, 128, 192)  # from where on the bits of a pixel are 1; of large pictures the middle one
-FEW = 440  # bits that may be read; of fewer inputs every level is
+FEW = 400  # bits that may be read; of fewer inputs every level is
+ROUTED = 0.77  # of a device's logic cells: each table reads four bits, and for more of them iCE40 has no routes
 CELLS_A_BIT = 8  # of a design, at least: each bit that is read is stored, too
 WIDEST = 10_000  # logic cells of a design: larger ones take long to train, and say nothing new
 LEAST_RATE, MOST_RATE = 0.01, 0.1  # of learning: it falls with the root of the steps
@@ -61,7 +62,7 @@ class Tables(Way[Lookups]):
         levels = every if size <= FEW or not picture else GREYS[1:2]
         moved, turned, stretched = VARIETY
         varied = Variety(moved * data.train.x.shape[2], turned, stretched) if picture else Variety()
-        room = min(int(FULL * device.capacity.logic_cells), WIDEST)
+        room = min(int(ROUTED * device.capacity.logic_cells), WIDEST)
         inputs = min(FEW, size * len(levels), room // CELLS_A_BIT)
         first = Lookups((0.8, 0.2), levels, inputs, varied, room, device)
         return [
