@@ -1,16 +1,13 @@
-"""Networks of learned LUT4 for MNIST, placed: accuracy against logic cells, and how fast they are.
+"""Networks of learned LUT4 for MNIST, placed on an icebreaker: accuracy against logic cells.
 
     LOGICNN_DATA=../shared/data python -m benchmarks.luts
 
 Reads what `benchmarks.luts_train` trained. Whole board designs with link, stored sample and class, each netlist checked
-on the 10,000 test images and on 4,096 vectors more; a network with registers between its layers takes a sample a cycle.
-Forty minutes of one core.
+on the 10,000 test images and on 4,096 vectors more. A quarter of an hour of one core.
 """
 
 import json
 import sys
-from dataclasses import replace
-from statistics import median
 from typing import Any
 
 from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, rounded, write_result
@@ -20,31 +17,29 @@ from logicnn import load
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
-from logicnn.engines import Mapping, TooBig
+from logicnn.engines import Mapping
+from logicnn.errors import LogicnnError
 from logicnn.flow.build import Options, build
 from logicnn.flow.progress import Steps
 from logicnn.network import Network
 
-BOARD, FAST = "icebreaker", ("ice40_hx8k_b_evn", "ulx3s")
-SMALL = "luts-3400"  # the one that is placed for speed, too
-SEED, SEEDS = 1, (1, 2, 3)  # of place and route
+BOARD = "icebreaker"
+SEED = 1
 GOAL, SMALL_GOAL, SMALL_CELLS = 0.987, 0.978, 3400
-FAST_MHZ, FAST_NS = 150, 40
 
 
 def network_of(name: str) -> Network:
     return load(NETWORKS / f"{name}.lnn")
 
 
-def placed(name: str, board: str, piped: bool, options: Options) -> dict[str, Any]:
-    """One network on one board, with registers after every layer of the core or with none."""
+def placed(name: str, options: Options) -> dict[str, Any]:
+    """One network on the board."""
     network = network_of(name)
-    indices = range(network.core_start, len(network.layers))
-    mapping = Mapping.unrolled(network, indices if piped else ())
-    row = {"network": name, "digest": network.digest(), "dataset": "MNIST", "board": board, "registers": piped}
+    mapping = Mapping.unrolled(network)
+    row = {"network": name, "digest": network.digest(), "dataset": "MNIST", "board": BOARD}
     try:
-        report = build(mapping, boards.find(board), options, Steps(quiet=True))
-    except TooBig as refusal:
+        report = build(mapping, boards.find(BOARD), options, Steps(quiet=True))
+    except LogicnnError as refusal:  # too large, or nextpnr finds no routes
         return row | {"fits": False, "refusal": str(refusal)}
     checked = report.verification
     assert checked is not None
@@ -71,12 +66,11 @@ def placed(name: str, board: str, piped: bool, options: Options) -> dict[str, An
 def required(figures: dict[str, Any]) -> dict[str, bool]:
     """The goals, and that netlists are their networks."""
     rows = [row for row in figures["rows"] if row["fits"]]
-    ours = {row["network"]: row for row in rows if row["board"] == BOARD}
-    piped = [row for row in figures["fast"] if row["registers"]]
+    ours = {row["network"]: row for row in rows}
     return {
         "every netlist is equal to its network on the 10,000 test images and 4,096 vectors": all(
             row["mismatches"] == 0 and row["vectors"] > 14_000 and "mnist test (10000)" in row["checked_on"]
-            for row in [*rows, *(each for each in figures["fast"] if each["fits"])]
+            for row in rows
         ),
         f"{GOAL:.1%} on the icebreaker": MAIN in ours and ours[MAIN]["accuracy"] >= GOAL,
         f"{SMALL_GOAL:.1%} in at most {SMALL_CELLS:,} logic cells": any(
@@ -84,13 +78,6 @@ def required(figures: dict[str, Any]) -> dict[str, bool]:
         ),
         "logic cells within 5 % of the estimate": all(
             abs(row["estimated_logic_cells"] / row["logic_cells"] - 1) < 0.05 for row in ours.values()
-        ),
-        f"a sample a cycle at {FAST_MHZ} MHz, {SMALL_GOAL:.1%}, at most {FAST_NS} ns": any(
-            row["fits"]
-            and row["accuracy"] >= SMALL_GOAL
-            and row["core_delay_ns"] <= 1000 / FAST_MHZ
-            and row["core_delay_ns"] * row["latency_cycles"] <= FAST_NS
-            for row in piped
         ),
     }
 
@@ -122,25 +109,10 @@ def main() -> None:
     trained = json.loads((RESULTS / "luts_train.json").read_text())["runs"]
     rows = []
     for name in RUNS:
-        row = finished(given.output / name, placed, name, BOARD, False, options)
+        row = finished(given.output / name, placed, name, options)
         rows.append(row | {"accuracy_seeds": [each["accuracy"] for each in trained[name]["seeds"]]})
         print(json.dumps(rows[-1]), flush=True)
-    fast = []
-    for board in FAST:
-        for piped in (False, True):
-            for seed in SEEDS:
-                folder = given.output / f"{SMALL}-{board}-{piped}-{seed}"
-                seeded = replace(options, seed=seed, output=folder)
-                fast.append(finished(folder, placed, SMALL, board, piped, seeded))
-                print(json.dumps(fast[-1]), flush=True)
-    delays = {
-        f"{board}, {'registers' if piped else 'no registers'}": median(
-            row["core_delay_ns"] for row in fast if row["board"] == board and row["registers"] == piped
-        )
-        for board in FAST
-        for piped in (False, True)
-    }
-    figures = {"rows": rows, "fast": fast, "median_core_delay_ns": delays}
+    figures = {"rows": rows}
     write_result("luts", SEED, figures, required(figures), given=given)
     plot(rows)
 
