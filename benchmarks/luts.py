@@ -109,7 +109,7 @@ def main() -> None:
     trained = json.loads((RESULTS / "luts_train.json").read_text())["runs"]
     rows = []
     for name in RUNS:
-        row = finished(given.output / name, placed, name, options)
+        row = finished(given.output / f"{name}-{trained[name]['digest'][:16]}", placed, name, options)
         rows.append(row | {"accuracy_seeds": [each["accuracy"] for each in trained[name]["seeds"]]})
         print(json.dumps(rows[-1]), flush=True)
     figures = {"rows": rows}

@@ -32,7 +32,6 @@ SHARES = (0.8, 0.2)
 PIXELS = 400
 VALIDATION = 10  # one of so many distinct training samples validates
 VARIETY = Variety(moved=1.05, turned=5.6, stretched=0.056)
-EVERY, SETTLED = 1, 0.7  # in which steps connections are learned, and until when
 
 
 def arguments() -> argparse.Namespace:

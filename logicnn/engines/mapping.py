@@ -174,9 +174,12 @@ class Mapping:
 
     def with_registers(self) -> "Mapping":
         """The same with registers at the end of every feed-forward engine."""
-        return Mapping(
-            tuple(replace(each, register=True) if isinstance(each, FeedForward) else each for each in self.engines)
-        )
+
+        def made(engine: Engine) -> Engine:
+            wants = isinstance(engine, FeedForward) and not engine.registered
+            return replace(engine, register=True) if wants else engine
+
+        return Mapping(tuple(map(made, self.engines)))
 
     # -- the kinds that there are
 

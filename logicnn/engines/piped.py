@@ -1,4 +1,4 @@
-"""Logic with registers inside, after every so many LUTs: for layers one after the other, a sample a cycle at a clock
+"""Logic with registers inside, after at most so many LUTs: for layers one after the other, a sample a cycle at a clock
 that no path through a whole layer would allow.
 
 What `logicnn.bits` makes of bits it makes of these, too, which know in which cycle they are there and how many LUTs
@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, singledispatch
+from itertools import count
 from typing import Any
 
 from logicnn import bits
@@ -20,49 +21,55 @@ __all__ = ["Piped", "Pipeline", "Timed", "outputs_of"]
 
 
 class Timed:
-    """A bit of a pipeline: its value in any reading of `logicnn.bits`, the cycle in which it is there, and the LUTs
-    that are between it and the last register. A constant is there in every cycle: None.
+    """Bits of a pipeline, in any reading of `logicnn.bits`: a bit that is bound, which has a value, a cycle (`stage`,
+    None of a constant) and so many `levels` of LUTs between it and the last register; or an expression of such
+    `leaves`, which is made when it is bound, for only then it is known in which cycle all of them are there.
     """
 
-    __slots__ = ("_late", "levels", "pipeline", "stage", "value")
+    __slots__ = ("_late", "leaves", "levels", "make", "pipeline", "stage", "value")
 
     def __init__(self, pipeline: "Pipeline", value: Any, stage: int | None, levels: int):
         self.pipeline, self.value, self.stage, self.levels = pipeline, value, stage, levels
+        self.leaves: dict[Timed, None] = {self: None}
+        self.make: Callable[[Callable[[Timed], Any]], Any] = lambda get: get(self)
         self._late: Timed | None = None
 
+    @classmethod
+    def _of(cls, parts: Sequence["Timed"], make: Callable[[Callable[["Timed"], Any]], Any]) -> "Timed":
+        made = cls(parts[0].pipeline, None, None, 0)
+        made.leaves = {leaf: None for part in parts for leaf in part.leaves}
+        made.make = make
+        return made
+
+    @property
+    def is_bound(self) -> bool:
+        return self in self.leaves
+
     def at(self, stage: int) -> "Timed":
-        """The same bit in a later cycle, through as many registers."""
+        """The same bound bit in a later cycle, through as many registers."""
         found = self
         while found.stage is not None and found.stage < stage:
             if found._late is None:
-                value = found.pipeline.register(found.value)
-                found._late = Timed(found.pipeline, value, found.stage + 1, 0)
+                found._late = Timed(found.pipeline, found.pipeline.register(found.value), found.stage + 1, 0)
             found = found._late
         return found
 
-    def _with(self, other: "Timed", operation: Callable[[Any, Any], Any]) -> "Timed":
-        stages = [each.stage for each in (self, other) if each.stage is not None]
-        if not stages:
-            return Timed(self.pipeline, operation(self.value, other.value), None, 0)
-        a, b = self.at(max(stages)), other.at(max(stages))
-        return Timed(self.pipeline, operation(a.value, b.value), max(stages), max(a.levels, b.levels))
-
     def __and__(self, other: "Timed") -> "Timed":
-        return self._with(other, lambda a, b: a & b)
+        return self._of([self, other], lambda get: self.make(get) & other.make(get))
 
     def __or__(self, other: "Timed") -> "Timed":
-        return self._with(other, lambda a, b: a | b)
+        return self._of([self, other], lambda get: self.make(get) | other.make(get))
 
     def __xor__(self, other: "Timed") -> "Timed":
-        return self._with(other, lambda a, b: a ^ b)
+        return self._of([self, other], lambda get: self.make(get) ^ other.make(get))
 
     def __invert__(self) -> "Timed":
-        return Timed(self.pipeline, ~self.value, self.stage, self.levels)
+        return self._of([self], lambda get: ~self.make(get))
 
 
 class Pipeline:
-    """A reading of `logicnn.bits` by way of another one, `inner`: a bit that is bound is a LUT, and the last of
-    `levels` goes into a register.
+    """A reading of `logicnn.bits` by way of another one, `inner`: a bit that is bound is a LUT, or as many levels of
+    LUTs as so many bits need, and what would be more than `levels` behind a register waits for the next one.
     """
 
     def __init__(self, levels: int, inner: bits.Wire, register: Callable[[Any], Any]):
@@ -70,8 +77,14 @@ class Pipeline:
         self.wire = bits.Wire(self._bound, Timed(self, inner.zero, None, 0))
 
     def _bound(self, bit: Timed) -> Timed:
-        made = Timed(self, self._inner(bit.value), bit.stage, bit.levels + 1)
-        return made.at(made.stage + 1) if made.stage is not None and made.levels == self._levels else made
+        there = [(leaf.stage, leaf.levels) for leaf in bit.leaves if leaf.stage is not None]
+        if not there:
+            return Timed(self, self._inner(bit.make(lambda leaf: leaf.value)), None, 0)
+        stage, before = max(there)
+        more = next(level for level in count(1) if 4**level >= len(there))
+        if before and before + more > self._levels:
+            stage, before = stage + 1, 0
+        return Timed(self, self._inner(bit.make(lambda leaf: leaf.at(stage).value)), stage, before + more)
 
     def given(self, values: Sequence[Any]) -> list[Timed]:
         """What is there at first."""
@@ -79,9 +92,9 @@ class Pipeline:
 
     def together(self, made: Sequence[Timed]) -> tuple[list[Any], int]:
         """The values of bits in the first cycle in which all are there, each out of a register, and which it is."""
-        known = [each for each in made if each.stage is not None]
-        last = max((each.stage + (each.levels > 0) for each in known if each.stage is not None), default=0)
-        return [each.at(last).value for each in made], last
+        bound = [each if each.is_bound else self._bound(each) for each in made]
+        last = max((each.stage + (each.levels > 0) for each in bound if each.stage is not None), default=0)
+        return [each.at(max(1, last)).value for each in bound], max(1, last)
 
 
 class _Net:
@@ -202,6 +215,10 @@ class Piped(FeedForward):
     @property
     def stages(self) -> int:
         return self._made[1]
+
+    @property
+    def registered(self) -> bool:
+        return True
 
     def logic(self, device: Device) -> Resources:
         """Each register behind a LUT of its own shares its cell; those in which bits wait have cells of their own."""

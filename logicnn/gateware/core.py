@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from logicnn.board import flash
-from logicnn.engines import Engine, Io, Latency, Mapping, MappingError
+from logicnn.engines import Engine, FeedForward, Io, Latency, Mapping, MappingError
 from logicnn.gateware.engine import load_layout, put, streamed
 from logicnn.gateware.wires import KEEP, port_shape, word_shape
 from logicnn.network import Activations
@@ -36,7 +36,7 @@ class Core(wiring.Component):
         value = self.i
         for engine in self.mapping.engines:
             value = put(engine, m, value)
-            if engine.registered:
+            if isinstance(engine, FeedForward) and engine.register:
                 register = Signal.like(value, name=f"r{engine.start}", reset_less=True, attrs=KEEP)
                 m.d.sync += register.eq(value)
                 value = register

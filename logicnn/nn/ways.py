@@ -78,7 +78,7 @@ class Tables(Way[Lookups]):
         part = replace(data, train=train)
         net = table_net(part, candidate.thresholds, sizes, seed=seed, inputs=candidate.inputs)
         batch = _batch(len(train.x), 256)
-        rate = min(MOST_RATE, max(LEAST_RATE, (epochs * (len(train.x) // batch)) ** -0.5))
+        rate = min(MOST_RATE, max(LEAST_RATE, (epochs * max(1, len(train.x) // batch)) ** -0.5))
         recipe = tables.Recipe(epochs, rate, seed, batch, candidate.variety, choice_rate=CHOICE_RATE)
         tables.fit(net, train, recipe, f"{'-'.join(map(str, sizes))} tables, {candidate.cells} logic cells")
         return replace(tables.export(net, data.name, "", data.classes), preparation=data.preparation)

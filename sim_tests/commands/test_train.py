@@ -37,6 +37,15 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
     return code, *capsys.readouterr()
 
 
+def test_few_rows(tmp_path, capsys):
+    """Five rows a class are little, and enough for a network."""
+    rows = [f"{value},{'yes' if value > 5 else 'no'}" for value in range(10)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,label", *rows]) + "\n")
+    given = "--data", tmp_path / "t.csv", "--board", "icebreaker", "-o", tmp_path / "mine.lnn", "--minutes", 0.01
+    code, _, err = run(capsys, *given)
+    assert code == 0 and "error" not in err and load(tmp_path / "mine.lnn").labels == ("no", "yes")
+
+
 @pytest.mark.parametrize(("engine", "preparation"), [("logic", Quantiles), ("reuse", Standardised)])
 def test_train(table, tmp_path, capsys, engine, preparation):
     """A table; the test part goes into a file, as the network reads it, and decides as the command says."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from logicnn import bits
 from logicnn.engines import Mapping, MappingError
-from logicnn.engines.piped import Piped, Pipeline
+from logicnn.engines.piped import Piped, Pipeline, outputs_of
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import BIT, Activations, Argmax, GroupSum, LutLayer, Network, Thermometer, simplify
 from logicnn.resources import DEVICES
@@ -60,11 +60,62 @@ def test_every_input(name, levels, tmp_path):
     assert (mapping.latency.most == 1) == (levels == 50)
 
 
+def test_registered_already():
+    mapping = piped(tables(), 2)
+    assert mapping.with_registers().engines == mapping.engines and mapping.engines[0].registered
+
+
 def test_fewer_levels_more_cycles():
     cycles = [piped(tables(), levels).latency.most for levels in (1, 2, 4, 8, 50)]
     assert cycles == sorted(cycles, reverse=True) and len({*cycles}) == 5
     delays = [piped(tables(), levels).delay_ns(UP5K) for levels in (1, 2)]
     assert delays[1] - delays[0] == pytest.approx(UP5K.level_ns)
+
+
+class Depth(int):
+    """A reading of bits: how many LUTs are behind a register."""
+
+    def __and__(self, other):
+        return Depth(max(self, other))
+
+    __or__ = __xor__ = __and__
+
+    def __invert__(self):
+        return self
+
+
+@pytest.mark.parametrize("levels", [1, 2, 5])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_deeper(name, levels):
+    """Between registers lie no more LUTs than asked for; the outputs are behind registers."""
+    network, seen = NETWORKS[name], []
+    engine = Piped(network, network.core_start, levels=levels)
+    inner = bits.Wire(lambda depth: seen.append(Depth(depth + 1)) or seen[-1], Depth(0))
+    made, cycles = outputs_of(engine, Pipeline(levels, inner, lambda depth: Depth(0)), [Depth(0)] * 9)
+    assert max(seen) <= levels and set(made) == {0} and cycles == engine.latency.most
+
+
+def test_constants_wait_for_nothing():
+    """A constant that goes through LUTs is there in every cycle, and cuts nothing off from registers."""
+    pipeline = Pipeline(1, bits.bare, lambda bit: bit)
+    constant = pipeline.wire(~pipeline.wire.zero)
+    (bit,) = pipeline.given([1])
+    for _ in range(4):
+        constant, bit = pipeline.wire(~~constant), pipeline.wire(bit & constant)
+    made, cycles = pipeline.together([bit, constant])
+    assert constant.stage is None and cycles == 4 and [each & 1 for each in made] == [1, 1]
+
+
+def test_inverted_bits_wait_once():
+    held = []
+    pipeline = Pipeline(1, bits.bare, lambda bit: held.append(bit) or bit)
+    first, second = pipeline.given([1, 0])
+    late = pipeline.wire(pipeline.wire(pipeline.wire(second & first) | first) ^ second)
+    before = len(held)
+    pipeline.wire(late & first)
+    assert len(held) == before + 3  # of late, and of first twice more
+    pipeline.wire(late | ~first)
+    assert len(held) == before + 3
 
 
 @settings(deadline=None)

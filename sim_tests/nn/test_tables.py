@@ -10,12 +10,18 @@ torch = pytest.importorskip("torch")
 
 
 from logicnn import load
+from logicnn.engines import Mapping
+from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import GroupSum, LutLayer
 from logicnn.nn.binary import class_dependence
-from logicnn.nn.tables import Fixed, Learned, Recipe, Tables, Variety, export, fit, layers, table_net
+from logicnn.nn.tables import Fixed, Learned, Recipe, Tables, Variety, export, fit, layers, table_net, within
+from logicnn.nn.tables.budget import _drawn
 from logicnn.nn.tables.layers import _balanced, _beside, _candidates
+from logicnn.resources import DEVICES
 from sim_tests.helpers import digits
+
+UP5K = DEVICES["iCE40UP5K"]
 
 
 @pytest.fixture(autouse=True)
@@ -90,15 +96,16 @@ def test_learned_connections(monkeypatch):
 
 def test_candidates(monkeypatch):
     """Bits around one of a picture, that may be read; of what is no picture any, as often as each other."""
-    monkeypatch.setattr(layers, "BLOCK", 10)
     monkeypatch.setattr(layers, "CANDIDATES", 9)
     reads = np.flatnonzero(np.arange(128) % 64 % 8 > 0)  # two levels of 8 x 8 pixels, without a column
-    found = _candidates(reads, (1, 8, 8), 95)
+    found = _candidates(reads, (1, 8, 8), 10)
     assert found.shape == (10, 9) and all(len(set(row)) == 9 for row in found.tolist())
     rows, columns = np.divmod(reads[found] % 64, 8)
     assert np.ptp(rows, 1).max() <= 4 and np.ptp(columns, 1).max() <= 4 and len(np.unique(rows)) == 8
-    found = _candidates(np.arange(30), (30,), 95)
-    assert found.shape == (10, 9) and np.bincount(found.ravel()).tolist() == [3] * 30
+    for count in (30, 10, 9):
+        found = _candidates(np.arange(count), (count,), 10)
+        assert found.shape == (10, 9) and all(len(set(row)) == 9 for row in found.tolist())
+        assert np.ptp(np.bincount(found.ravel(), minlength=count)) <= 1
 
 
 @pytest.mark.parametrize(("inputs", "out", "k"), [(20, 5, 4), (20, 12, 4), (7, 30, 3), (40, 6, 4)])
@@ -147,6 +154,43 @@ def test_export(learned):
     assert np.mean(answers == data.test.y) > 0.75  # chance is 0.1
 
 
+@pytest.mark.parametrize(("tables", "together"), [((192, 40), 3), ((125, 40), 5), ((70,), 64), ((130, 130, 40), 2)])
+def test_together(tables, together):
+    """So many tables read the same bits, which are learned; the network is that of training."""
+    data = digits()
+    net = table_net(data, [8], tables, seed=2, together=together)
+    indices = net.layers[0].connections.indices
+    assert len(indices) == -(-tables[0] // together) * together
+    before = indices.clone()
+    fit(net, data.train, Recipe(3, 0.05, seed=2, batch=100, every=2, choice_rate=3.0, settled=0.9), "test")
+    assert torch.equal(indices[::together].repeat_interleave(together, 0), indices) and not torch.equal(before, indices)
+    answers = export(net).evaluate(data.test.x)
+    assert np.array_equal(answers, net(torch.tensor(data.test.x)).argmax(1).numpy())
+
+
+@pytest.mark.parametrize(
+    ("cells", "inputs", "classes", "shares"), [(4050, 400, 10, (0.8, 0.2)), (4065, 400, 100, (1,))]
+)
+def test_within(cells, inputs, classes, shares):
+    """As many tables as fill the cells, by the estimate of a whole board, in the shares asked for."""
+    sizes = within(cells, UP5K, inputs, classes, shares)
+    assert [round(size / sum(sizes), 2) for size in sizes] == list(shares)
+
+    def taken(more: int) -> int:
+        found = [size + more for size in sizes]
+        return board_estimate(Mapping.unrolled(_drawn(inputs, classes, found, 4)), UP5K).logic_cells
+
+    assert taken(0) <= cells < taken(3)
+
+
+def test_within_refuses():
+    with pytest.raises(LogicnnError, match=r"^a budget of 400 logic cells has no room for tables: 10 classes"):
+        within(400, UP5K, 400, 10)
+    for shares in ((), (1, 0), (0.8, -0.2), (1, np.nan)):
+        with pytest.raises(LogicnnError, match=r"^shares must be above 0, one a layer, not "):
+            within(4000, UP5K, 400, 10, shares)
+
+
 def test_page(tmp_path, monkeypatch):
     """The code of docs/tables.md."""
     page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
@@ -173,6 +217,10 @@ def test_variety():
     assert torch.allclose(Variety(moved=1e-6).varied(x), x, atol=1e-4)
     moved = Variety(moved=2.0).varied(torch.ones(200, 1, 8, 8))
     assert 0.6 < float(moved.mean()) < 0.95 and float(moved[:, :, 3:5, 3:5].min()) > 0.99
+    bent = Variety(bent=1.0).varied(torch.rand(50, 1, 8, 8))
+    assert bent.shape == (50, 1, 8, 8) and torch.allclose(Variety(bent=1e-6).varied(x), x, atol=1e-4)
+    lit = Variety(lit=0.5).varied(torch.ones(200, 1, 8, 8))
+    assert 0.5 <= float(lit[:, :, 2:6, 2:6].min()) < 0.7 and 1.3 < float(lit.max()) <= 1.5
     with pytest.raises(LogicnnError, match=r"^variety is of pictures, not of samples of shape \(64,\)$"):
         Variety(moved=1.0).varied(torch.ones(2, 64))
 
@@ -186,5 +234,12 @@ def test_refuses():
         table_net(digits(), [8], (30, 10), k=7)
     with pytest.raises(LogicnnError, match=r"^inputs must be 1 at least, not 0$"):
         table_net(digits(), [8], (30, 10), inputs=0)
-    with pytest.raises(LogicnnError, match=r"^epochs must be 1 at least, not 0$"):
-        Recipe(0)
+    with pytest.raises(LogicnnError, match=r"^together must be 1 to 64 tables, not 65$"):
+        table_net(digits(), [8], (30, 10), together=65)
+    for wrong, message in (
+        ({"epochs": 0}, r"^epochs must be 1 at least, not 0$"),
+        ({"choice_rate": -1.0}, r"^choice_rate must be above 0, not -1.0$"),
+        ({"settled": 1.5}, r"^settled must be in 0 ... 1, not 1.5$"),
+    ):
+        with pytest.raises(LogicnnError, match=message):
+            Recipe(**({"epochs": 1} | wrong))

@@ -1,5 +1,6 @@
 """How many tables a device has room for."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from logicnn.network import Activations, Argmax, GroupSum, Interval, LutLayer, N
 from logicnn.resources import Device
 
 __all__ = ["within"]
+
+WORDS = 4  # bits a class, from which on sums are compared as words of three bits and more
 
 
 def within(
@@ -27,13 +30,18 @@ def within(
     def needed(tables: int) -> int:
         return board_estimate(Mapping.unrolled(_drawn(inputs, classes, sizes(tables), k)), device).logic_cells
 
-    least = round(np.ceil(classes * sum(shares) / shares[-1]))
-    low, high = least, least + max(0, cells)
-    if (few := needed(least)) > cells:
+    if not shares or not all(share > 0 and np.isfinite(share) for share in shares):
+        raise LogicnnError(f"shares must be above 0, one a layer, not {tuple(shares)}")
+    # With fewer bits a class the class of the greatest sum is found in another way, which many classes make larger
+    starts = [math.ceil(each * classes * sum(shares) / shares[-1]) for each in (1, WORDS)]
+    fitting = [start for start in starts if needed(start) <= cells]
+    if not fitting:
+        least = min(map(needed, starts))
         raise LogicnnError(
             f"a budget of {cells} logic cells has no room for tables: {classes} classes of {inputs} stored bits take "
-            f"{few} with the link"
+            f"{least} with the link"
         )
+    low, high = fitting[-1], fitting[-1] + cells
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if needed(middle) <= cells else (low, middle)
@@ -45,7 +53,8 @@ def _drawn(inputs: int, classes: int, sizes: Sequence[int], k: int) -> Network:
     rng, layers, width = np.random.default_rng(1), [], inputs
     for size in sizes:
         connections = np.resize(rng.permutation(width), (size, k))
-        layers.append(LutLayer(connections, rng.integers(2, size=(size, 1 << k))))
+        parity = np.array([row.bit_count() & 1 for row in range(1 << k)])  # which depends on all inputs
+        layers.append(LutLayer(connections, np.tile(parity, (size, 1))))
         width = size
     groups = np.array([len(each) for each in np.array_split(np.arange(width), classes)])
     sums = GroupSum(groups, np.ones(width, np.int16), np.zeros(classes, np.int32))

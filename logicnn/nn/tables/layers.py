@@ -148,15 +148,27 @@ def _beside(inputs: int, out: int, k: int) -> np.ndarray:  # (out, k) int64
     return np.concatenate(rounds)[: out * k].reshape(out, k)
 
 
-def _candidates(reads: np.ndarray, shape: tuple[int, ...], out: int) -> np.ndarray:  # (blocks, c) int64
-    """What each block of tables may read of the bits `reads`: of pictures those around a bit, else any."""
-    blocks, few = -(-out // BLOCK), min(len(reads), CANDIDATES)
+def _candidates(reads: np.ndarray, shape: tuple[int, ...], blocks: int) -> np.ndarray:  # (blocks, c) int64
+    """What each block of tables may read of the bits `reads`: of pictures those around a bit, else any, each as often
+    as another, as far as that goes without one twice in a block.
+    """
+    few = min(len(reads), CANDIDATES)
     if len(shape) < 3:
-        return np.sort(_balanced(len(reads), blocks, few), 1)
+        return np.sort(_in_turn(len(reads), blocks, few), 1)
     place = np.stack(np.divmod(reads % math.prod(shape[1:]), shape[2]), 1)
     middles = place[_balanced(len(reads), blocks, 1)[:, 0]]
     far = np.square(place - middles[:, None]).sum(2)  # (blocks, reads)
     return np.sort(np.argsort(far, 1, kind="stable")[:, :few], 1)
+
+
+def _in_turn(count: int, rows: int, few: int) -> np.ndarray:  # (rows, few) int64
+    """Random numbers below `count`, none twice in a row: in each row those that were least often in the rows before."""
+    rng, uses = _generator(), np.zeros(count)
+    made = np.empty((rows, few), np.int64)
+    for row in made:
+        row[:] = np.lexsort((rng.random(count), uses))[:few]
+        uses[row] += 1
+    return made
 
 
 class Tables(nn.Module):
@@ -262,6 +274,8 @@ def table_net(
         raise LogicnnError(
             f"tables must be {len(data.classes)} in the last layer at least, one a class, not {tables[-1]}"
         )
+    if not 1 <= together <= BLOCK:
+        raise LogicnnError(f"together must be 1 to {BLOCK} tables, not {together}")
     if inputs is not None and inputs < 1:
         raise LogicnnError(f"inputs must be 1 at least, not {inputs}")
     given = Activations(data.train.x.shape[1:], Interval(data.lowest, data.highest))
@@ -273,8 +287,10 @@ def table_net(
     read, shape = reads, given.shape
     for number, out in enumerate(tables):
         if number < learned:
-            out = -(-out // together) * together
-            layers.append(Tables(Learned(_candidates(read, shape, out), out, k, together)))
+            sets = -(-out // together)
+            out = sets * together
+            candidates = _candidates(read, shape, -(-sets // (BLOCK // together)))
+            layers.append(Tables(Learned(candidates, out, k, together)))
         else:
             layers.append(Tables(Fixed((_beside if number else _balanced)(len(read), out, k))))
         read, shape = np.arange(out), (out,)

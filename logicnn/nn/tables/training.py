@@ -78,10 +78,11 @@ class Recipe:
         for name in ("epochs", "batch", "every"):
             if (given := getattr(self, name)) < 1:
                 raise LogicnnError(f"{name} must be 1 at least, not {given}")
-        if not self.learning_rate > 0 or not 0 <= self.settled <= 1:
-            raise LogicnnError(
-                f"learning_rate must be above 0 and settled in 0 ... 1, not {self.learning_rate} and {self.settled}"
-            )
+        for name in ("learning_rate", "choice_rate"):
+            if not (given := getattr(self, name)) > 0:
+                raise LogicnnError(f"{name} must be above 0, not {given}")
+        if not 0 <= self.settled <= 1:
+            raise LogicnnError(f"settled must be in 0 ... 1, not {self.settled}")
 
 
 class _Classes(Objective):
