@@ -1,4 +1,4 @@
-"""Trains the networks of learned tables that `benchmarks.luts` builds: two hours of one core.
+"""Trains the networks of learned tables that `benchmarks.luts` builds: twenty minutes of one core.
 
     LOGICNN_DATA=../shared/data python -m benchmarks.luts_train
 
@@ -21,15 +21,9 @@ from logicnn.errors import LogicnnError
 
 __all__ = ["MAIN", "RUNS"]
 
-MAIN = "luts-4050"
+MAIN = "luts-4800"
 SEEDS = (1, 2, 3)
-SHORT = ["--epochs", "60"]
-RUNS = {
-    MAIN: [],
-    "luts-3400": ["--budget", "3400", "--pixels", "360", "--epochs", "80"],
-    "luts-2000": ["--budget", "2000", "--pixels", "300", *SHORT],
-    "luts-0800": ["--budget", "800", "--pixels", "120", *SHORT],
-}
+RUNS = {MAIN: [], "luts-3300": ["--budget", "3300", "--pixels", "360"]}
 
 
 def trained(name: str, seed: int, file: Path, data_dir: str) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
     python -m train.mnist_luts --data-dir ../shared/data
 
-Layers of tables of four bits each, which inputs the first layer reads being learned, too; a class's score is how many
-of its tables give 1. All choices are made on one of ten training samples; the test samples are read once, in the end.
+Tables of four bits each, which four being learned, too; a class's score is how many of its tables give 1. All choices are made on one of ten training samples; the test samples are read once, in the end.
 """
 
 import argparse
@@ -27,8 +26,8 @@ from logicnn.network import Network, files
 from logicnn.nn.tables import Recipe, Variety, export, fit, table_net, within
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
-BUDGET = 4050  # of the 5,280 logic cells of an iCE40UP5K: nextpnr finds no routes for many more tables
-SHARES = (0.8, 0.2)
+BUDGET = 4800  # of the 5,280 logic cells of an iCE40UP5K
+SHARES = (1.0,)  # with a second layer of tables nextpnr finds no routes for as many cells
 PIXELS = 400
 VALIDATION = 10  # one of so many distinct training samples validates
 VARIETY = Variety(moved=1.05, turned=5.6, stretched=0.056)
@@ -52,7 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--learned", type=int, default=1, help="layers whose connections are learned (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--choice-rate", type=float, default=2.0, help="of connections, times that of tables")
     parser.add_argument("--batch", type=int, default=256)
