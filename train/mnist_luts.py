@@ -2,7 +2,8 @@
 
     python -m train.mnist_luts --data-dir ../shared/data
 
-Tables of four bits each, which four being learned, too; a class's score is how many of its tables give 1. All choices are made on one of ten training samples; the test samples are read once, in the end.
+Tables of four bits each, which four being learned, too; a class's score is how many of its tables give 1. All choices
+are made on one of ten training samples; the test samples are read once, in the end.
 """
 
 import argparse
