@@ -176,8 +176,9 @@ class Mapping:
         """The same with registers at the end of every feed-forward engine."""
 
         def made(engine: Engine) -> Engine:
-            wants = isinstance(engine, FeedForward) and not engine.registered
-            return replace(engine, register=True) if wants else engine
+            if isinstance(engine, FeedForward) and not engine.registered:
+                return replace(engine, register=True)
+            return engine
 
         return Mapping(tuple(map(made, self.engines)))
 
