@@ -5,7 +5,7 @@ between two comments that have its name: ``python -m benchmarks.readme``.
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import tables, tables_engines
+from benchmarks import tables, tables_engines, tables_luts
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- {}: python -m benchmarks.readme -->", "<!-- end of {} -->"
@@ -14,6 +14,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"boards": tables.placed_boards},
     ROOT / "docs" / "results.md": {
         "results": tables.results,
+        "luts": tables_luts.luts,
         "choices": tables.choices,
         "integers": tables.integers,
         "integer_logic": tables.integer_logic,
