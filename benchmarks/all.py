@@ -20,6 +20,7 @@ from logicnn.errors import CheckFailed, LogicnnError
 # What a benchmark reads: the networks, or constants, that others make.
 READS = {
     "payra": ("payra_train", "popcount"),
+    "luts": ("luts_train", "payra"),
     "logic_design": ("logic_design_train",),
     "knapsack": ("knapsack_train",),
     "reuse": ("reuse_train",),

@@ -23,6 +23,7 @@ PLOTS = {
     "constants": ("constants",),
     "ikr": ("ikr_fig2", "ikr_fig3"),
     "logic_design": ("logic_design_fig8", "logic_design_fig9", "logic_design_fig10"),
+    "luts": ("luts",),
     "payra": ("payra",),
     "retiming": ("retiming",),
     "spe": ("spe_fig5",),
@@ -57,6 +58,8 @@ def test_trained_networks_are_here():
     for name, run in result("payra_train")["runs"].items():
         if name != "baseline":
             assert load(network_file(name)).digest() == run["digest"]
+    for name, run in result("luts_train")["runs"].items():
+        assert load(network_file(name)).digest() == run["digest"]
     for row in result("logic_design_train")["networks"]:
         files = {"proposed": row["name"], **{stage: f"{row['name']}-{stage}" for stage in ("quantised", "constants")}}
         for stage, name in files.items():
@@ -69,6 +72,9 @@ def test_measured_networks_are_here():
     assert {row["network"] for row in result("payra")["placed"]} == {
         "mnist-bnn",
         *(path.stem for path in NETWORKS.glob("payra-[0-9]*.lnn")),
+    }
+    assert {row["digest"] for row in result("luts")["rows"]} == {
+        run["digest"] for run in result("luts_train")["runs"].values()
     }
     trained = {row["name"] for row in result("logic_design_train")["networks"]}
     assert {row["name"] for row in result("logic_design")["networks"]} == trained
