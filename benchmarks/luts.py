@@ -3,7 +3,7 @@
     LOGICNN_DATA=../shared/data python -m benchmarks.luts
 
 Reads what `benchmarks.luts_train` trained. Whole board designs with link, stored sample and class, each netlist checked
-on the 10,000 test images and on 4,096 vectors more. A quarter of an hour of one core.
+on the 10,000 test images and on 4,096 vectors more. Four minutes of one core.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""Puts the tables of `benchmarks.tables` and its like into README.md and docs/results.md, each
-between two comments that have its name: ``python -m benchmarks.readme``.
+"""Puts the tables of `benchmarks.tables` and its like into README.md and docs/results.md, each between two comments
+that have its name: ``python -m benchmarks.readme``.
 """
 
 from collections.abc import Callable
