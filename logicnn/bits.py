@@ -311,14 +311,17 @@ def _compare(wire: Wire, a: Sequence[Bit], b: Sequence[Bit]) -> tuple[Bit, Bit]:
     return wire(high_greater | (high_equal & low_greater)), wire(high_equal & low_equal)
 
 
-def argmax(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
+def argmax(wire: Wire, words: Sequence[Sequence[Bit]], all_pairs: bool | None = None) -> list[Bit]:
     """The index of the greatest unsigned word, ties to the lowest index.
 
-    Words of one or two bits, which one LUT4 compares, meet all at once: about five levels whatever their number. Wider
-    ones play a knock-out tournament: ``ceil(log2(len(words)))`` rounds, each a comparison and a multiplexer of the
+    With `all_pairs` (default: of words of one or two bits, which one LUT4 compares) all words meet at once: about five
+    levels whatever their number, and one more whenever their width doubles. Else they play a knock-out tournament,
+    which of wide words takes fewer LUTs: ``ceil(log2(len(words)))`` rounds, each a comparison and a multiplexer of the
     winner's word and index.
     """
-    return _argmax_of_all_pairs(wire, words) if len(words[0]) <= 2 else _argmax_by_rounds(wire, words)
+    if all_pairs is None:
+        all_pairs = len(words[0]) <= 2
+    return _argmax_of_all_pairs(wire, words) if all_pairs else _argmax_by_rounds(wire, words)
 
 
 def _argmax_of_all_pairs(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit]:
@@ -328,13 +331,20 @@ def _argmax_of_all_pairs(wire: Wire, words: Sequence[Sequence[Bit]]) -> list[Bit
     }  # b > a as indices and as words
     # Lower words must not be beaten by any later one, later words must beat every earlier one.
     wins = [
-        wire(_all([*(beats[i, a] for a in range(i)), *(~beats[b, i] for b in range(i + 1, count))], ~wire.zero))
+        _all_of(wire, [*(beats[i, a] for a in range(i)), *(~beats[b, i] for b in range(i + 1, count))])
         for i in range(count)
     ]
     return [
         _any([wins[i] for i in range(count) if i >> place & 1], wire.zero)
         for place in range(max(1, (count - 1).bit_length()))
     ]
+
+
+def _all_of(wire: Wire, bits: Sequence[Bit]) -> Bit:
+    """AND by LUTs of four inputs."""
+    while len(bits) > 1:
+        bits = [wire(_all(bits[at : at + 4], ~wire.zero)) for at in range(0, len(bits), 4)]
+    return bits[0] if bits else ~wire.zero
 
 
 def _all(bits: Sequence[Bit], none: Bit) -> Bit:

@@ -48,8 +48,9 @@ def test_add_bits_weighted_columns():
 )
 def test_argmax(case):
     width, words = case
-    index = bits.argmax(bits.bare, [[word >> i & 1 for i in range(width)] for word in words])
-    assert sum((bit & 1) << place for place, bit in enumerate(index)) == words.index(max(words))
+    for all_pairs in (None, False, True):
+        index = bits.argmax(bits.bare, [[word >> i & 1 for i in range(width)] for word in words], all_pairs)
+        assert sum((bit & 1) << place for place, bit in enumerate(index)) == words.index(max(words))
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])

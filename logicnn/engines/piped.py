@@ -19,6 +19,8 @@ from logicnn.resources import Device, Resources
 
 __all__ = ["Piped", "Pipeline", "Timed", "outputs_of"]
 
+PAIRED = 16  # words of which the greatest is found by all pairs: in half the levels, by LUTs that grow with the square
+
 
 class Timed:
     """Bits of a pipeline, in any reading of `logicnn.bits`: a bit that is bound, which has a value, a cycle (`stage`,
@@ -166,7 +168,8 @@ def _(layer: BinaryDense, given: Activations, wire: bits.Wire, words: Sequence[W
 @words_of.register
 def _(layer: Argmax, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
     signed = given.interval.low < 0  # two's complement in the order of unsigned words: the sign bit inverted
-    return [bits.argmax(wire, [[*word[:-1], ~word[-1] if signed else word[-1]] for word in words])]
+    unsigned = [[*word[:-1], ~word[-1] if signed else word[-1]] for word in words]
+    return [bits.argmax(wire, unsigned, all_pairs=len(words) <= PAIRED)]
 
 
 def outputs_of(engine: "Piped", pipeline: Pipeline, values: Sequence[Any]) -> tuple[list[Any], int]:
