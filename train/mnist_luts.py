@@ -21,6 +21,7 @@ from logicnn.commands.command import guarded
 from logicnn.data import datasets
 from logicnn.data.dataset import Split
 from logicnn.engines import Mapping
+from logicnn.engines.counted import Counted
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import Network, files
@@ -31,7 +32,7 @@ BUDGET = 4800  # of the 5,280 logic cells of an iCE40UP5K
 SHARES = (1.0,)  # with a second layer of tables nextpnr finds no routes for as many cells
 PIXELS = 400
 VALIDATION = 10  # one of so many distinct training samples validates
-VARIETY = Variety(moved=1.05, turned=5.6, stretched=0.056)
+VARIETY = 0.7  # of moves by 1.5 pixels, turns by 8 degrees, and stretching by 8 %
 
 
 def arguments() -> argparse.Namespace:
@@ -52,7 +53,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--learned", type=int, default=1, help="layers whose connections are learned (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument(
+        "--anywhere", action="store_true", help="tables of later layers read those of any block, not of one"
+    )
+    parser.add_argument(
+        "--at-once", action="store_true", help="give each class a sum of its own, instead of one class after the other"
+    )
+    parser.add_argument(
+        "--variety", type=float, default=VARIETY, help="how far pictures are moved and turned (default: %(default)s)"
+    )
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--choice-rate", type=float, default=2.0, help="of connections, times that of tables")
     parser.add_argument("--batch", type=int, default=256)
@@ -78,22 +88,33 @@ def main() -> None:
     device = boards.find(given.board).device
     data = datasets.load("mnist", given.data_dir)
     train, held = data.train.without_one_of(VALIDATION)
-    recipe = Recipe(given.epochs, given.learning_rate, given.seed, given.batch, VARIETY, choice_rate=given.choice_rate)
+    variety = Variety(1.5 * given.variety, 8 * given.variety, 0.08 * given.variety)
+    recipe = Recipe(given.epochs, given.learning_rate, given.seed, given.batch, variety, choice_rate=given.choice_rate)
     start = time.monotonic()
-    tables = given.tables or within(given.budget, device, given.pixels, len(data.classes), given.shares, given.inputs)
-    part = replace(data, train=train)
-    net = table_net(part, given.thresholds, tables, given.inputs, given.seed, given.learned, given.pixels)
+    built = Mapping.unrolled if given.at_once else Counted.row
+    classes = len(data.classes)
+    tables = given.tables or within(given.budget, device, given.pixels, classes, given.shares, given.inputs, built)
+    net = table_net(
+        replace(data, train=train),
+        given.thresholds,
+        tables,
+        given.inputs,
+        given.seed,
+        given.learned,
+        given.pixels,
+        near=not given.anywhere,
+    )
     fit(net.to(given.device), train, recipe, "-".join(map(str, tables)))
     network = replace(export(net, given.output.stem, data.name, data.classes), preparation=data.preparation)
     files.save(network, given.output)
-    estimate = board_estimate(Mapping.unrolled(network), device)
+    estimate = board_estimate(built(network), device)
     figures = {
         "file": str(given.output),
         "digest": network.digest(),
         "dataset": data.name,
         "seed": given.seed,
         "tables": tables,
-        "budget": given.budget,
+        "budget": None if given.tables else given.budget,
         "validation_accuracy": right(network, held),
         "accuracy": right(network, data.test),
         "estimated_lut4": estimate.lut4,

@@ -193,6 +193,11 @@ class Engine(ABC):
         return True
 
     @property
+    def crowded(self) -> bool:
+        """Whether its words go to so many places that routes end before cells do."""
+        return not self.feed_forward
+
+    @property
     def collides(self) -> bool:
         """Whether a word of its memories may be read in the cycle in which it is written; else synthesis need not care
         what is read then.

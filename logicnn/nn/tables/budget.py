@@ -1,7 +1,7 @@
 """How many tables a device has room for."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,18 +17,24 @@ WORDS = 4  # bits a class, from which on sums are compared as words of three bit
 
 
 def within(
-    cells: int, device: Device, inputs: int, classes: int, shares: Sequence[float] = (0.8, 0.2), k: int = 4
+    cells: int,
+    device: Device,
+    inputs: int,
+    classes: int,
+    shares: Sequence[float] = (0.8, 0.2),
+    k: int = 4,
+    built: Callable[[Network], Mapping] = Mapping.unrolled,
 ) -> tuple[int, ...]:
     """The most tables of each layer, in these shares, whose whole board takes `cells` logic cells by the estimate, with
-    the link, the input bits that are stored, the sums and the class. Raises `LogicnnError` where there is no room for
-    the least, a table a class.
+    the link, the input bits that are stored, the sums and the class, by the engines of which networks are `built`.
+    Raises `LogicnnError` where there is no room for the least, a table a class.
     """
 
     def sizes(tables: int) -> tuple[int, ...]:
         return tuple(max(1, round(tables * share / sum(shares))) for share in shares)
 
     def needed(tables: int) -> int:
-        return board_estimate(Mapping.unrolled(_drawn(inputs, classes, sizes(tables), k)), device).logic_cells
+        return board_estimate(built(_drawn(inputs, classes, sizes(tables), k)), device).logic_cells
 
     if not shares or not all(share > 0 and np.isfinite(share) for share in shares):
         raise LogicnnError(f"shares must be above 0, one a layer, not {tuple(shares)}")

@@ -156,7 +156,7 @@ def _candidates(reads: np.ndarray, shape: tuple[int, ...], blocks: int) -> np.nd
     if len(shape) < 3:
         return np.sort(_in_turn(len(reads), blocks, few), 1)
     place = np.stack(np.divmod(reads % math.prod(shape[1:]), shape[2]), 1)
-    middles = place[_balanced(len(reads), blocks, 1)[:, 0]]
+    middles = place[np.sort(_balanced(len(reads), blocks, 1)[:, 0])]  # so blocks of neighbouring rows follow each other
     far = np.square(place - middles[:, None]).sum(2)  # (blocks, reads)
     return np.sort(np.argsort(far, 1, kind="stable")[:, :few], 1)
 
@@ -199,7 +199,7 @@ class Groups(nn.Module):
 
     def __init__(self, inputs: int, classes: int):
         super().__init__()
-        self.register_buffer("order", torch.randperm(inputs))
+        self.register_buffer("order", _dealt(inputs, classes))
         self.order: Tensor
         self.sizes = [len(each) for each in np.array_split(np.arange(inputs), classes)]
         self.scale = nn.Parameter(torch.tensor(4.0))
@@ -207,6 +207,15 @@ class Groups(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # (in, n) -> (n, classes)
         sums = torch.stack([each.sum(0) for each in x[self.order].split(self.sizes)], 1)
         return self.scale.abs() * sums / np.sqrt(np.mean(self.sizes))
+
+
+def _dealt(inputs: int, classes: int) -> Tensor:  # (inputs,) int64
+    """Indices class after class, where each class has as many of a block of tables as any other, and has them in turn:
+    what is counted together lies together.
+    """
+    blocks = (torch.arange(inputs)[at : at + BLOCK] for at in range(0, inputs, BLOCK))
+    cards = torch.cat([each[torch.randperm(len(each))] for each in blocks])
+    return torch.cat([cards[place::classes] for place in range(classes)])
 
 
 class TableNet(nn.Module):
@@ -260,10 +269,12 @@ def table_net(
     learned: int = 1,
     inputs: int | None = None,
     together: int = 1,
+    near: bool = True,
 ) -> TableNet:
     """Layers of so many tables of k inputs; connections of the first `learned` layers are learned, and so many tables
-    `together` have the same (more of them, where they are no multiple). Of the thermometer's
-    bits so many `inputs` may be read, those that say most of the class (default: all that are not constant).
+    `together` have the same (more of them, where they are no multiple). With `near`, tables of later layers read those
+    of one block, whose ways are short; else those of any, which networks of few tables need. Of the thermometer's bits
+    so many `inputs` may be read, those that say most of the class (default: all that are not constant).
     """
     torch.manual_seed(seed)
     if not 2 <= k <= MOST_INPUTS:
@@ -292,6 +303,6 @@ def table_net(
             candidates = _candidates(read, shape, -(-sets // (BLOCK // together)))
             layers.append(Tables(Learned(candidates, out, k, together)))
         else:
-            layers.append(Tables(Fixed((_beside if number else _balanced)(len(read), out, k))))
+            layers.append(Tables(Fixed((_beside if number and near else _balanced)(len(read), out, k))))
         read, shape = np.arange(out), (out,)
     return TableNet(given, thermometer, reads, layers, Groups(len(read), len(data.classes)))
