@@ -11,6 +11,7 @@ from logicnn.board.boards import Board, Programmer
 from logicnn.commands.command import Command
 from logicnn.commands.options import baud_rate, only_with, seed, warn_of_old_tools, warn_of_unread_data
 from logicnn.engines import Mapping
+from logicnn.engines.choose import kinds
 from logicnn.errors import LogicnnError
 from logicnn.flow import tools
 from logicnn.flow.build import Options, build
@@ -27,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--board", required=True, help=f"a board ({', '.join(boards.names())}) or the path of a board file"
     )
     parser.add_argument("--model", default="mnist-bnn", help="a shipped network or a .lnn file (default: %(default)s)")
+    parser.add_argument(
+        "--engine",
+        choices=list(kinds()),
+        help="the kind to build with, where it can be (default: logic where that fits, else the one that answers "
+        "first)",
+    )
     parser.add_argument(
         "--output", type=Path, default=Options.output, metavar="DIR", help="folder for builds (default: %(default)s)"
     )
@@ -98,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     steps = Steps(quiet=False)
     with steps.step("map", "map layers to engines", silent_s=1):
-        mapping = mapped(network, board)
+        mapping = mapped(network, board, kinds()[arguments.engine] if arguments.engine else None)
         if arguments.program:
             _check_program(mapping, board)
     report = build(mapping, board, options, steps)

@@ -11,7 +11,7 @@ from logicnn.errors import LogicnnError
 from logicnn.network import Network
 from logicnn.resources import Device
 
-__all__ = ["TooBig", "chosen", "logic"]
+__all__ = ["TooBig", "chosen", "kinds", "logic"]
 
 
 class TooBig(LogicnnError):
@@ -50,14 +50,25 @@ def _row(network: Network, proposed: Callable[[int], Engine]) -> Mapping:
     return Mapping(engines)
 
 
+def kinds() -> dict[str, type[Engine]]:
+    """What may be asked for by name: `logic`, all feed-forward engines, and each other kind in small letters."""
+    others = {kind.__name__.lower(): kind for kind in Engine.types if not issubclass(kind, FeedForward)}
+    return {"logic": FeedForward} | others
+
+
 def chosen(
-    network: Network, device: Device, period_ns: float | None, lacks: Callable[[Mapping], str | None]
+    network: Network,
+    device: Device,
+    period_ns: float | None,
+    lacks: Callable[[Mapping], str | None],
+    only: type[Engine] | None = None,
 ) -> Mapping:
     """The mapping of a network for a device, with registers for a period, or with `period_ns` None without any.
 
     Logic where that fits. Else, of all other kinds of engines, each wherever it can be and logic for what it leaves
     over, the one that answers first. `lacks` says in a few words what there is too little of for a mapping, or None
-    where it fits. Raises `TooBig` with what is lacking for the smallest, and why other kinds cannot do it.
+    where it fits. With `only` one kind, or `FeedForward` for logic, the others are not asked. Raises `TooBig` with what
+    is lacking for the smallest, and why other kinds cannot do it.
     """
     refused: list[str] = []
     large: list[tuple[Mapping, str]] = []  # what there is no room for, and why
@@ -92,19 +103,21 @@ def chosen(
             large.append((mapping, lacking))
         return lacking is None
 
-    try:
-        mapping = _row(network, as_logic)
-        if fits(mapping):
-            return mapping
-    except LogicnnError as error:
-        refused.append(str(error))
-    rows = [row(kind) for kind in Engine.types if not issubclass(kind, FeedForward)]
+    if only in (None, FeedForward):
+        try:
+            mapping = _row(network, as_logic)
+            if fits(mapping):
+                return mapping
+        except LogicnnError as error:
+            refused.append(str(error))
+    rows = [row(kind) for kind in Engine.types if not issubclass(kind, FeedForward) and only in (None, kind)]
     fitting = [each for each in rows if each is not None and fits(each)]
     if fitting:
         return min(fitting, key=lambda each: each.latency.most)
     name = network.name or "the network"
     if not large:
-        raise TooBig(f"no engine builds {name}: {'; '.join(refused)}")
+        what = "no engine builds" if only is None else f"no {only.__name__} builds"
+        raise TooBig(f"{what} {name}: {'; '.join(refused) or 'it is for none of its layers'}")
     smallest, lacking = min(large, key=lambda each: each[0].cost(device).logic_cells)
     also = f" (no other way: {'; '.join(refused)})" if refused else ""
     raise TooBig(f"{name} {lacking}{also}", smallest)

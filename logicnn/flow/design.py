@@ -14,7 +14,7 @@ from functools import cached_property
 from logicnn.board import boards, flash
 from logicnn.board.boards import Board
 from logicnn.board.protocol import MOST_OUTPUTS
-from logicnn.engines import Mapping, TooBig, chosen
+from logicnn.engines import Engine, Mapping, TooBig, chosen
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.flow.placement import Placement, attempts
@@ -85,13 +85,14 @@ def lacking(mapping: Mapping, board: Board) -> str | None:
     return f"{what}; prune it to {less} or choose a larger board{larger}"
 
 
-def mapped(network: Network, board: Board) -> Mapping:
-    """The mapping that is chosen for a network on a board: `logicnn.engines.choose`, with what the board has room for.
+def mapped(network: Network, board: Board, only: type[Engine] | None = None) -> Mapping:
+    """The mapping that is chosen for a network on a board: `logicnn.engines.choose`, with what the board has room for;
+    of one kind of engine, where `only` that is asked for.
 
     Raises `TooBig` where none fits.
     """
     period_ns = 1e9 / board.make_platform().default_clk_frequency / MARGIN
-    return chosen(network, board.device, period_ns, lambda mapping: lacking(mapping, board))
+    return chosen(network, board.device, period_ns, lambda mapping: lacking(mapping, board), only)
 
 
 @dataclass(frozen=True)

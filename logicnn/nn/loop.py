@@ -1,15 +1,23 @@
 """The training loop: all samples in a new order every epoch, a learning rate that falls, progress on the terminal."""
 
+import io
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-__all__ = ["Objective", "Schedule", "train"]
+from logicnn.errors import LogicnnError
+from logicnn.storage import replace_file
+
+__all__ = ["Kept", "Objective", "Schedule", "train"]
 
 SHOWN = 20  # steps between two figures of the loss
 
@@ -50,13 +58,55 @@ class Schedule:
         return self.epoch_steps * self.epochs
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A file with what a training has come to, and of which training it is: one that was interrupted goes on from its
+    last whole epoch, to the very same result.
+    """
+
+    path: Path
+    of: str
+    every_s: float = 20.0
+
+    def restore(self, net: nn.Module, optimizer: torch.optim.Optimizer, decay: Any) -> int:
+        """Takes over what there is; returns how many epochs are done. Raises `LogicnnError` where it is of another
+        training.
+        """
+        if not self.path.exists():
+            return 0
+        try:
+            found = torch.load(self.path, weights_only=True)
+            if found["of"] != self.of:
+                raise LogicnnError(f"{self.path} is of another training: {found['of']}; remove it to begin anew")
+            net.load_state_dict(found["net"])
+            optimizer.load_state_dict(found["optimizer"])
+            decay.load_state_dict(found["decay"])
+            torch.set_rng_state(found["generator"])
+            return int(found["epochs"])
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
+            raise LogicnnError(f"{self.path} is no training that was interrupted: {error}") from None
+
+    def save(self, epochs: int, net: nn.Module, optimizer: torch.optim.Optimizer, decay: Any) -> None:
+        parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "decay": decay.state_dict()}
+        made = io.BytesIO()
+        torch.save(parts | {"of": self.of, "epochs": epochs, "generator": torch.get_rng_state()}, made)
+        replace_file(self.path, made.getvalue())
+
+
 def train(
-    net: nn.Module, objective: Objective, optimizer: torch.optim.Optimizer, schedule: Schedule, title: str
+    net: nn.Module,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    title: str,
+    kept: Kept | None = None,
 ) -> None:
     """Takes the steps; the network is in evaluation mode in the end. The order of samples comes from torch's own
-    generator, which the caller seeds.
+    generator, which the caller seeds. With `kept` it goes on where it was interrupted; the file is removed in the end.
     """
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.rate(step / schedule.steps))
+    done = kept.restore(net, optimizer, decay) if kept else 0
+    saved_at = time.monotonic()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -67,7 +117,7 @@ def train(
     net.train()
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=schedule.steps, loss="")
-        for epoch in range(schedule.epochs):
+        for epoch in range(done, schedule.epochs):
             order = torch.randperm(schedule.samples)
             for at in range(schedule.epoch_steps):
                 step = epoch * schedule.epoch_steps + at
@@ -81,4 +131,9 @@ def train(
                 objective.after_step()
                 if step % SHOWN == 0 or step == schedule.steps - 1:
                     bar.update(task, completed=step + 1, loss=f"loss {loss.item():.4f}")
+            if kept and time.monotonic() - saved_at > kept.every_s:
+                kept.save(epoch + 1, net, optimizer, decay)
+                saved_at = time.monotonic()
     net.eval()
+    if kept:
+        kept.path.unlink(missing_ok=True)

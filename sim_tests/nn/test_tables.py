@@ -1,6 +1,7 @@
 """Training of learned tables: gradients against those of the functions that they stand for, and export bit for bit."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,20 @@ from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import GroupSum, LutLayer
 from logicnn.nn.binary import class_dependence
-from logicnn.nn.tables import Fixed, Learned, Recipe, Tables, Variety, export, fit, layers, table_net, within
+from logicnn.nn.loop import Kept
+from logicnn.nn.tables import (
+    Fixed,
+    Learned,
+    Recipe,
+    Tables,
+    Variety,
+    export,
+    fit,
+    layers,
+    table_net,
+    training,
+    within,
+)
 from logicnn.nn.tables.budget import _drawn
 from logicnn.nn.tables.layers import _balanced, _beside, _candidates
 from logicnn.resources import DEVICES
@@ -243,3 +257,34 @@ def test_refuses():
     ):
         with pytest.raises(LogicnnError, match=message):
             Recipe(**({"epochs": 1} | wrong))
+
+
+def test_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
+    """To the very network of a training that was not; of another training nothing is taken over."""
+    monkeypatch.setattr(training, "Kept", partial(Kept, every_s=0.0))
+    data, recipe, file = digits(), Recipe(4, batch=300, seed=3), tmp_path / "digits.training"
+
+    def net():
+        return table_net(data, [8], (60,), seed=2)
+
+    whole, parts = net(), net()
+    fit(whole, data.train, recipe, "whole")
+
+    loss, steps = training._Classes.loss, iter(range(10))
+
+    def interrupted(self, chosen):
+        if next(steps) == 9:  # in the third epoch of four steps
+            raise KeyboardInterrupt
+        return loss(self, chosen)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training._Classes, "loss", interrupted)
+        fit(parts, data.train, recipe, "part", file)
+    with pytest.raises(LogicnnError, match=r"digits\.training is of another training: 1438 samples, Recipe\(epochs=4"):
+        fit(net(), data.train, Recipe(5, batch=300, seed=3), "other", file)
+    again = net()
+    fit(again, data.train, recipe, "again", file)
+    assert export(again).digest() == export(whole).digest() and not file.exists()
+    file.write_bytes(b"nothing")
+    with pytest.raises(LogicnnError, match=r"digits\.training is no training that was interrupted"):
+        fit(net(), data.train, recipe, "damaged", file)

@@ -4,6 +4,7 @@ stretched a little.
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from logicnn.data.dataset import Split
 from logicnn.errors import LogicnnError
-from logicnn.nn.loop import Objective, Schedule, train
+from logicnn.nn.loop import Kept, Objective, Schedule, train
 from logicnn.nn.tables.layers import Learned, TableNet
 
 __all__ = ["Recipe", "Variety", "fit"]
@@ -121,9 +122,9 @@ def _once(progress: float) -> float:
     return max(0.001, 0.5 * (1 + math.cos(math.pi * (progress - RISE) / (1 - RISE))))
 
 
-def fit(net: TableNet, data: Split, recipe: Recipe, title: str) -> None:
+def fit(net: TableNet, data: Split, recipe: Recipe, title: str, kept: Path | None = None) -> None:
     """Trains on samples (n, ...) and labels, where the network's weights are. Deterministic for a seed on one thread of
-    a CPU.
+    a CPU. A training that was interrupted goes on from the file `kept`.
     """
     torch.manual_seed(recipe.seed)
     objective = _Classes(net, data, recipe)
@@ -131,4 +132,6 @@ def fit(net: TableNet, data: Split, recipe: Recipe, title: str) -> None:
     others = [each for name, each in net.named_parameters() if not name.endswith("connections.logits")]
     groups = [{"params": others}, {"params": chosen, "lr": recipe.learning_rate * recipe.choice_rate}]
     optimizer = torch.optim.Adam(groups, lr=recipe.learning_rate, fused=True)
-    train(net, objective, optimizer, objective.schedule, title)
+    sizes = [tuple(each.shape) for each in net.parameters()]
+    of = f"{len(data.x)} samples, {recipe}, weights of {sizes}"
+    train(net, objective, optimizer, objective.schedule, title, Kept(kept, of) if kept else None)
