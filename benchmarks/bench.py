@@ -12,7 +12,7 @@ from amaranth.back import rtlil
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.tinyfpga_bx import TinyFPGABXPlatform
-from amaranth_boards.ulx3s import ULX3S_85F_Platform
+from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
 from benchmarks.vectors import check
 from logicnn.bits import pack
@@ -28,23 +28,16 @@ PLATFORMS = {
     "iCE40UP5K": ICEBreakerPlatform,
     "iCE40HX8K": ICE40HX8KBEVNPlatform,
     "iCE40LP8K": TinyFPGABXPlatform,
+    "LFE5U-25F": ULX3S_25F_Platform,
     "LFE5U-85F": ULX3S_85F_Platform,
 }
+ECP5 = "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained", "--textcfg", "top.config"
 NEXTPNR = {
     "iCE40UP5K": ["nextpnr-ice40", "--up5k", "--package", "sg48", "--asc", "top.asc"],
     "iCE40HX8K": ["nextpnr-ice40", "--hx8k", "--package", "ct256", "--asc", "top.asc"],
     "iCE40LP8K": ["nextpnr-ice40", "--lp8k", "--package", "cm81", "--asc", "top.asc"],
-    "LFE5U-85F": [
-        "nextpnr-ecp5",
-        "--85k",
-        "--package",
-        "CABGA381",
-        "--speed",
-        "6",
-        "--lpf-allow-unconstrained",
-        "--textcfg",
-        "top.config",
-    ],
+    "LFE5U-25F": ["nextpnr-ecp5", "--25k", *ECP5],
+    "LFE5U-85F": ["nextpnr-ecp5", "--85k", *ECP5],
 }
 
 

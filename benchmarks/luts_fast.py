@@ -29,7 +29,7 @@ from logicnn.network import Network
 from logicnn.resources import DEVICES
 
 SEED, SEEDS = 1, (1, 2, 3)
-DEVICE = DEVICES["LFE5U-85F"]
+DEVICE = DEVICES["LFE5U-25F"]
 LEVELS = (3, 4, 5)  # of LUTs between registers
 MEGAHERTZ = 150.0  # asked of place and route, and of the slowest clock
 MOST_DELAY_NS, LEAST_ACCURACY = 9.0, 0.9

@@ -31,20 +31,8 @@ RUNS = {
     "luts-800": ["--budget", "800", "--pixels", "80"],
     # For an ECP5, which makes any function of six bits of four LUT4 that lie side by side: three bits a class
     FAST: [
-        "--tables",
-        "1080",
-        "180",
-        "30",
-        "--inputs",
-        "6",
-        "--anywhere",
-        "--at-once",
-        "--board",
-        "ulx3s",
-        "--epochs",
-        "40",
-        "--variety",
-        "0.35",
+        *("--tables", "1080", "180", "30", "--inputs", "6", "--anywhere"),
+        *("--at-once", "--board", "ulx3s", "--epochs", "40", "--variety", "0.35"),
     ],
 }
 

@@ -113,6 +113,10 @@ class Counted(Engine):
     def crowded(self) -> bool:
         return False
 
+    @property
+    def density(self) -> float:
+        return 0.8
+
     def cost(self, device: Device) -> Resources:
         """Registers of the bits share the cells of the logic that gives them."""
         chains = device.family is Family.ICE40

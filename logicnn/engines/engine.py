@@ -19,7 +19,9 @@ from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Layer, Network
 from logicnn.resources import Device, Resources
 
-__all__ = ["Engine", "FeedForward", "Io", "Latency", "MappingError", "MemoryBits"]
+__all__ = ["DENSITY", "Engine", "FeedForward", "Io", "Latency", "MappingError", "MemoryBits"]
+
+DENSITY = 0.9  # of cells that nextpnr uses in a region
 
 
 class MappingError(LogicnnError):
@@ -194,8 +196,13 @@ class Engine(ABC):
 
     @property
     def crowded(self) -> bool:
-        """Whether its words go to so many places that routes end before cells do."""
+        """Whether words of its memories go to many selectors, which takes routes of another kind than logic does."""
         return not self.feed_forward
+
+    @property
+    def density(self) -> float:
+        """How much of the cells of a region may be used, at most: less where many bits meet that lie apart."""
+        return DENSITY
 
     @property
     def collides(self) -> bool:

@@ -146,6 +146,16 @@ class Mapping:
 
     # -- on a device
 
+    @property
+    def crowded(self) -> bool:
+        """Whether any engine is (`Engine.crowded`)."""
+        return any(engine.crowded for engine in self.engines)
+
+    @property
+    def density(self) -> float:
+        """The least of its engines' (`Engine.density`)."""
+        return min(engine.density for engine in self.engines)
+
     def images(self, device: Device) -> list[np.ndarray]:
         """`Engine.image` of all engines with memory that must be loaded at power-up on this device."""
         return [image for engine in self.engines if (image := engine.image(device)) is not None]

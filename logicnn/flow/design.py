@@ -174,7 +174,7 @@ class Design:
         """How to place and route, one try after another. Engines from memory, whose words go to many selectors, route
         better one way, logic another.
         """
-        return attempts(self.device.family, seed, crowded=any(each.crowded for each in self.mapping.engines))
+        return attempts(self.device.family, seed, crowded=self.mapping.crowded, density=self.mapping.density)
 
     @property
     def check(self) -> Check:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from logicnn.engines.engine import DENSITY
 from logicnn.resources import Family
 from logicnn.storage import replace_file
 
@@ -28,24 +29,30 @@ FIRST_SEED = 1
 # Where logic takes nearly all cells of a UP5K, as `mnist-bnn` does, router2 settles with most seeds by these values,
 # with few by nextpnr's own. By the options nextpnr draws cells together more slowly and less by delay: wires are
 # shorter, the clock is no slower. The settings let wires go farther round, and raise the cost of those that several
-# nets wanted before.
+# nets wanted before; where cells lie apart, so that there are ways round, the raised cost drives routes in circles.
 ICE40_OPTIONS = "--placer-heap-alpha", "0.05", "--placer-heap-timingweight", "2"
-ROUTER2_SETTINGS = {"bbMargin/x": 12, "bbMargin/y": 12, "histCongWeight": 4.0}
+ROUTER2_SETTINGS = {"bbMargin/x": 12, "bbMargin/y": 12}
+DENSE_SETTINGS = {"histCongWeight": 4.0}
 TUNED = "tuned.json"
 REPORT = "timing.json"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A seed, and the router for iCE40; "" is nextpnr's default for other families."""
+    """A seed, the router for iCE40 ("" is nextpnr's default for other families), and how much of the cells of a region
+    may be used, at most.
+    """
 
     seed: int
     router: str
+    density: float = DENSITY
 
     @property
     def options(self) -> tuple[str, ...]:
         """The command of nextpnr."""
         ice40 = ("--router", self.router, *ICE40_OPTIONS) if self.router else ()
+        if self.density != DENSITY:
+            ice40 = (*ice40, "--placer-heap-beta", str(self.density))
         return *ice40, "--report", REPORT, "--detailed-timing-report", "--timing-allow-fail", "--seed", str(self.seed)
 
     def command(self, base: Sequence[str], netlist: str) -> tuple[str, ...]:
@@ -53,11 +60,13 @@ class Placement:
         return *base, "--json", netlist, *self.options
 
 
-def attempts(family: Family, seed: int | None, *, crowded: bool) -> list[Placement]:
-    """What to try, one after another, from a seed on; `crowded` for designs whose words go to many places."""
+def attempts(family: Family, seed: int | None, *, crowded: bool, density: float = DENSITY) -> list[Placement]:
+    """What to try, one after another, from a seed on; `crowded` for designs whose words go to many places, `density`
+    as much of a region's cells as may be used.
+    """
     first = FIRST_SEED if seed is None else seed
     router = "" if family is not Family.ICE40 else "router1" if crowded else "router2"
-    return [Placement(each, router) for each in range(first, first + SEEDS)]
+    return [Placement(each, router, density) for each in range(first, first + SEEDS)]
 
 
 def tuned(folder: Path, netlist: str, placement: Placement) -> str:
@@ -67,9 +76,9 @@ def tuned(folder: Path, netlist: str, placement: Placement) -> str:
     if placement.router != "router2":
         return netlist
     design = json.loads((folder / netlist).read_bytes())
+    chosen = ROUTER2_SETTINGS | (DENSE_SETTINGS if placement.density >= DENSITY else {})
     settings = {
-        f"router2/{name}": f"{value:032b}" if isinstance(value, int) else str(value)
-        for name, value in ROUTER2_SETTINGS.items()
+        f"router2/{name}": f"{value:032b}" if isinstance(value, int) else str(value) for name, value in chosen.items()
     }
     (top,) = (module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
     top["settings"] = settings

@@ -27,7 +27,7 @@ __all__ = ["WAYS", "Lookups", "Tables", "Words", "Wordy"]
 LEVELS = 7  # of a column of numbers
 GREYS = (64, 128, 192)  # from where on the bits of a pixel are 1; of large pictures the middle one
 FEW = 400  # bits that may be read; of fewer inputs every level is
-ROUTED = 0.77  # of a device's logic cells: each table reads four bits, and for more of them iCE40 has no routes
+ROUTED, ROUTED_DEEP = 0.9, 0.77  # of a device's logic cells: for more tables of two layers iCE40 has no routes
 CELLS_A_BIT = 8  # of a design, at least: each bit that is read is stored, too
 WIDEST = 10_000  # logic cells of a design: larger ones take long to train, and say nothing new
 LEAST_RATE, MOST_RATE = 0.01, 0.1  # of learning: it falls with the root of the steps
@@ -64,11 +64,12 @@ class Tables(Way[Lookups]):
         varied = Variety(moved * data.train.x.shape[2], turned, stretched) if picture else Variety()
         room = min(int(ROUTED * device.capacity.logic_cells), WIDEST)
         inputs = min(FEW, size * len(levels), room // CELLS_A_BIT)
-        first = Lookups((0.8, 0.2), levels, inputs, varied, room, device)
+        first = Lookups((1.0,), levels, inputs, varied, room, device)
+        deep = min(int(ROUTED_DEEP * device.capacity.logic_cells), WIDEST)
         return [
             first,
             replace(first, cells=room - 2 * (room - STORED.logic_cells - inputs) // 3),
-            replace(first, shares=(1.0,)),
+            replace(first, shares=(0.8, 0.2), cells=deep),
             *([replace(first, variety=Variety())] if picture else []),
             *([replace(first, thresholds=every)] if levels != every else []),
         ]

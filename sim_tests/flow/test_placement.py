@@ -67,6 +67,10 @@ def test_attempts():
     assert attempts(Family.ICE40, None, crowded=True) == [
         Placement(FIRST_SEED + more, "router1") for more in range(SEEDS)
     ]
+    apart = attempts(Family.ICE40, None, crowded=False, density=0.8)[0]
+    at = apart.options.index("--placer-heap-beta")
+    assert apart == Placement(1, "router2", 0.8) and apart.options[at + 1] == "0.8"
+    assert "--placer-heap-beta" not in Placement(1, "router2").options
     assert attempts(Family.ECP5, 0, crowded=False)[0] == Placement(0, "")
     assert Placement(0, "").options[-2:] == ("--seed", "0") and "--router" not in Placement(0, "").options
 
@@ -96,6 +100,8 @@ def test_tuned(tmp_path):
         and settings["router2/bbMargin/x"] == "0" * 28 + "1100"
         and settings["router2/histCongWeight"] == "4.0"
     )
+    made = json.loads((tmp_path / tuned(tmp_path, "top.json", Placement(1, "router2", 0.8))).read_text())
+    assert settings.keys() - made["modules"]["top"]["settings"].keys() == {"router2/histCongWeight"}
 
 
 @pytest.fixture

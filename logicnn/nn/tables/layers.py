@@ -28,7 +28,7 @@ __all__ = ["Fixed", "Groups", "Learned", "TableNet", "Tables", "table_net"]
 
 CERTAIN = 0.5  # of theta in the beginning, where a table passes one of its inputs on
 SPREAD = 0.1  # of theta and of scores in the beginning
-BLOCK, CANDIDATES = 64, 128  # tables, and what their inputs choose among
+BLOCK, CANDIDATES = 64, 81  # tables, and what their inputs choose among: of a picture nine rows of nine pixels
 
 
 class _Lookup(torch.autograd.Function):
