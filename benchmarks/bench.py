@@ -116,8 +116,8 @@ def toggles(netlist: Netlist, given: np.ndarray) -> float:  # (samples, bits) bo
     return sum(netlist.activity(packed, netlist.next_of_registers("taken"), len(given)).values()) / (len(given) - 1)
 
 
-def place(device: Device, folder: Path, seed: int, megahertz: float) -> Placed:
-    """Places and routes what `synthesise` wrote to `folder`, with a clock target."""
+def place(device: Device, folder: Path, seed: int, megahertz: float, *options: str) -> Placed:
+    """Places and routes what `synthesise` wrote to `folder`, with a clock target; `options` of nextpnr come last."""
     more = ["--router", "router2"] if device.family is Family.ICE40 else []
     report = f"timing{seed}.json"
     command = [
@@ -131,7 +131,9 @@ def place(device: Device, folder: Path, seed: int, megahertz: float) -> Placed:
         "--timing-allow-fail",
     ]
     tools.run(
-        [*command, "--quiet", "--seed", str(seed), "--freq", f"{megahertz:.0f}"], folder, f"place_route{seed}.log"
+        [*command, "--quiet", "--seed", str(seed), "--freq", f"{megahertz:.0f}", *options],
+        folder,
+        f"place_route{seed}.log",
     )
     return Placed.read(folder / report)
 

@@ -25,7 +25,7 @@ from logicnn.engines.counted import Counted
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import Network, files
-from logicnn.nn.tables import Recipe, Variety, export, fit, table_net, within
+from logicnn.nn.tables import Recipe, Variety, export, fit, table_net, within, without_unseen
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
 BUDGET = 3900  # of the 5,280 logic cells of an iCE40UP5K: for many more tables nextpnr finds no routes
@@ -38,6 +38,7 @@ VARIETY = 0.7  # of moves by 1.5 pixels, turns by 8 degrees, and stretching by 8
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
+    parser.add_argument("--dataset", choices=datasets.known(), default="mnist", help="(default: %(default)s)")
     parser.add_argument(
         "--budget", type=int, default=BUDGET, help="logic cells of a whole board (default: %(default)s)"
     )
@@ -61,6 +62,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--variety", type=float, default=VARIETY, help="how far pictures are moved and turned (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--unseen",
+        type=int,
+        metavar="N",
+        help="let tables give anything for what fewer than N training samples ask, where they need fewer bits then",
     )
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=0.02)
@@ -86,7 +93,7 @@ def main() -> None:
     if not given.output.resolve().parent.is_dir():
         raise LogicnnError(f"--output must be in a folder that is there, not {given.output}")
     device = boards.find(given.board).device
-    data = datasets.load("mnist", given.data_dir)
+    data = datasets.load(given.dataset, given.data_dir)
     train, held = data.train.without_one_of(VALIDATION)
     variety = Variety(1.5 * given.variety, 8 * given.variety, 0.08 * given.variety)
     recipe = Recipe(given.epochs, given.learning_rate, given.seed, given.batch, variety, choice_rate=given.choice_rate)
@@ -107,6 +114,10 @@ def main() -> None:
     kept = given.output.with_suffix(".training")  # goes on from there where it was interrupted
     fit(net.to(given.device), train, recipe, "-".join(map(str, tables)), kept)
     network = replace(export(net, given.output.stem, data.name, data.classes), preparation=data.preparation)
+    narrowed = {}
+    if given.unseen is not None:
+        whole, network = network, without_unseen(network, train.x, given.unseen)
+        narrowed = {"unseen": given.unseen, "validation_accuracy_before": right(whole, held)}
     files.save(network, given.output)
     estimate = board_estimate(built(network), device)
     figures = {
@@ -116,6 +127,7 @@ def main() -> None:
         "seed": given.seed,
         "tables": tables,
         "budget": None if given.tables else given.budget,
+        **narrowed,
         "validation_accuracy": right(network, held),
         "accuracy": right(network, data.test),
         "estimated_lut4": estimate.lut4,

@@ -27,6 +27,12 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
     assert figures["digest"] == network.digest()
     assert figures["accuracy"] == np.mean(network.evaluate(test.x) == test.y) > 0.85
     assert 0 < figures["estimated_lut4"] < figures["estimated_logic_cells"] < 1000
+    monkeypatch.setattr(sys, "argv", [*arguments, "--output", str(file), "--unseen", "3"])
+    assert guarded(mnist_luts.main) == 0
+    narrowed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert narrowed["validation_accuracy_before"] == figures["validation_accuracy"]
+    assert narrowed["digest"] != figures["digest"] and narrowed["validation_accuracy"] > 0.8
+    assert narrowed["estimated_lut4"] <= figures["estimated_lut4"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from logicnn.nn.tables.budget import within
 from logicnn.nn.tables.export import export
 from logicnn.nn.tables.layers import Fixed, Groups, Learned, TableNet, Tables, table_net
 from logicnn.nn.tables.training import Recipe, Variety, fit
+from logicnn.nn.tables.unseen import without_unseen
 
 __all__ = [
     "Fixed",
@@ -17,4 +18,5 @@ __all__ = [
     "fit",
     "table_net",
     "within",
+    "without_unseen",
 ]
