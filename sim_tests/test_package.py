@@ -174,6 +174,7 @@ def test_wheel(tmp_path):
         "logicnn/_boards/icebreaker.py",
         "logicnn/_boards/ulx3s.py",
         "logicnn/models/mnist-bnn.lnn",
+        "logicnn/models/mnist-luts.lnn",
         "logicnn/models/digits-bnn.lnn",
     } <= set(names)
 

@@ -61,12 +61,12 @@ def test_build_command_parses(monkeypatch):
     seen = []
     monkeypatch.setattr(build, "COMMAND", replace(build.COMMAND, run=seen.append))
     assert main(words[3:]) == 0
-    assert (seen[0].board, seen[0].model) == ("icebreaker", "mnist-bnn")
+    assert (seen[0].board, seen[0].model) == ("icebreaker", "mnist-luts")
 
 
 def test_build_ends_with_the_figures_of_the_record():
     (row,) = [
-        row for row in record_of("boards")["placed"] if (row["board"], row["model"]) == ("icebreaker", "mnist-bnn")
+        row for row in record_of("boards")["placed"] if (row["board"], row["model"]) == ("icebreaker", "mnist-luts")
     ]
     text = the_block("netlist check ")
     assert f"logic cells        {row['logic_cells']} of {DEVICES['iCE40UP5K'].capacity.logic_cells} " in text

@@ -18,7 +18,7 @@ import torch
 
 from logicnn.board import boards
 from logicnn.commands.command import guarded
-from logicnn.data import datasets
+from logicnn.data import datasets, digits
 from logicnn.data.dataset import Split
 from logicnn.engines import Mapping
 from logicnn.engines.counted import Counted
@@ -38,6 +38,7 @@ VARIETY = 0.7  # of moves by 1.5 pixels, turns by 8 degrees, and stretching by 8
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
+    parser.add_argument("--download", action="store_true", help="fetch MNIST into the folder first")
     parser.add_argument("--dataset", choices=datasets.known(), default="mnist", help="(default: %(default)s)")
     parser.add_argument(
         "--budget", type=int, default=BUDGET, help="logic cells of a whole board (default: %(default)s)"
@@ -93,7 +94,11 @@ def main() -> None:
     if not given.output.resolve().parent.is_dir():
         raise LogicnnError(f"--output must be in a folder that is there, not {given.output}")
     device = boards.find(given.board).device
-    data = datasets.load(given.dataset, given.data_dir)
+    folder = datasets.data_folder(given.data_dir)
+    if given.download:
+        folder = folder or Path("data")
+        digits.download_mnist(folder)
+    data = datasets.load(given.dataset, folder)
     train, held = data.train.without_one_of(VALIDATION)
     variety = Variety(1.5 * given.variety, 8 * given.variety, 0.08 * given.variety)
     recipe = Recipe(given.epochs, given.learning_rate, given.seed, given.batch, variety, choice_rate=given.choice_rate)

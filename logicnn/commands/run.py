@@ -35,7 +35,7 @@ __all__ = ["COMMAND", "connected"]
 SIMULATED, AUTO = "sim", "auto"
 SIMULATED_TIMEOUT_S = 600.0  # a simulation takes seconds for a sample, of an engine a minute
 TIMEOUT_S = 2.0
-DEFAULT_MODEL, DEFAULT_BOARD = "mnist-bnn", "icebreaker"  # of a simulated board
+DEFAULT_MODEL, DEFAULT_BOARD = "mnist-luts", "icebreaker"  # of a simulated board
 
 
 @contextlib.contextmanager
