@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.bench import checked, own_luts, place, synthesise
 from benchmarks.common import RESULTS, finished, parser_for, rounded, write_result
 from benchmarks.luts import network_of
-from benchmarks.luts_train import FAST, MAIN
+from benchmarks.luts_train import FAST, SMALL
 from logicnn.bits import from_words
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
@@ -31,7 +31,7 @@ from logicnn.resources import DEVICES
 SEED, SEEDS = 1, (1, 2, 3)
 DEVICE = DEVICES["LFE5U-25F"]
 ROUTER = "--router", "router2"  # in a fraction of the time of router1
-LEVELS = (3, 4)  # of LUTs between registers
+LEVELS = (3, 4, 5)  # of LUTs between registers
 MEGAHERTZ = 150.0  # asked of place and route, and of the slowest clock
 MOST_DELAY_NS, LEAST_ACCURACY = 9.0, 0.9
 MOST_LATENCY_NS, PIPED_ACCURACY = 40.0, 0.978
@@ -98,7 +98,7 @@ def main() -> None:
     datasets.load("mnist", given.data_dir)  # or say at once that it is missing
     trained = json.loads((RESULTS / "luts_train.json").read_text())["runs"]
     rows = []
-    for name, levels in [(FAST, None), *((MAIN, each) for each in LEVELS)]:
+    for name, levels in [(FAST, None), *((SMALL, each) for each in LEVELS)]:
         network = network_of(name)
         mapping = Mapping([Piped(network, network.core_start, levels=levels)]) if levels else Mapping.unrolled(network)
         folder = given.output / f"{name}-{levels or 'logic'}-{trained[name]['digest'][:16]}"
