@@ -21,14 +21,15 @@ from logicnn.errors import CheckFailed, LogicnnError
 READS = {
     "payra": ("payra_train", "popcount"),
     "luts": ("luts_train", "payra"),
+    "luts_fast": ("luts_train",),
     "logic_design": ("logic_design_train",),
     "knapsack": ("knapsack_train",),
     "reuse": ("reuse_train",),
     "reuse_cifar10": ("reuse_train_cifar10",),
     "lenet5_icebreaker": ("ikr",),
     "spe": ("ikr",),
-    "boards": ("payra_train", "logic_design_train", "ikr", "reuse_train"),
-    "verilog": ("payra_train", "logic_design_train", "ikr", "reuse_train"),
+    "boards": ("payra_train", "luts_train", "logic_design_train", "ikr", "reuse_train"),
+    "verilog": ("payra_train", "luts_train", "logic_design_train", "ikr", "reuse_train"),
 }
 NAMED = 3  # changed files, of which a line names so many
 

@@ -15,6 +15,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "results.md": {
         "results": tables.results,
         "luts": tables_luts.luts,
+        "luts_fast": tables_luts.luts_fast,
         "choices": tables.choices,
         "integers": tables.integers,
         "integer_logic": tables.integer_logic,

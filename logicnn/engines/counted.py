@@ -14,7 +14,7 @@ from logicnn.engines.costs import popcount_lut4
 from logicnn.engines.engine import Engine, Io, Latency, MappingError
 from logicnn.engines.mapping import Mapping
 from logicnn.engines.unrolled import Unrolled
-from logicnn.network import Argmax, GroupSum, Network
+from logicnn.network import Argmax, GroupSum, LutLayer, Network
 from logicnn.resources import Device, Family, Resources
 
 __all__ = ["Counted"]
@@ -62,7 +62,8 @@ class Counted(Engine):
         """Of each class, for each place of a weight, which bits are counted: an input's index, or `ONE`, of which its
         offset is made. All classes have as many places and bits, where there are fewer None.
         """
-        sums, ahead = self.sums, (self.sums.offsets - self.sums.offsets.min()).tolist()
+        sums, least = self.sums, int(self.sums.offsets.min())
+        ahead = [each - least for each in self.sums.offsets.tolist()]
         places = max(int(sums.weights.max()), max(ahead)).bit_length()
         found = []
         for group, offset in zip(sums.groups, ahead, strict=True):
@@ -84,6 +85,14 @@ class Counted(Engine):
         """Bits of a sum."""
         most = self.sums.most - int(self.sums.offsets.min())
         return max(1, int(most.max()).bit_length())
+
+    @property
+    def _bare(self) -> int:
+        """Bits that no LUT gives."""
+        if self.start == self.network.core_start:
+            return self.given.size
+        before = self.network.layers[self.start - 1]
+        return int((before.depends.sum(1) <= 1).sum()) if isinstance(before, LutLayer) else 0
 
     # -- time
 
@@ -118,14 +127,15 @@ class Counted(Engine):
         return 0.8
 
     def cost(self, device: Device) -> Resources:
-        """Registers of the bits share the cells of the logic that gives them."""
+        """Registers of the bits share the cells of the logic that gives them, where any does."""
         chains = device.family is Family.ICE40
         pairs = -(-self.classes // 2)
         chosen = self.slots * (pairs + -(-pairs // CHAIN) - 1 if chains else self.classes - 1)
         control = CONTROL + self.classes
         cells = chosen + popcount_lut4(self.slots) + 2 * self.width + control
         registers = self.given.size + self.slots + 2 * self.width + control
-        return Resources(lut4=cells, logic_cells=cells, ff=registers)
+        alone = 0 if device.separate_ff else self._bare
+        return Resources(lut4=cells, logic_cells=cells + alone, ff=registers)
 
     def delay_ns(self, device: Device) -> float:
         return device.level_ns * max(1.5 * log2(max(2, self.slots)), self.classes / 2)

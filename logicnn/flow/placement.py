@@ -50,10 +50,10 @@ class Placement:
     @property
     def options(self) -> tuple[str, ...]:
         """The command of nextpnr."""
-        ice40 = ("--router", self.router, *ICE40_OPTIONS) if self.router else ()
+        options = ["--router", self.router, *ICE40_OPTIONS] if self.router else []
         if self.density != DENSITY:
-            ice40 = (*ice40, "--placer-heap-beta", str(self.density))
-        return *ice40, "--report", REPORT, "--detailed-timing-report", "--timing-allow-fail", "--seed", str(self.seed)
+            options += ["--placer-heap-beta", str(self.density)]
+        return *options, "--report", REPORT, "--detailed-timing-report", "--timing-allow-fail", "--seed", str(self.seed)
 
     def command(self, base: Sequence[str], netlist: str) -> tuple[str, ...]:
         """The command of nextpnr for a netlist; `base` is what does not depend on the attempt."""

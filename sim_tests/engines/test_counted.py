@@ -58,6 +58,26 @@ def test_columns():
     assert engine.slots == 9 and engine.width == 3
 
 
+def test_offsets_far_apart():
+    engine = Counted(network_of([1, 1], [1, 1], [-(1 << 31), (1 << 31) - 1]), 2)
+    assert engine.width == 33 and sum(bit == ONE for column in engine.columns[1] for bit in column) == 32
+
+
+def test_bits_that_no_lut_gives():
+    """Take cells of their own, for their registers."""
+    network = NETWORKS["plain"]
+    whole = Counted(network, 2).cost(UP5K)
+    wires = LutLayer(network.layers[1].connections, np.tile(np.arange(16) & 1, (50, 1)))
+    passed = Network(network.input, [network.layers[0], wires, *network.layers[2:]])
+    assert Counted(passed, 2).cost(UP5K).logic_cells == whole.logic_cells + 50
+    read = Network(Activations((50,), BIT), [network.layers[0], *network.layers[2:]])
+    assert Counted(read, 1).cost(UP5K).logic_cells == whole.logic_cells + 50
+    assert (
+        Counted(read, 1).cost(DEVICES["LFE5U-85F"]).logic_cells
+        == Counted(network, 2).cost(DEVICES["LFE5U-85F"]).logic_cells
+    )
+
+
 def test_only_where_logic_has_no_room():
     network = NETWORKS["plain"]
     fits = chosen(network, UP5K, 83.3, lambda mapping: None)
