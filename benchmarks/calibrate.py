@@ -15,13 +15,14 @@ from amaranth.lib.wiring import In, Out
 from amaranth.vendor import LatticeICE40Platform
 from scipy.optimize import nnls
 
-from benchmarks.bench import PLATFORMS, delay_ns, synthesise
+from benchmarks.bench import delay_ns, synthesise
 from benchmarks.common import parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.gateware.wires import KEEP
 from logicnn.resources import DEVICES, Device
 
 SEEDS = (1, 2, 3)
+FITTED = "iCE40UP5K", "iCE40HX8K", "iCE40LP8K", "LFE5U-85F"
 LANES = 16
 LUTS = ((2, 0, 0), (5, 0, 0), (9, 0, 0))  # (LUT levels, additions, bits of an addition)
 SUMS = ((0, 1, 8), (0, 1, 24), (0, 2, 12), (0, 4, 8), (0, 4, 20))
@@ -98,7 +99,7 @@ def predicted(row: dict, device: Device) -> float:
 def main() -> None:
     given = parser_for(__doc__, output="calibrate").parse_args()
     devices = {}
-    for device in (DEVICES[name] for name in PLATFORMS):
+    for device in (DEVICES[name] for name in FITTED):
         rows = []
         for ladder in LUTS + SUMS:
             print(f"{device.name} {ladder} ...", file=sys.stderr, flush=True)

@@ -68,7 +68,7 @@ def placed(network: Network, mapping: Mapping, folder: Path, data_dir: str | Non
     clocks = [place(DEVICE, folder, seed, MEGAHERTZ, *ROUTER).clock()[0] for seed in SEEDS]
     return row | {
         "levels": getattr(mapping.engines[0], "levels", None),
-        "registers": mapping.cost(DEVICE).ff,
+        "predicted_registers": mapping.cost(DEVICE).ff,
         "clock_mhz": rounded(median(clocks)),
         "clock_mhz_by_seed": [rounded(each) for each in clocks],
         "latency_ns": rounded(1000 * mapping.latency.most / median(clocks)),

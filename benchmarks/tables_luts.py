@@ -49,7 +49,7 @@ def luts_fast() -> str:
             "test accuracy",
             "tables",
             "LUT4",
-            "registers",
+            "registers (predicted)",
             "three seeds: median, best",
             "input to class",
             "netlist against network",
@@ -60,7 +60,7 @@ def luts_fast() -> str:
             what = f"registers after {row['levels']} LUTs"
             speed = f"{row['clock_mhz']:.0f} MHz, {max(row['clock_mhz_by_seed']):.0f} MHz"
             until = f"{row['latency_cycles']} cycles, {row['latency_ns']:.1f} ns"
-            registers = f"{row['registers']:,}"
+            registers = f"{row['predicted_registers']:,}"
         else:
             what, registers = "logic alone", ""
             speed = f"{row['core_delay_ns']:.1f} ns, {min(row['core_delay_ns_by_seed']):.1f} ns"

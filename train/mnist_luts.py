@@ -25,6 +25,7 @@ from logicnn.engines.counted import Counted
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import Network, files
+from logicnn.network.network import NAME
 from logicnn.nn.tables import Recipe, Variety, export, fit, table_net, within, without_unseen
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
@@ -81,6 +82,12 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if not 2 <= given.inputs <= 6:
         parser.error(f"--inputs must be 2 to 6, not {given.inputs}")
+    if given.unseen is not None and given.unseen < 1:
+        parser.error(f"--unseen must be 1 sample at least, not {given.unseen}")
+    if not 0 <= given.variety <= 10:
+        parser.error(f"--variety must be 0 to 10, not {given.variety}")
+    if given.output.suffix != ".lnn" or not NAME.fullmatch(given.output.stem):
+        parser.error(f"--output must be a name of letters, digits, _ and - that ends in .lnn, not {given.output.name}")
     return given
 
 
@@ -124,6 +131,7 @@ def main() -> None:
         whole, network = network, without_unseen(network, train.x, given.unseen)
         narrowed = {"unseen": given.unseen, "validation_accuracy_before": right(whole, held)}
     files.save(network, given.output)
+    kept.unlink(missing_ok=True)
     estimate = board_estimate(built(network), device)
     figures = {
         "file": str(given.output),

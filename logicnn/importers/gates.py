@@ -1,5 +1,5 @@
 """Networks of logic gates and of lookup tables, as arrays in an ``.npz`` file: what the layers of libraries that train
-such networks hold (difflogic, torchlogix, torch-dwn).
+such networks hold (difflogic, torchlogix).
 
 Layer i, from 0 on, is ``connections{i}`` (out, k), k from 2 to 6: what each reads, as places in the layer before; and
 one of
@@ -10,8 +10,8 @@ one of
 
 ``classes`` says how many groups of the same size the last layer's bits are, one after the other, whose sums are the
 scores. The first layer reads bits. With ``thresholds`` (T,), numbers that increase, those are whether each input is at
-least the first of them, then whether each is at least the second, and so on. ``shape`` says how inputs lie, (n,) or
-(channels, rows, columns); without it they are as many as the first layer needs.
+least the first of them, then whether each is at least the second, and so on, in 32 bits of floating point. ``shape``
+says how inputs lie, (n,) or (channels, rows, columns); without it they are as many as the first layer needs.
 """
 
 from math import prod
@@ -27,7 +27,7 @@ __all__ = ["IMPORTER", "gate_tables", "imported"]
 
 GATES = 16
 MOST = 1 << 20  # inputs
-PIXELS = Given(Interval(0, 255), 1 / 255)
+PIXELS, BITS = Given(Interval(0, 255), 1 / 255), Given(BIT, 1)
 
 
 def gate_tables(gates: np.ndarray) -> np.ndarray:  # (n,) 0 ... 15 -> (n, 4) uint8
@@ -49,6 +49,9 @@ class _Arrays:
         except Exception as error:  # a damaged archive fails in as many ways as zlib, zipfile and numpy have
             raise ImportRefused(f"{path} is no .npz file of arrays: {error}") from None
         self._used: set[str] = set()
+        for name, array in self._held.items():
+            if not isinstance(array, np.ndarray):
+                raise ImportRefused(f"{path} holds {name}, which is no array")
 
     def __contains__(self, name: str) -> bool:
         return name in self._held
@@ -80,13 +83,16 @@ class _Arrays:
 
 
 def _thresholds(numbers: np.ndarray, given: Given) -> np.ndarray:  # (T,) -> (T,) integers
-    """From which integer of `given` on its number reaches each."""
+    """From which integer of `given` on its number reaches each, in 32 bits of floating point, as torch compares."""
     if not np.isfinite(numbers).all():
         raise ImportRefused("thresholds must be finite")
-    integers = np.arange(given.interval.low, given.interval.high + 1)
-    found = np.searchsorted(integers * given.scale, numbers) + given.interval.low
+    low, high = given.interval.low, given.interval.high
+    inputs = (np.arange(low, high + 1) * given.scale).astype(np.float32)
+    found = np.searchsorted(inputs, numbers.astype(np.float32)) + low
     if not len(found) or (np.diff(found) <= 0).any():
         raise ImportRefused(f"thresholds must be numbers that increase, which inputs tell apart, not {numbers[:9]}")
+    if found[0] <= low or found[-1] > high:
+        raise ImportRefused(f"thresholds must lie above {inputs[0]} and at most at {inputs[-1]}, not {numbers[:9]}")
     return found
 
 
@@ -113,10 +119,11 @@ class _Layers(Walk):
         if "thresholds" in arrays:
             given = given or PIXELS
             thresholds = _thresholds(arrays("thresholds", 1, "iubf"), given)
-        elif given is None or given.interval == BIT:
-            given, thresholds = Given(BIT, 1), np.array([1])
+        elif given is None or given == BITS:
+            given, thresholds = BITS, np.array([1])
         else:
-            raise ImportRefused(f"thresholds are missing, which inputs in {given.interval} need")
+            low, high = given.interval.low, given.interval.high
+            raise ImportRefused(f"thresholds are missing, which inputs of {low} ... {high} times {given.scale} need")
         shape = _shape(arrays, len(thresholds))
         self.start = self.activations = Activations(shape, given.interval)
         self._add(Thermometer(thresholds), "thresholds")
@@ -143,7 +150,7 @@ class _Layers(Walk):
         self._add(layer, f"layer {number}")
         self.parts.append(f"layer {number}: {len(connections)} {what}")
 
-    def ended(self, name: str) -> Imported:
+    def ended(self) -> Imported:
         assert self.activations is not None
         bits, classes = self.activations.size, int(self._arrays("classes", 0))
         if not 2 <= classes <= bits or bits % classes:
@@ -151,14 +158,14 @@ class _Layers(Walk):
                 f"classes must be at least 2, of as many of the last layer's {bits} bits, not {classes}"
             )
         if self._arrays.unused:
-            raise ImportRefused(f"{self._arrays.unused[0]} is of no layer: they are numbered from 0 on, without gaps")
+            raise ImportRefused(f"{self._arrays.unused[0]} is nothing that is known; layers are numbered without gaps")
         each = bits // classes
         self._add(GroupSum(*map(np.asarray, ([each] * classes, [1] * bits, [0] * classes))), "classes")
         scores = self.activations.interval
         self._add(Argmax(), "classes")
         self.parts.append(f"classes: {classes} of {each} bits each")
         assert self.start is not None
-        network = simplify(Network(self.start, self.layers, name))
+        network = simplify(Network(self.start, self.layers))
         return Imported(network, tuple(self.parts), np.arange(scores.low, scores.high + 1.0))
 
 
@@ -171,7 +178,7 @@ def imported(path: Path, given: Given | None = None) -> Imported:
     while f"connections{number}" in arrays or not number:
         made.add(number)
         number += 1
-    return made.ended(path.stem)
+    return made.ended()
 
 
 IMPORTER = Importer(".npz", imported)

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -60,8 +59,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Kept:
-    """A file with what a training has come to, and of which training it is: one that was interrupted goes on from its
-    last whole epoch, to the very same result.
+    """A file with what a training has come to, and of which training it is: one that was interrupted goes on from the
+    last epoch that was kept, on a CPU to the very same result.
     """
 
     path: Path
@@ -72,19 +71,23 @@ class Kept:
         """Takes over what there is; returns how many epochs are done. Raises `LogicnnError` where it is of another
         training.
         """
+        if not self.path.parent.is_dir():
+            raise LogicnnError(f"{self.path} must be in a folder that is there")
         if not self.path.exists():
             return 0
         try:
             found = torch.load(self.path, weights_only=True)
-            if found["of"] != self.of:
-                raise LogicnnError(f"{self.path} is of another training: {found['of']}; remove it to begin anew")
-            net.load_state_dict(found["net"])
-            optimizer.load_state_dict(found["optimizer"])
-            decay.load_state_dict(found["decay"])
-            torch.set_rng_state(found["generator"])
-            return int(found["epochs"])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
+            of, epochs = found["of"], int(found["epochs"])
+            if of == self.of:
+                net.load_state_dict(found["net"])
+                optimizer.load_state_dict(found["optimizer"])
+                decay.load_state_dict(found["decay"])
+                torch.set_rng_state(found["generator"])
+        except Exception as error:  # a damaged file fails in as many ways as zipfile, pickle and torch have
             raise LogicnnError(f"{self.path} is no training that was interrupted: {error}") from None
+        if of != self.of:
+            raise LogicnnError(f"{self.path} is of another training: {of}; remove it to begin anew")
+        return epochs
 
     def save(self, epochs: int, net: nn.Module, optimizer: torch.optim.Optimizer, decay: Any) -> None:
         parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "decay": decay.state_dict()}
@@ -102,7 +105,8 @@ def train(
     kept: Kept | None = None,
 ) -> None:
     """Takes the steps; the network is in evaluation mode in the end. The order of samples comes from torch's own
-    generator, which the caller seeds. With `kept` it goes on where it was interrupted; the file is removed in the end.
+    generator, which the caller seeds. With `kept` it goes on where it was interrupted; the file stays until the caller
+    has what it needs.
     """
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.rate(step / schedule.steps))
     done = kept.restore(net, optimizer, decay) if kept else 0
@@ -136,4 +140,4 @@ def train(
                 saved_at = time.monotonic()
     net.eval()
     if kept:
-        kept.path.unlink(missing_ok=True)
+        kept.save(schedule.epochs, net, optimizer, decay)

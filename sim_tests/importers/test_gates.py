@@ -1,5 +1,7 @@
 """Networks of gates and tables as arrays: each class as the gates' own arithmetic gives it, and what is refused."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,14 @@ def test_thresholds(tmp_path, given):
     assert sum(isinstance(each, LutLayer) for each in made.layers) == 2
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_thresholds_that_pixels_equal(tmp_path, kind):
+    """A pixel that is a threshold reaches it, in 32 bits as torch has them, whichever way k / 255 was rounded."""
+    pixels = np.arange(1, 256).astype(kind) / kind(255)
+    arrays = network(inputs=9 * 255) | {"thresholds": pixels, "shape": np.array([9])}
+    assert imported(saved(tmp_path, arrays)).network.layers[0].thresholds.tolist() == list(range(1, 256))
+
+
 def test_rounded_pixels(tmp_path):
     """0.5 of pixels that are numbers from 0 to 1 is bit 1 from 128 on."""
     made = imported(saved(tmp_path, network() | {"thresholds": np.array([0.5])}))
@@ -113,14 +123,18 @@ def test_rounded_pixels(tmp_path):
         ({"connections1": np.zeros((12, 7), int)}, "layer 1: .* of 2 to 6 inputs a table, not 7"),
         ({"connections0": None, "gates0": None}, "connections0 is missing; there are classes, connections1, gates1"),
         ({"connections0": np.zeros((0, 2), int)}, r"connections0 is empty, of shape \(0, 2\)"),
-        ({"connections3": np.zeros((12, 2), int)}, "connections3 is of no layer: they are numbered from 0 on, .* gaps"),
+        (
+            {"connections3": np.zeros((12, 2), int)},
+            "connections3 is nothing that is known; layers are numbered without",
+        ),
         ({"gates0": np.full(20, 0.5)}, "gates0 must be integers in 1 dimensions, not float64 of shape"),
         ({"shape": np.array([3, 3])}, r"shape must be \(inputs,\) or \(channels, rows, columns\), not \(3, 3\)"),
         ({"shape": np.array([4])}, "connections0 must lie in 0 ... 3, but hold"),
         ({"thresholds": np.array([0.5, 0.5])}, "thresholds must be numbers that increase"),
         ({"thresholds": np.array([np.nan])}, "thresholds must be finite"),
         ({"thresholds": np.array([0.2, 0.5])}, "shape is missing: of how many inputs each of several thresholds is"),
-        ({"thresholds": np.array([2.0])}, "thresholds: Thermometer.thresholds must lie in 1 ... 255"),
+        ({"thresholds": np.array([2.0])}, r"thresholds must lie above 0.0 and at most at 1.0, not \[2\.\]"),
+        ({"thresholds": np.array([-0.5])}, "thresholds must lie above 0.0"),
     ],
 )
 def test_refuses(tmp_path, changed, message):
@@ -135,5 +149,16 @@ def test_refuses_files(tmp_path):
         imported(tmp_path / "wrong.npz")
     with pytest.raises(ImportRefused, match="cannot be read"):
         imported(tmp_path / "missing.npz")
-    with pytest.raises(ImportRefused, match=r"^thresholds are missing, which inputs in"):
+    with pytest.raises(ImportRefused, match=r"^thresholds are missing, which inputs of 0 \.\.\. 255 times 1 need$"):
         imported(saved(tmp_path, network()), Given(Interval(0, 255), 1))
+    assert imported(saved(tmp_path, network()), Given(BIT, 1)).network.input.interval == BIT
+    with zipfile.ZipFile(tmp_path / "odd.npz", "w") as made:
+        made.writestr("thresholds", b"no array")
+    with pytest.raises(ImportRefused, match=r"odd\.npz holds thresholds, which is no array$"):
+        imported(tmp_path / "odd.npz")
+
+
+def test_any_file_name(tmp_path):
+    path = tmp_path / "my gates (1).npz"
+    np.savez(path, **network())
+    assert imported(path).network.name == ""

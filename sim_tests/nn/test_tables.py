@@ -1,6 +1,7 @@
 """Training of learned tables: gradients against those of the functions that they stand for, and export bit for bit."""
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -280,11 +281,26 @@ def test_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(training._Classes, "loss", interrupted)
         fit(parts, data.train, recipe, "part", file)
-    with pytest.raises(LogicnnError, match=r"digits\.training is of another training: 1438 samples, Recipe\(epochs=4"):
-        fit(net(), data.train, Recipe(5, batch=300, seed=3), "other", file)
+    relabelled = replace(data.train, y=np.roll(data.train.y, 1))
+    for other, split, how in (
+        (net(), data.train, replace(recipe, epochs=5)),
+        (net(), relabelled, recipe),
+        (table_net(data, [9], (60,), seed=2), data.train, recipe),
+        (table_net(data, [8], (60,), seed=3), data.train, recipe),
+    ):
+        with pytest.raises(LogicnnError, match=r"digits\.training is of another training: 1438 samples, Recipe\(epo"):
+            fit(other, split, how, "other", file)
     again = net()
     fit(again, data.train, recipe, "again", file)
-    assert export(again).digest() == export(whole).digest() and not file.exists()
+    assert export(again).digest() == export(whole).digest()
+    done = net()
+    fit(done, data.train, recipe, "there already", file)
+    assert export(done).digest() == export(whole).digest()
+    with pytest.raises(LogicnnError, match=r"nowhere/x must be in a folder that is there$"):
+        fit(net(), data.train, recipe, "nowhere", tmp_path / "nowhere" / "x")
     file.write_bytes(b"nothing")
     with pytest.raises(LogicnnError, match=r"digits\.training is no training that was interrupted"):
         fit(net(), data.train, recipe, "damaged", file)
+    torch.save([1, 2], file)
+    with pytest.raises(LogicnnError, match=r"digits\.training is no training that was interrupted"):
+        fit(net(), data.train, recipe, "a list", file)

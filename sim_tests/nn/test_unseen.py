@@ -56,6 +56,13 @@ def test_samples_keep_their_classes(seed):
     assert read(without_unseen(whole, x, least=4)) <= read(made)
 
 
+def test_tables_that_read_the_input():
+    whole = network()
+    bare = Network(whole.input, whole.layers[1:])
+    x = np.random.default_rng(1).integers(2, size=(40, 10))
+    assert np.array_equal(without_unseen(bare, x).evaluate(x), whole.evaluate(x))
+
+
 def test_refuses():
     with pytest.raises(LogicnnError, match=r"^least must be 1 sample at least, not 0$"):
         without_unseen(network(), np.zeros((3, 10), int), 0)

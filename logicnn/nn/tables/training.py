@@ -15,6 +15,7 @@ from logicnn.data.dataset import Split
 from logicnn.errors import LogicnnError
 from logicnn.nn.loop import Kept, Objective, Schedule, train
 from logicnn.nn.tables.layers import Learned, TableNet
+from logicnn.storage import digest_of
 
 __all__ = ["Recipe", "Variety", "fit"]
 
@@ -124,7 +125,7 @@ def _once(progress: float) -> float:
 
 def fit(net: TableNet, data: Split, recipe: Recipe, title: str, kept: Path | None = None) -> None:
     """Trains on samples (n, ...) and labels, where the network's weights are. Deterministic for a seed on one thread of
-    a CPU. A training that was interrupted goes on from the file `kept`.
+    a CPU. A training that was interrupted goes on from the file `kept`, which is the caller's to remove.
     """
     torch.manual_seed(recipe.seed)
     objective = _Classes(net, data, recipe)
@@ -132,6 +133,7 @@ def fit(net: TableNet, data: Split, recipe: Recipe, title: str, kept: Path | Non
     others = [each for name, each in net.named_parameters() if not name.endswith("connections.logits")]
     groups = [{"params": others}, {"params": chosen, "lr": recipe.learning_rate * recipe.choice_rate}]
     optimizer = torch.optim.Adam(groups, lr=recipe.learning_rate, fused=True)
-    sizes = [tuple(each.shape) for each in net.parameters()]
-    of = f"{len(data.x)} samples, {recipe}, weights of {sizes}"
+    thresholds = net.thermometer.thresholds
+    state = (each.detach().cpu().numpy() for each in net.state_dict().values())
+    of = f"{len(data.x)} samples, {recipe}, {digest_of(data.x, data.y, thresholds, *state)[:12]}" if kept else ""
     train(net, objective, optimizer, objective.schedule, title, Kept(kept, of) if kept else None)

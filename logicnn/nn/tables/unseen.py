@@ -25,7 +25,8 @@ def without_unseen(network: Network, x: np.ndarray, least: int = 1) -> Network:
     layers = list(network.layers)
     for index, layer in enumerate(layers):
         if isinstance(layer, LutLayer):
-            bits = Network(network.input, layers[:index]).evaluate(x).reshape(len(x), -1)
+            given = Network(network.input, layers[:index]).evaluate(x) if index else x
+            bits = given.reshape(len(x), -1).astype(np.uint8)
             layers[index] = _narrowed(layer, bits, least)
     return simplify(replace(network, layers=layers))
 
