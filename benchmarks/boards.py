@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.common import finished, parser_for, rounded, write_result
+from benchmarks.common import RESULTS, extend_result, finished, new_row, parser_for, rounded, write_result
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.engines import TooBig
@@ -67,18 +67,30 @@ def required(figures: dict[str, Any]) -> dict[str, bool]:
 
 
 def main() -> None:
-    given = parser_for(__doc__, output="boards", data=True).parse_args()
+    parser = parser_for(__doc__, output="boards", data=True)
+    parser.add_argument(
+        "--only", nargs="+", metavar="MODEL", choices=shipped(), help="measure these, beside the rows that are there"
+    )
+    given = parser.parse_args()
     options = Options(given.output, SEED, data_dir=given.data_dir)
     rows = []
-    for model in shipped():
+    for model in given.only or shipped():
         for name in BOARDS:
-            rows.append(finished(given.output / f"{model}-{name}", placed, model, name, options))
+            row = finished(given.output / f"{model}-{name}", placed, model, name, options)
+            rows.append(new_row("boards", row, given) if given.only else row)
             print(json.dumps(rows[-1]), flush=True)
+    if given.only:
+        kept = json.loads((RESULTS / "boards.json").read_text())
+        rows += [row for row in [*kept["placed"], *kept["refused"]] if row["model"] not in given.only]
+        rows.sort(key=lambda row: (row["model"], row["board"]))
     figures = {
         "placed": [row for row in rows if row["fits"]],
         "refused": [row for row in rows if not row["fits"]],
     }
-    write_result("boards", SEED, figures, required(figures), given=given)
+    if given.only:
+        extend_result("boards", figures, required(figures), given=given)
+    else:
+        write_result("boards", SEED, figures, required(figures), given=given)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,16 @@ from benchmarks.provenance import code_digest, commit, is_dirty, machine
 from logicnn.errors import CheckFailed
 from logicnn.storage import replace_file
 
-__all__ = ["NETWORKS", "RESULTS", "finished", "parser_for", "rounded", "write_result"]
+__all__ = [
+    "NETWORKS",
+    "RESULTS",
+    "extend_result",
+    "finished",
+    "new_row",
+    "parser_for",
+    "rounded",
+    "write_result",
+]
 
 RESULTS = Path(__file__).parent / "results"
 ROW = "row.json"  # of a folder of `finished`
@@ -99,7 +108,6 @@ def write_result(
 
     The recorded command reads data sets from LOGICNN_DATA, which means the same on every machine.
     """
-    missed = [what for what, shown in required.items() if not shown]
     record = {
         "benchmark": name,
         "command": f"python -m benchmarks.{name}",
@@ -113,6 +121,35 @@ def write_result(
         "python": platform.python_version(),
         "versions": {"logicnn": logicnn.__version__} | {package: _version(package) for package in PACKAGES},
     } | figures
+    _write(name, record, required, given, folder)
+
+
+def extend_result(
+    name: str,
+    figures: dict[str, Any],
+    required: Mapping[str, bool],
+    *,
+    given: argparse.Namespace,
+    folder: Path = RESULTS,
+) -> None:
+    """Writes rows beside those of a record that is there: the record stays one of the commit and the code that it is
+    of, as its other rows do; new rows say their own (`new_row`).
+    """
+    record = json.loads((folder / f"{name}.json").read_text())
+    record.pop("missed", None)
+    _write(name, record | figures, required, given, folder)
+
+
+def new_row(name: str, row: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
+    """A row of `extend_result`, with what it was measured with."""
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return row | {"commit": given.commit, "code": code_digest(name), "date": date}
+
+
+def _write(
+    name: str, record: dict[str, Any], required: Mapping[str, bool], given: argparse.Namespace, folder: Path
+) -> None:
+    missed = [what for what, shown in required.items() if not shown]
     if missed:
         record["missed"] = missed
     print(json.dumps(record))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from amaranth.back import rtlil
 
-from benchmarks.common import finished, parser_for, write_result
+from benchmarks.common import RESULTS, extend_result, finished, new_row, parser_for, write_result
 from logicnn import bits
 from logicnn.commands.command import guarded
 from logicnn.engines import Mapping
@@ -185,16 +185,28 @@ def required(figures: dict[str, Any]) -> dict[str, bool]:
 
 
 def main() -> None:
-    given = parser_for(__doc__, output="verilog", data=True).parse_args()
+    parser = parser_for(__doc__, output="verilog", data=True)
+    parser.add_argument(
+        "--only", nargs="+", metavar="MODEL", choices=shipped(), help="measure these, beside the rows that are there"
+    )
+    given = parser.parse_args()
     versions = {simulator: _version(simulator) for simulator in SIMULATORS}
     rows = []
-    for model in shipped():
+    for model in given.only or shipped():
         for form in FORMS:
-            rows.append(finished(given.output / f"{model}-{form}", measured, model, form, given.data_dir))
+            row = finished(given.output / f"{model}-{form}", measured, model, form, given.data_dir)
+            rows.append(new_row("verilog", row, given) if given.only else row)
             print(json.dumps(rows[-1]), flush=True)
+    if given.only:
+        kept = json.loads((RESULTS / "verilog.json").read_text())
+        rows += [row for row in [*kept["exported"], *kept["refused"]] if row["model"] not in given.only]
+        rows.sort(key=lambda row: (row["model"], row["form"]))
     exported, refused = ([row for row in rows if row["exported"] == made] for made in (True, False))
-    figures = {"simulators": versions, "exported": exported, "refused": refused}
-    write_result("verilog", SEED, figures, required(figures), given=given)
+    figures = {"exported": exported, "refused": refused}
+    if given.only:
+        extend_result("verilog", figures, required(figures), given=given)
+    else:
+        write_result("verilog", SEED, {"simulators": versions} | figures, required(figures), given=given)
 
 
 if __name__ == "__main__":
