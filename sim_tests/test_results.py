@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import common
 from benchmarks.boards import BOARDS
-from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
+from benchmarks.common import NETWORKS, RESULTS, extend_result, finished, new_row, parser_for, write_result
 from logicnn import load
 from logicnn.board import flash
 from logicnn.commands.command import guarded
@@ -161,6 +161,24 @@ def test_write_result_refuses(tmp_path, capsys):
 def test_write_result_by_force(tmp_path):
     assert write(tmp_path, "--force", fast=True, small=False) == 0
     assert json.loads((tmp_path / "x.json").read_text())["missed"] == ["small"]
+
+
+def test_extend_result(tmp_path, monkeypatch):
+    """The record stays of its commit and code; what is new in it says its own."""
+    given = parser_for("A benchmark.", output="x").parse_args([])
+    write_result("x", 7, {"rows": [1]}, {}, given=given, folder=tmp_path)
+    before = json.loads((tmp_path / "x.json").read_text())
+    monkeypatch.setattr(common, "code_digest", lambda _name: "another")
+    given.commit = "other"
+    row = new_row("x", {"figure": 3}, given)
+    extend_result(
+        "x", {"rows": [1, row]}, {"small": False}, given=parser_for("").parse_args(["--force"]), folder=tmp_path
+    )
+    after = json.loads((tmp_path / "x.json").read_text())
+    assert after == before | {"rows": [1, row], "missed": ["small"]}
+    assert (row["commit"], row["code"], row["figure"]) == ("other", "another", 3)
+    extend_result("x", {"rows": [1]}, {}, given=given, folder=tmp_path)
+    assert json.loads((tmp_path / "x.json").read_text()) == before
 
 
 def test_finished_rows_are_kept(tmp_path, monkeypatch):
