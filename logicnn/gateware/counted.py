@@ -64,11 +64,11 @@ class CountedClasses(wiring.Component):
 
     def _chosen(self, m: Module, held: Value, turn: Value, platform: object) -> Value:
         """The bits of the class whose turn it is."""
-        constant, words = {None: C(0, 1), ONE: C(1, 1)}, []
-        for number, columns in enumerate(self._engine.columns):
-            word = Signal(self._engine.slots, name=f"of_class{number}")
-            m.d.comb += word.eq(Cat(constant.get(bit, held[bit or 0]) for column in columns for bit in column))
-            words.append(word)
+        constant = {None: C(0, 1), ONE: C(1, 1)}
+        words = [  # no signals of their own, for which synthesis would make a LUT each
+            Cat(constant.get(bit, held[bit or 0]) for column in columns for bit in column)
+            for columns in self._engine.columns
+        ]
         return choice(m, words, turn, "class", platform)
 
     def _sum(self, m: Module, found: Value) -> Value:

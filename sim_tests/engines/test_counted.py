@@ -5,8 +5,11 @@ import pytest
 from amaranth import *
 
 from benchmarks.bench import own_luts, synthesise
+from logicnn.board import boards
 from logicnn.engines import Mapping, MappingError, chosen
 from logicnn.engines.counted import ONE, Counted
+from logicnn.flow.build import Options, build
+from logicnn.flow.progress import Steps
 from logicnn.gateware import Accelerator
 from logicnn.gateware.engine import streamed
 from logicnn.network import BIT, Activations, Argmax, GroupSum, LutLayer, Network, Thermometer
@@ -123,3 +126,14 @@ def test_cells(classes, tmp_path):
     assert luts == pytest.approx(predicted.lut4, rel=0.1, abs=12)
     registers = sum(found for cell, found in netlist.cells.items() if cell.startswith("SB_DFF"))
     assert registers - 2 * count == pytest.approx(predicted.ff, rel=0.1, abs=12)
+
+
+def test_build(tmp_path):
+    """A whole board, checked clock by clock; each table and the register of its bit in one cell."""
+    network = network_of([20] * 10, [1] * 200, [0] * 10, inputs=40)
+    report = build(
+        Counted.row(network), boards.find("icebreaker"), Options(tmp_path, verify="quick"), Steps(quiet=True)
+    )
+    assert report.verification.mismatches == 0 and report.verification.vectors > 500
+    assert (report.timing.latency_cycles, report.timing.interval_cycles) == (13, 10)
+    assert report.resources.logic_cells == pytest.approx(report.estimate.logic_cells, rel=0.05)
