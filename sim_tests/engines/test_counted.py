@@ -136,4 +136,4 @@ def test_build(tmp_path):
     )
     assert report.verification.mismatches == 0 and report.verification.vectors > 500
     assert (report.timing.latency_cycles, report.timing.interval_cycles) == (13, 10)
-    assert report.resources.logic_cells == pytest.approx(report.estimate.logic_cells, rel=0.05)
+    assert report.resources.logic_cells == pytest.approx(report.estimate.logic_cells, rel=0.1)
