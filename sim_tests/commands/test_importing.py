@@ -122,7 +122,7 @@ def test_refused(file, tmp_path, capsys, arguments, message):
 def test_files(file, tmp_path, capsys):
     mine = tmp_path / "mine.lnn"
     for arguments, message in (
-        ([tmp_path / "x.h5", "-o", mine], "file must end in .onnx or .tflite, not "),
+        ([tmp_path / "x.h5", "-o", mine], "file must end in .npz or .onnx or .tflite, not "),
         ([file, "-o", tmp_path / "mine"], "--output must end in .lnn, not "),
         ([tmp_path / "nowhere.onnx", "-o", mine], "cannot be read: No such file or directory"),
     ):
