@@ -2,7 +2,7 @@
 simulations all ask here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from logicnn.engines.engine import Engine, FeedForward, MappingError
@@ -114,10 +114,16 @@ def chosen(
     fitting = [each for each in rows if each is not None and fits(each)]
     if fitting:
         return min(fitting, key=lambda each: each.latency.most)
-    name = network.name or "the network"
+    raise _too_big(network, device, large, refused, "engine" if only is None else only.__name__)
+
+
+def _too_big(
+    network: Network, device: Device, large: Sequence[tuple[Mapping, str]], refused: Sequence[str], kind: str
+) -> TooBig:
+    """Of mappings that have no room, and why: what the smallest lacks; of none, that no engine of the kind is any."""
+    name, reasons = network.name or "the network", "; ".join(refused)
     if not large:
-        what = "no engine builds" if only is None else f"no {only.__name__} builds"
-        raise TooBig(f"{what} {name}: {'; '.join(refused) or 'it is for none of its layers'}")
+        return TooBig(f"no {kind} builds {name}: {reasons or 'it is for none of its layers'}")
     smallest, lacking = min(large, key=lambda each: each[0].cost(device).logic_cells)
-    also = f" (no other way: {'; '.join(refused)})" if refused else ""
-    raise TooBig(f"{name} {lacking}{also}", smallest)
+    also = f" (no other way: {reasons})" if refused else ""
+    return TooBig(f"{name} {lacking}{also}", smallest)

@@ -11,7 +11,7 @@ from functools import cached_property
 from math import log2
 
 from logicnn.engines.costs import popcount_lut4
-from logicnn.engines.engine import Engine, Io, Latency, MappingError
+from logicnn.engines.engine import Engine, Latency, MappingError
 from logicnn.engines.mapping import Mapping
 from logicnn.engines.unrolled import Unrolled
 from logicnn.network import Argmax, GroupSum, LutLayer, Network
@@ -95,14 +95,6 @@ class Counted(Engine):
         return int((before.depends.sum(1) <= 1).sum()) if isinstance(before, LutLayer) else 0
 
     # -- time
-
-    @property
-    def input_io(self) -> Io:
-        return Io.PARALLEL
-
-    @property
-    def output_io(self) -> Io:
-        return Io.PARALLEL
 
     @property
     def latency(self) -> Latency:

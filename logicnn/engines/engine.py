@@ -121,12 +121,12 @@ class Engine(ABC):
     # -- interface and time
 
     @property
-    @abstractmethod
-    def input_io(self) -> Io: ...
+    def input_io(self) -> Io:
+        return Io.PARALLEL
 
     @property
-    @abstractmethod
-    def output_io(self) -> Io: ...
+    def output_io(self) -> Io:
+        return Io.PARALLEL
 
     @property
     @abstractmethod
@@ -233,14 +233,6 @@ class FeedForward(Engine):
     @property
     def registered(self) -> bool:
         return self.register
-
-    @property
-    def input_io(self) -> Io:
-        return Io.PARALLEL
-
-    @property
-    def output_io(self) -> Io:
-        return Io.PARALLEL
 
     @property
     def latency(self) -> Latency:

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from logicnn.engines.costs import argmax_lut4
-from logicnn.engines.engine import Engine, Io, Latency, MappingError, MemoryBits
+from logicnn.engines.engine import Engine, Latency, MappingError, MemoryBits
 from logicnn.engines.mapping import Mapping
 from logicnn.engines.rows import Program, Scan, offsets_of, packed, program_of
 from logicnn.network import Activations, Argmax, Even, Flatten, FloatScaled, IntDense, Interval, Layer, Network
@@ -192,14 +192,6 @@ class Folded(Engine):
     @property
     def interval(self) -> int:
         return len(self.program)
-
-    @property
-    def input_io(self) -> Io:
-        return Io.PARALLEL
-
-    @property
-    def output_io(self) -> Io:
-        return Io.PARALLEL
 
     @property
     def collides(self) -> bool:

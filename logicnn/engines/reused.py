@@ -272,10 +272,6 @@ class Reused(Engine):
         return Io.SERIAL
 
     @property
-    def output_io(self) -> Io:
-        return Io.PARALLEL
-
-    @property
     def collides(self) -> bool:
         return False  # no value is read before the cycle after it was written
 

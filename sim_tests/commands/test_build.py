@@ -45,6 +45,10 @@ def bad_board(folder: Path, text: str) -> str:
         ),
         (["--board", "icebreaker", "--model", "no/net.lnn"], "no network file 'no/net.lnn'; "),
         (
+            ["--board", "icebreaker", *DIGITS, "--engine", "counted"],
+            "no Counted builds digits-bnn: it is for none of its layers",
+        ),
+        (
             ["--board", "icebreaker", *DIGITS, "--data-dir", "docs", "--model", "mnist-bnn"],
             "MNIST: no train-images-idx3-ubyte.gz in ",
         ),

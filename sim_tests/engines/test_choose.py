@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from logicnn.engines import Embedded, Mapping, Shared, Sparse, TooBig, Unrolled, chosen
-from logicnn.engines.choose import logic
+from logicnn.engines.choose import kinds, logic
 from logicnn.engines.reused import Reused
 from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold, load
 from logicnn.resources import DEVICES, Resources
@@ -74,6 +74,19 @@ def test_engine_where_logic_does_not_fit():
     with pytest.raises(TooBig, match=r"^the network is too large as logic$") as refusal:
         chosen(network, ECP5, None, crowded)  # combinational: no engine that needs a clock
     assert refusal.value.mapping is not None and refusal.value.mapping.feed_forward
+
+
+def test_only_what_is_asked_for():
+    """One kind where another would fit as well, or logic alone; a kind that is for none of the layers says so."""
+    network = pruned_network(8, side=2, image=(1, 3, 3), convolutions=((2, 1, 1),), dense=(), classes=3)
+    assert set(kinds()) >= {"logic", "counted", "differences", "folded", "reused", "sparse"}
+    made = chosen(network, ECP5, 20.0, fits, kinds()["reused"])
+    assert isinstance(made.engines[0], Reused)
+    assert chosen(network, ECP5, 20.0, fits, kinds()["logic"]).feed_forward
+    with pytest.raises(TooBig, match=r"^the network is too large$"):
+        chosen(network, ECP5, 20.0, lambda mapping: "is too large", kinds()["logic"])
+    with pytest.raises(TooBig, match=r"^no Counted builds the network: it is for none of its layers$"):
+        chosen(network, ECP5, 20.0, fits, kinds()["counted"])
 
 
 def test_far_too_large():

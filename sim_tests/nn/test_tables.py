@@ -132,6 +132,22 @@ def test_beside(monkeypatch, inputs, out, k):
     assert inputs % 8 == 7 or all(len(set(row)) == 1 for row in (found[: inputs // k] // 8).tolist())
 
 
+def test_dealt(monkeypatch):
+    """Each class has as many tables of a block as any other, in the order of blocks."""
+    monkeypatch.setattr(layers, "BLOCK", 8)
+    order = layers._dealt(40, 4).reshape(4, 10)
+    assert sorted(order.ravel().tolist()) == list(range(40))
+    assert (order // 8).tolist() == [[0, 0, 1, 1, 2, 2, 3, 3, 4, 4]] * 4
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_near(monkeypatch, near):
+    """Tables of the second layer read those of one block, or of any."""
+    monkeypatch.setattr(layers, "BLOCK", 8)
+    read = table_net(digits(), [8], (80, 20), near=near).layers[1].connections.indices // 8
+    assert bool((read == read[:, :1]).all()) is near
+
+
 @pytest.mark.parametrize("inputs", [None, 7])
 def test_inputs(inputs):
     """Only bits that say something of the class are read, the best so many."""

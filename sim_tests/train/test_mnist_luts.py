@@ -44,6 +44,12 @@ def test_recipe_on_a_small_scale(monkeypatch, tmp_path, capsys):
         (["--thresholds", "300"], "Thermometer.thresholds must lie in 1 ... 255"),
         (["--output", "/nowhere/x.lnn"], "--output must be in a folder that is there, not /nowhere/x.lnn"),
         (["--board", "none"], "none"),
+        (["--unseen", "0"], "--unseen must be 1 sample at least, not 0"),
+        (["--variety", "nan"], "--variety must be 0 to 10, not nan"),
+        (
+            ["--output", "my x.lnn"],
+            "--output must be a name of letters, digits, _ and - that ends in .lnn, not my x.lnn",
+        ),
     ],
 )
 def test_refuses(monkeypatch, capsys, arguments, message):

@@ -156,10 +156,6 @@ class Differences(Engine):
         return Io.SERIAL
 
     @property
-    def output_io(self) -> Io:
-        return Io.PARALLEL
-
-    @property
     def collides(self) -> bool:
         return False  # rows are written before they are read
 

@@ -62,10 +62,6 @@ class Sparse(Engine):
         return Io.SERIAL
 
     @property
-    def output_io(self) -> Io:
-        return Io.PARALLEL
-
-    @property
     def latency(self) -> Latency:
         return Latency(self.plan.latency, self.plan.latency)
 
