@@ -5,7 +5,6 @@ the additions. The cost of an addition is the length of its carry chain: bits be
 pass by, bits above the exact interval of the result are never made. `logicnn.sharing` finds graphs for matrices.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -20,14 +19,11 @@ __all__ = [
     "Adder",
     "AdderGraph",
     "AdderGraphError",
-    "Builder",
     "Term",
     "digit_count",
     "limits",
     "pruned",
-    "range_of_sum",
     "signed_digits",
-    "spanning_tree",
 ]
 
 
@@ -240,12 +236,6 @@ def _chain(adder: Adder, a: Interval, b: Interval, result: Interval, stop: int) 
     return min(high.shift, stop), stop
 
 
-def range_of_sum(vector: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[int, int]:
-    """The exact range of a weighted sum of inputs between `low` and `high`."""
-    at_low, at_high = vector * low, vector * high
-    return int(np.minimum(at_low, at_high).sum()), int(np.maximum(at_low, at_high).sum())
-
-
 def signed_digits(matrix: np.ndarray) -> np.ndarray:  # (...) int -> (..., digits) int8
     """Canonical signed digits of integers: -1, 0, +1, least significant first, no two neighbours both non-zero."""
     left = np.asarray(matrix).astype(np.int64)
@@ -259,145 +249,13 @@ def signed_digits(matrix: np.ndarray) -> np.ndarray:  # (...) int -> (..., digit
 
 def digit_count(matrix: np.ndarray, axis: int | None = None) -> np.ndarray:
     """Non-zero digits, of each line along the other axis or of all."""
-    return np.count_nonzero(signed_digits(matrix), axis=None if axis is None else (axis, -1))
-
-
-def spanning_tree(lines: np.ndarray) -> list[tuple[int, int, int, bool]]:
-    """(line, parent, shift, negative) along a minimum spanning tree of digit counts, parents first; only where it saves
-    digits.
-    """
-    best = digit_count(lines, 1)
-    parents: dict[int, tuple[int, bool]] = {}
-    steps = []
-    left = set(range(len(lines)))
-    while left:
-        line = min(left, key=lambda each: (best[each], each))
-        left.remove(line)
-        if line in parents:
-            parent, negative = parents[line]
-            steps.append((line, parent, 0, negative))
-        for negative in (False, True):
-            difference = lines + lines[line] if negative else lines - lines[line]
-            digits = digit_count(difference, 1) + 1
-            for other in left:
-                if digits[other] < best[other]:
-                    best[other] = digits[other]
-                    parents[other] = line, negative
-    return steps
+    sizes = np.abs(np.asarray(matrix).astype(np.int64))
+    return np.bitwise_count(sizes ^ 3 * sizes).sum(axis=axis, dtype=np.int64)  # where 3 n differs from n, n has a digit
 
 
 def limits(inputs: tuple[Interval, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest value of every input."""
     return np.array([each.low for each in inputs], np.int64), np.array([each.high for each in inputs], np.int64)
-
-
-class Builder:
-    """Makes additions one by one; a value that exists already, up to a shift and a sign, is not made again but where a
-    bound on depth needs it sooner.
-    """
-
-    def __init__(self, inputs: Sequence[Interval], low: np.ndarray, high: np.ndarray):
-        self.low, self.high = low, high
-        self.adders: list[Adder] = []
-        self.vectors: list[np.ndarray] = []
-        self.ranges: list[tuple[int, int]] = []
-        self.depths: list[int] = []
-        self.known: dict[bytes, Term] = {}
-        for vector in np.eye(len(inputs), dtype=np.int64):
-            self._append(vector, 0)
-
-    def _append(self, vector: np.ndarray, depth: int) -> int:
-        node = len(self.vectors)
-        self.vectors.append(vector)
-        self.depths.append(depth)
-        self.ranges.append(range_of_sum(vector, self.low, self.high))
-        key, shift, negative = self._key(vector)
-        self.known[key] = Term(node, shift, negative)
-        return node
-
-    @staticmethod
-    def _key(vector: np.ndarray) -> tuple[bytes, int, bool]:
-        """The vector up to shift and sign: ``vector == ±key << shift``."""
-        together = int(np.bitwise_or.reduce(vector))
-        shift = (together & -together).bit_length() - 1
-        negative = bool(vector[np.flatnonzero(vector)[0]] < 0)
-        odd = vector >> shift
-        return (-odd if negative else odd).tobytes(), shift, negative
-
-    def add(
-        self, a: Term, b: Term, positive: bool = False, carry: Term | None = None, deepest: int | None = None
-    ) -> Term | None:
-        """The sum as a term; with `positive` not as the negative of a node, at the cost of a longer carry chain where
-        need be.
-
-        A `carry`, of one bit, must be one that `takes_carry`. A node that exists is taken where it is at most `deepest`
-        (None: wherever it is), and the sum is no fraction of it.
-        """
-        terms = (a, b, carry) if carry else (a, b)
-        vector = np.zeros(len(self.low), np.int64)
-        for term in terms:
-            vector += (-self.vectors[term.node] if term.negative else self.vectors[term.node]) << term.shift
-        if not vector.any():
-            return None
-        key, up, minus = self._key(vector)
-        if key in self.known:
-            node, shift, negative = self.known[key]
-            if up >= shift and (deepest is None or self.depths[node] <= deepest):
-                return Term(node, up - shift, minus != negative)
-        if (a.shift, a.negative) > (b.shift, b.negative):
-            a, b = b, a
-        shift = a.shift
-        flip = a.negative and not (positive and not b.negative)
-        if carry and a.negative != b.negative:
-            flip = not carry.negative  # such a chain takes its carry away
-        a, b = Term(a.node, 0, a.negative != flip), Term(b.node, b.shift - shift, b.negative != flip)
-        self.adders.append(Adder(a, b, carry.node if carry else None))
-        node = self._append((-vector if flip else vector) >> shift, 1 + max(self.depths[term.node] for term in terms))
-        return Term(node, shift, flip)
-
-    @staticmethod
-    def takes_carry(a: Term, b: Term, carry: Term) -> bool:
-        """Whether a chain of these terms has room for this bit: its sign must be theirs, and it must enter at the
-        chain's first bit.
-        """
-        return a.shift == b.shift == 0 and (a.negative != b.negative or carry.negative == a.negative)
-
-    def total(self, terms: list[Term], positive: bool, depth: int | None, carries: Sequence[Term] = ()) -> Term | None:
-        """The sum of terms within the depth, always of the two with the lowest top bits: chains grow late (Huffman's
-        order).
-
-        `carries` are terms of one bit that enter the chains of the others where they can. A result of which `positive`
-        is asked may be the negative of a node all the same, where a carry makes it so.
-        """
-        terms, left = list(terms), list(carries)
-        while len(terms) > 1 or left:
-            if len(terms) < 2:
-                terms.append(left.pop())
-                continue
-            terms.sort(key=lambda term: (self._span(term), term))
-            first, second, deepest = (0, 1, None) if depth is None else self._shallow(terms, depth)
-            carry = next((each for each in left if self.takes_carry(terms[first], terms[second], each)), None)
-            if carry:
-                left.remove(carry)
-            result = self.add(terms[first], terms[second], positive and len(terms) == 2, carry, deepest)
-            del terms[second], terms[first]
-            terms += [result] if result else []
-        return terms[0] if terms else None
-
-    def _span(self, term: Term) -> int:
-        low, high = self.ranges[term.node]
-        return (high - low) << term.shift
-
-    def _shallow(self, terms: list[Term], depth: int) -> tuple[int, int, int]:
-        """The first pair that leaves the sum within the depth, and how deep its sum may be."""
-        depths = [self.depths[term.node] for term in terms]
-        room = (1 << depth) - sum(1 << each for each in depths)
-        for second in range(1, len(terms)):
-            for first in range(second):
-                most = room + (1 << depths[first]) + (1 << depths[second])
-                if 2 << max(depths[first], depths[second]) <= most:
-                    return first, second, most.bit_length() - 1
-        raise AssertionError(f"terms at depths {depths} have no sum of depth {depth}")
 
 
 def pruned(graph: AdderGraph) -> AdderGraph:

@@ -2,217 +2,528 @@
 
 A pair of *columns*, ``a ± (b << d)``, occurs in several rows and is added once, before the rows. A pair of *rows* reads
 the same terms, whose sum is made once and added to both. `logicnn.arithmetic.sharing` and
-`logicnn.arithmetic.popcounts` make searches of it and build graphs from what is left.
+`logicnn.arithmetic.popcounts` make searches of it and build graphs from what is left. The search is compiled.
 """
 
-import heapq
-import random
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from logicnn.arithmetic.columns import Columns, differences
-from logicnn.arithmetic.depth import DepthBound
-from logicnn.arithmetic.digits import COLUMNS, ROWS, Digits, Occurrence, Pattern
-from logicnn.network import Interval
+from logicnn.arithmetic.adders import Term
+from logicnn.arithmetic.compiled import compiled
+from logicnn.arithmetic.differences import COLUMNS, ROWS
+from logicnn.arithmetic.digits import lowest, masks, ones, unpacked, weight, width
+from logicnn.arithmetic.residual import (
+    MINUS,
+    NEVER,
+    OTHER,
+    PLUS,
+    VALUE,
+    Residual,
+    append,
+    both,
+    change,
+    lines_of,
+    pairs_between,
+    pairs_within,
+    span,
+)
+from logicnn.arithmetic.tally import EMPTY, add, adjust, at_least, count_of, grown, pop, push, put, settle, table
 
-__all__ = ["Sharing", "Strategy"]
+__all__ = ["Rows", "Rule", "level", "readers_last", "rows_of", "searched"]
 
-Taken = tuple[Pattern, int]  # what was shared, and the index of its sum among columns or rows
+
+class Ranking(NamedTuple):
+    """How often each pattern occurs, and a heap of those that are worth it."""
+
+    keys: np.ndarray  # of the table
+    counts: np.ndarray
+    heap: np.ndarray  # items
+    scores: np.ndarray  # (items,)
+    ties: np.ndarray
+    items: np.ndarray  # (items, 3): PATTERN, USES, FOUND
+    used: np.ndarray  # (3,) of the table, of the heap, items
+
+
+PATTERN, USES, FOUND = range(3)  # of an item: how often it was counted when it got its score, and could be taken then
+
+
+class Rule(NamedTuple):
+    """How patterns are scored: `Strategy` without what is no number, and the bits of a row."""
+
+    by_width: float
+    row_weight: float
+    row_bits: float
+    noise: float
+
+
+@compiled
+def level(load):
+    """The least depth into which so much load fits."""
+    depth = 0
+    while 1 << depth < load:
+        depth += 1
+    return depth
+
+
+@compiled
+def _room(left, row):
+    """How much the load of a row may grow: outputs up to the bound, sums that other rows read within their depth."""
+    load = left.load[row]
+    return (1 << (left.most if row < left.outputs else level(load))) - load
+
+
+@compiled
+def _range(left, first, second, distance, opposite):
+    """Range of a sum of two columns, as if they read different inputs."""
+    below, above = max(0, -distance), max(0, distance)
+    low, high = left.ranges[second, 0], left.ranges[second, 1]
+    if opposite:
+        low, high = -high, -low
+    return (left.ranges[first, 0] << below) + (low << above), (left.ranges[first, 1] << below) + (high << above)
+
+
+@compiled
+def _define(left, index, first, second, distance, opposite):
+    """Range and depth of a column that is a sum."""
+    left.ranges[index, 0], left.ranges[index, 1] = _range(left, first, second, distance, opposite)
+    left.ranges[index, 2] = 1 + max(left.ranges[first, 2], left.ranges[second, 2])
+
+
+@compiled
+def _record(left, kind, first, second, distance, opposite, index):
+    """What was taken, and of a row who reads it."""
+    row = left.taken[left.used[0]]
+    row[0], row[1], row[2], row[3], row[4], row[5] = kind, first, second, distance, opposite, index
+    left.used[0] += 1
+    if kind == COLUMNS:
+        for reader, shift, negative in ((first, max(0, -distance), 0), (second, max(0, distance), opposite)):
+            read = left.extra[left.used[1]]
+            read[0], read[1], read[2], read[3] = reader, index, shift, negative
+            left.used[1] += 1
+
+
+@compiled
+def _residual(matrix, low, high, definitions, extra, fewest, minimal, most):
+    """A matrix before anything is taken out but for `definitions`, which made its last columns, and `extra`."""
+    rows, columns = matrix.shape
+    digits = 0
+    for row in range(rows):
+        for column in range(columns):
+            digits += weight(matrix[row, column])
+    takes = digits // 2 + 1
+    both_lines = lines_of(matrix, digits, takes, minimal)
+    left = Residual(
+        both_lines[0],
+        both_lines[1],
+        np.zeros((columns + takes, 3), np.int64),
+        np.zeros(rows + takes, np.int64),
+        np.zeros((len(definitions) + takes, 6), np.int64),
+        np.zeros((len(extra) + 2 * takes, 4), np.int64),
+        np.zeros(2, np.int64),
+        fewest,
+        rows,
+        minimal,
+        most,
+        np.full(max(rows, columns) + takes, -1, np.int64),
+        np.zeros((digits + 1, 3), np.int64),
+        np.zeros(4096, np.int64),
+    )
+    for column in range(len(low)):
+        left.ranges[column, 0], left.ranges[column, 1] = low[column], high[column]
+    for each in range(len(definitions)):
+        kind, first, second, distance, opposite, index = definitions[each]
+        _define(left, index, first, second, distance, opposite)
+        _record(left, kind, first, second, distance, opposite, index)
+    for each in range(len(extra)):
+        for field in range(4):
+            left.extra[each, field] = extra[each, field]
+    left.used[1] = len(extra)
+    for row in range(rows):
+        start, stop = span(left.rows, row)
+        for at in range(start, stop):
+            left.load[row] += weight(left.rows.pool[at, VALUE]) << left.ranges[left.rows.pool[at, OTHER], 2]
+    return left
+
+
+@compiled
+def _partners(plus, minus, distance, opposite):
+    """The digits, plus and minus, of a first entry whose partners in a second are these."""
+    if distance >= 0:
+        plus, minus = plus >> distance, minus >> distance
+    else:
+        plus, minus = plus << -distance, minus << -distance
+    if opposite:
+        return minus, plus
+    return plus, minus
+
+
+@compiled
+def _next_spot(value, plus, minus, same, distance, opposite, minimal):
+    """The lowest of the places, plus and minus, at which a `value` and another or the `same` have a pattern, and the
+    sign of its first digit; 0 for none.
+    """
+    while plus or minus:
+        if plus and (not minus or lowest(plus) < lowest(minus)):
+            sign, shift = 1, lowest(plus)
+            plus &= plus - 1
+        else:
+            sign, shift = -1, lowest(minus)
+            minus &= minus - 1
+        if not same or both(value, shift, sign, shift + distance, -sign if opposite else sign, minimal):
+            return shift, sign
+    return 0, 0
+
+
+@compiled
+def _occurrences(left, kind, first, second, distance, opposite):
+    """Where a pattern may be taken out, no digit twice and within the bound on depth: how often, at `left.spots`."""
+    along, same, count, more = left.columns if kind == ROWS else left.rows, first == second, 0, 0
+    if kind == ROWS and left.most >= 0:
+        a, b = left.ranges[first, 2], left.ranges[second, 2]
+        more = (2 << max(a, b)) - (1 << a) - (1 << b)
+    begin, stop = span(along, first)
+    for at in range(begin, stop):
+        left.mark[along.pool[at, OTHER]] = at
+    start, end = span(along, second)
+    for there in range(start, end):
+        line = along.pool[there, OTHER]
+        at = left.mark[line]
+        if at < 0:
+            continue
+        a, a_plus, a_minus = along.pool[at, VALUE], along.pool[at, PLUS], along.pool[at, MINUS]
+        b, b_plus, b_minus = along.pool[there, VALUE], along.pool[there, PLUS], along.pool[there, MINUS]
+        room = _room(left, line) if more else 0
+        while room >= more:
+            plus, minus = _partners(b_plus, b_minus, distance, opposite)
+            shift, sign = _next_spot(a, plus & a_plus, minus & a_minus, same, distance, opposite, left.minimal)
+            if sign == 0:
+                break
+            left.spots[count, 0], left.spots[count, 1], left.spots[count, 2] = line, shift, sign
+            count += 1
+            room -= more
+            a_digit, b_digit = sign * (1 << shift), (-sign if opposite else sign) * (1 << shift + distance)
+            a, b = a - a_digit - (b_digit if same else 0), b - b_digit - (a_digit if same else 0)
+            a_plus, a_minus = masks(a, left.minimal)
+            b_plus, b_minus = masks(b, left.minimal)
+    for at in range(begin, stop):
+        left.mark[along.pool[at, OTHER]] = -1
+    return count if kind == ROWS or left.most < 0 or _rows_may_share(left, first, second, count) else 0
+
+
+@compiled
+def _rows_may_share(left, first, second, count):
+    """Whether two rows may read a sum of the terms at the first `count` spots."""
+    load = 0
+    for each in range(count):
+        load += 1 << left.ranges[left.spots[each, 0], 2]
+    more = (1 << level(load)) - load
+    if first == second:
+        return 2 * more <= _room(left, first)
+    return more <= _room(left, first) and more <= _room(left, second)
+
+
+@compiled
+def _take_out(left, kind, first, second, distance, opposite, count, keys, counts):
+    """Takes a pattern out at the first `count` spots: the index of its sum."""
+    index = append(left.columns if kind == ROWS else left.rows, count)
+    if kind == ROWS:
+        _define(left, index, first, second, distance, opposite)
+    for each in range(count):
+        line, shift, sign = left.spots[each, 0], left.spots[each, 1], left.spots[each, 2]
+        a, b = -sign * (1 << shift), (sign if opposite else -sign) * (1 << shift + distance)
+        if kind == ROWS:
+            change(left, line, first, a, keys, counts)
+            change(left, line, second, b, keys, counts)
+        else:
+            change(left, first, line, a, keys, counts)
+            change(left, second, line, b, keys, counts)
+    below, nothing = max(0, -distance), keys[:0]
+    for each in range(count):
+        line, shift, sign = left.spots[each, 0], left.spots[each, 1], left.spots[each, 2]
+        row, column = (line, index) if kind == ROWS else (index, line)
+        change(left, row, column, sign * (1 << shift - below), nothing, nothing)
+    _record(left, kind, first, second, distance, opposite, index)
+    if kind == COLUMNS and left.most >= 0:
+        for reader in (first, second):
+            left.load[reader] += 1 << level(left.load[index])
+    return index
+
+
+@compiled
+def _repeat(left, taken):
+    """Takes out what another search took, as far as it still occurs as often as is worth it."""
+    nothing = np.empty(0, np.int64)
+    first_made = left.rows.used[0], left.columns.used[0]
+    names = np.full((2, taken[:, 5].max() + 1 if len(taken) else 1), -1, np.int64)
+    for each in range(len(taken)):
+        kind, first, second, distance, opposite, index = taken[each]
+        if first >= first_made[1 - kind]:
+            first = names[kind, first]
+        if second >= first_made[1 - kind]:
+            second = names[kind, second]
+        if first < 0 or second < 0:
+            continue
+        count = _occurrences(left, kind, first, second, distance, opposite)
+        if count >= left.fewest[kind]:
+            made = _take_out(left, kind, first, second, distance, opposite, count, nothing, nothing)
+            names[kind, index] = made
+
+
+@compiled
+def _patterns_of(left, kind, line):
+    """Patterns of one row or column, each as often as it occurs."""
+    lines = left.rows if kind == ROWS else left.columns
+    start, stop = span(lines, line)
+    digits = 0
+    for at in range(start, stop):
+        digits += _digits(lines.pool[at])
+    found, count = np.empty(digits * digits // 2 + 1, np.int64), 0
+    for at in range(start, stop):
+        entry = lines.pool[at]
+        more = pairs_within(entry[VALUE], entry[PLUS], entry[MINUS], left.minimal, entry[OTHER], kind, left.keys)
+        for each in range(more):
+            found[count + each] = left.keys[each]
+        count += more
+        for there in range(at + 1, stop):
+            other = lines.pool[there]
+            count = pairs_between(entry, entry[OTHER], other, other[OTHER], kind, found, count)
+    return found[:count]
+
+
+@compiled
+def _digits(entry):
+    """How many digits an entry has."""
+    return ones(entry[PLUS]) + ones(entry[MINUS])
+
+
+@compiled
+def _patterns_with(left, kind, index):
+    """Patterns of the digits of a new line, a sum of the given kind, with the others of the lines that it crosses."""
+    along, across = (left.columns, left.rows) if kind == ROWS else (left.rows, left.columns)
+    begin, end = span(along, index)
+    room = 0
+    for at in range(begin, end):
+        start, stop = span(across, along.pool[at, OTHER])
+        for there in range(start, stop):
+            room += _digits(along.pool[at]) * _digits(across.pool[there])
+    found, count = np.empty(room, np.int64), 0
+    for at in range(begin, end):
+        entry = along.pool[at]
+        more = pairs_within(entry[VALUE], entry[PLUS], entry[MINUS], left.minimal, index, kind, left.keys)
+        for each in range(more):
+            found[count + each] = left.keys[each]
+        count += more
+        start, stop = span(across, entry[OTHER])
+        for there in range(start, stop):
+            other = across.pool[there]
+            if other[OTHER] != index:
+                count = pairs_between(entry, index, other, other[OTHER], kind, found, count)
+    return found[:count]
+
+
+@compiled
+def _score(left, rule, pattern, uses, seed):
+    """What so many uses of a pattern save."""
+    first, second, distance, opposite, kind = unpacked(pattern)
+    if kind == ROWS:
+        low, high = _range(left, first, second, distance, opposite)
+        saved = float(max(1, width(low, high) - abs(distance))) ** rule.by_width
+    else:
+        saved = rule.row_bits**rule.by_width * rule.row_weight
+    saved *= uses - 1
+    if rule.noise:
+        saved *= 1 + rule.noise * _random(seed)
+    return saved
+
+
+@compiled
+def _random(seed):
+    """A number below 1, and the next `seed`: splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+    seed[0] += np.uint64(0x9E3779B97F4A7C15)
+    mixed = seed[0]
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return float(mixed >> np.uint64(11)) / (1 << 53)
+
+
+@compiled
+def _enter(ranking, left, rule, pattern, uses, seed):
+    """Puts a further pattern of the table into the heap, where there must be room."""
+    item = ranking.used[2]
+    ranking.items[item, PATTERN], ranking.items[item, USES], ranking.items[item, FOUND] = pattern, uses, uses
+    ranking.scores[item], ranking.ties[item] = _score(left, rule, pattern, uses, seed), _random(seed)
+    push(ranking.heap, ranking.used[1], ranking.scores, ranking.ties, item)
+    ranking.used[1] += 1
+    ranking.used[2] += 1
+
+
+@compiled
+def _ranked(left, rule, seed):
+    """All patterns that are worth it."""
+    (keys, counts), used = table(np.int64(1024)), np.int64(0)
+    for kind in range(2):
+        if left.fewest[kind] < NEVER:
+            for line in range(left.rows.used[0] if kind == ROWS else left.columns.used[0]):
+                found = _patterns_of(left, kind, line)
+                keys, counts, used = grown(keys, counts, used, len(found))
+                for key in found:
+                    used += add(keys, counts, key, 1)
+    keys, counts, used = at_least(keys, counts, left.fewest, 64)
+    room = used + 64
+    ranking = Ranking(
+        keys,
+        counts,
+        np.empty(room, np.int64),
+        np.empty(room),
+        np.empty(room),
+        np.empty((room, 3), np.int64),
+        np.array((used, 0, 0)),
+    )
+    for at in range(len(keys)):
+        if keys[at] != EMPTY:
+            _enter(ranking, left, rule, keys[at], counts[at], seed)
+    return ranking
+
+
+@compiled
+def _with_room(ranking, more):
+    """The ranking with room for so many further patterns."""
+    keys, counts, ranking.used[0] = grown(ranking.keys, ranking.counts, ranking.used[0], more)
+    heap, scores, ties, items = ranking.heap, ranking.scores, ranking.ties, ranking.items
+    while ranking.used[2] + more > len(scores):
+        heap, items = np.concatenate((heap, heap)), np.concatenate((items, items))
+        scores, ties = np.concatenate((scores, scores)), np.concatenate((ties, ties))
+    return Ranking(keys, counts, heap, scores, ties, items, ranking.used)
+
+
+@compiled
+def _gain(ranking, left, rule, found, seed):
+    """Counts the patterns of a new line, sorted: those that are known occur more often, others enter if it is worth
+    it. There must be room.
+    """
+    start = 0
+    while start < len(found):
+        stop = start
+        while stop < len(found) and found[stop] == found[start]:
+            stop += 1
+        key, more = found[start], stop - start
+        start = stop
+        if count_of(ranking.keys, ranking.counts, key) > 0:
+            adjust(ranking.keys, ranking.counts, key, more)
+        elif more >= left.fewest[key & 1]:
+            ranking.used[0] += put(ranking.keys, ranking.counts, key, more)
+            _enter(ranking, left, rule, key, more, seed)
+
+
+@compiled
+def _empty(ranking, left, rule, seed):
+    """Takes out patterns until none occurs as often as is worth it."""
+    while ranking.used[1]:
+        item = ranking.heap[0]
+        pattern = ranking.items[item, PATTERN]
+        first, second, distance, opposite, kind = unpacked(pattern)
+        uses = found = count_of(ranking.keys, ranking.counts, pattern)
+        if uses == ranking.items[item, USES] and uses >= left.fewest[kind]:
+            found = _occurrences(left, kind, first, second, distance, opposite)
+            if found >= ranking.items[item, FOUND]:
+                ranking.used[1] = pop(ranking.heap, ranking.used[1], ranking.scores, ranking.ties)
+                index = _take_out(left, kind, first, second, distance, opposite, found, ranking.keys, ranking.counts)
+                adjust(ranking.keys, ranking.counts, pattern, -NEVER)  # it is offered no more
+                for each in (kind, 1 - kind):
+                    if left.fewest[each] < NEVER:
+                        new = _patterns_with(left, kind, index) if each == kind else _patterns_of(left, each, index)
+                        ranking = _with_room(ranking, len(new))
+                        _gain(ranking, left, rule, np.sort(new), seed)
+                continue
+        if min(uses, found) >= left.fewest[kind]:
+            ranking.items[item, USES], ranking.items[item, FOUND] = uses, found
+            ranking.scores[item] = _score(left, rule, pattern, found, seed)
+            settle(ranking.heap, ranking.used[1], ranking.scores, ranking.ties)
+        else:
+            adjust(ranking.keys, ranking.counts, pattern, -NEVER)  # it is offered no more
+            ranking.used[1] = pop(ranking.heap, ranking.used[1], ranking.scores, ranking.ties)
+
+
+@compiled
+def searched(matrix, low, high, definitions, extra, fewest, minimal, most, rule, seed, taken):
+    """What is left of a matrix when pairs are taken out of it until none is worth it, first those of `taken`.
+
+    `matrix` (rows, columns), its last columns sums by `definitions` and its rows reading others by `extra` as in
+    `Start`; `low` and `high` of the inputs; `fewest` by kind; `most` additions on a path, or -1.
+    """
+    left = _residual(matrix, low, high, definitions, extra, fewest, minimal, most)
+    _repeat(left, taken)
+    random = np.full(1, np.uint64(seed))
+    _empty(_ranked(left, rule, random), left, rule, random)
+    return left
+
+
+@compiled
+def readers_last(left):
+    """Rows in an order in which every row comes after those that it reads, and where each one's reads stand in `extra`:
+    the first by row, the next by read, -1 after the last.
+    """
+    rows, reads = left.rows.used[0], left.used[1]
+    first, following = np.full(rows, -1, np.int64), np.full(reads + 1, -1, np.int64)
+    for read in range(reads - 1, -1, -1):
+        following[read] = first[left.extra[read, 0]]
+        first[left.extra[read, 0]] = read
+    order, count, done = np.empty(rows, np.int64), 0, np.zeros(rows, np.bool_)
+    stack, size = np.empty(rows + reads + 1, np.int64), 0
+    for start in range(rows):
+        stack[0], size = start, 1
+        while size:
+            row, waiting = stack[size - 1], False
+            read = first[row]
+            while read >= 0 and not done[row]:
+                if not done[left.extra[read, 1]]:
+                    stack[size], waiting = left.extra[read, 1], True
+                    size += 1
+                read = following[read]
+            if not waiting:
+                size -= 1
+                if not done[row]:
+                    done[row] = True
+                    order[count] = row
+                    count += 1
+    return order, first, following
 
 
 @dataclass(frozen=True)
-class Strategy:
-    """How patterns are ranked: ``(uses - 1) * bits ** by_width``, patterns of rows times `row_weight`; ties and noise
-    by `seed`.
-
-    `fewest` uses make a pair of columns, and one of rows, worth a sum of its own (None: never).
+class Rows:
+    """What every row adds up when a search has ended: columns (`terms`), and other rows that it `reads`; the first
+    `outputs` rows are those of the matrix. `order` is one in which every row comes after those that it reads.
     """
 
-    by_width: float = 0.5
-    row_weight: float = 0.8
-    noise: float = 0.0
-    seed: int = 0
-    differences: int | None = None  # ROWS or COLUMNS along a minimum spanning tree, or the matrix as it is
-    fewest: tuple[int | None, int | None] = (2, 2)
-
-    @property
-    def kinds(self) -> list[int]:
-        """Lines in which pairs are looked for."""
-        return [kind for kind in (ROWS, COLUMNS) if self.fewest[kind] is not None]
-
-    def is_worth(self, kind: int, uses: int) -> bool:
-        """Whether so many uses make a sum of its own worth it."""
-        fewest = self.fewest[kind]
-        return fewest is not None and uses >= fewest
+    terms: tuple[tuple[Term, ...], ...]
+    reads: tuple[tuple[Term, ...], ...]
+    order: tuple[int, ...]
+    outputs: int
 
 
-class _Queue:
-    """How often each pattern occurs, and which of those that are worth it saves most."""
-
-    def __init__(self, digits: Digits, strategy: Strategy, saved: Callable[[Pattern, int], float]):
-        self._strategy, self._saved = strategy, saved
-        self._random = random.Random(strategy.seed)
-        self._counts: dict[int, int] = {}
-        self._heap: list[tuple[float, float, int, int]] = []
-        for kind in strategy.kinds:
-            keys = list(digits.keys(kind))
-            if keys:
-                found, uses = np.unique(np.concatenate(keys), return_counts=True)
-                often = uses >= (strategy.fewest[kind] or 0)
-                self._counts |= zip(found[often].tolist(), uses[often].tolist(), strict=True)
-        for key, uses in self._counts.items():
-            self._push(key, uses)
-
-    def _push(self, key: int, uses: int) -> None:
-        saved = self._saved(Pattern.of(key), uses)
-        if self._strategy.noise:
-            saved *= 1 + self._strategy.noise * self._random.random()
-        heapq.heappush(self._heap, (-saved, self._random.random(), key, uses))
-
-    def lose(self, keys: Iterable[int]) -> None:
-        """One use less of each of these."""
-        counts = self._counts
-        for key in keys:
-            if key in counts:
-                counts[key] -= 1
-
-    def gain(self, new: dict[int, int]) -> None:
-        """So many uses more of each of these."""
-        for key, uses in new.items():
-            if key in self._counts:
-                self._counts[key] += uses
-            elif self._strategy.is_worth(Pattern.kind_of(key), uses):
-                self._counts[key] = uses
-                self._push(key, uses)
-
-    def empty(self, take: Callable[[Pattern, int], int]) -> None:
-        """Offers patterns, with their uses, until none is worth it. `take` takes one out where it still occurs so
-        often, and returns how often it does.
-        """
-        while self._heap:
-            _, _, key, uses = heapq.heappop(self._heap)
-            now = self._counts.get(key, 0)
-            if now == uses:
-                now = take(Pattern.of(key), uses)
-                if now == uses:
-                    self._counts.pop(key, None)
-                    continue
-                self._counts[key] = now
-            if self._strategy.is_worth(Pattern.kind_of(key), now):
-                self._push(key, now)
-            else:
-                self._counts.pop(key, None)
-
-
-class Sharing:
-    """The digits of a matrix while pairs are taken out of them, and what was taken.
-
-    `columns` are its inputs and the sums that are made before the rows; `extra` are terms of a row that are other rows.
-    """
-
-    def __init__(
-        self, matrix: np.ndarray, low: np.ndarray, high: np.ndarray, strategy: Strategy, max_depth: int | None
-    ):
-        self.strategy = strategy
-        self.low, self.high = low, high
-        self.outputs, inputs = matrix.shape
-        self.columns = Columns(low, high)
-        ranges = self.columns.ranges[:inputs]
-        self._row_bits = 3 + sum(Interval(*each).width for each in ranges) / max(1, inputs)
-        matrix, self.extra = differences(matrix, strategy.differences, self.columns)
-        self.digits = Digits(matrix)
-        self.taken: list[Taken] = []  # in order
-        self._bound = (
-            None if max_depth is None else DepthBound(self.digits, self.columns, self.extra, self.outputs, max_depth)
+def rows_of(left: Residual) -> Rows:
+    """The rows of what is left, in canonical signed digits."""
+    order, first, following = readers_last(left)
+    terms, reads = [], []
+    for row in range(len(order)):
+        start, stop = (int(each) for each in span(left.rows, row))
+        digits = ((other, value, masks(value, False)) for other, value, _, _ in left.rows.pool[start:stop].tolist())
+        terms.append(
+            tuple(
+                Term(other, shift, bool(negative))
+                for other, _, signs in digits
+                for negative in range(2)
+                for shift in range(signs[negative].bit_length())
+                if signs[negative] >> shift & 1
+            )
         )
-        self._queue: _Queue | None = None  # there is none before `run`
-
-    def repeat(self, taken: Iterable[Taken]) -> "Sharing":
-        """Takes out what another search took, as far as it still occurs as often as the strategy wants."""
-        renamed: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        first = self.digits.count(ROWS), self.digits.count(COLUMNS)
-        for pattern, index in taken:
-            names, old = renamed[pattern.kind], first[1 - pattern.kind]
-            here = [each if each < old else names.get(each) for each in (pattern.first, pattern.second)]
-            if None in here:
-                continue
-            again = pattern._replace(first=here[0], second=here[1])
-            found = self._occurrences(again)
-            if self.strategy.is_worth(again.kind, len(found)):
-                names[index] = self._take_out(again, found)
-        return self
-
-    def run(self) -> "Sharing":
-        """Takes out pairs until none occurs as often as the strategy wants."""
-        self._queue = _Queue(self.digits, self.strategy, self._saved)
-        self._queue.empty(self._take_if)
-        return self
-
-    def readers_last(self) -> list[int]:
-        """Rows in an order in which every row comes after those that it reads."""
-        order: dict[int, None] = {}
-        stack = list(range(self.digits.count(ROWS)))[::-1]
-        while stack:
-            row = stack.pop()
-            if row in order:
-                continue
-            waiting = [term.node for term in self.extra.get(row, ()) if term.node not in order]
-            if waiting:
-                stack += [row, *waiting]
-            else:
-                order[row] = None
-        return list(order)
-
-    def _saved(self, pattern: Pattern, uses: int) -> float:
-        if pattern.kind == ROWS:
-            bits, weight = self.columns.sum_bits(pattern), 1.0
-        else:
-            bits, weight = self._row_bits, self.strategy.row_weight
-        return (uses - 1) * bits**self.strategy.by_width * weight
-
-    def _take_if(self, pattern: Pattern, uses: int) -> int:
-        found = self._occurrences(pattern)
-        if len(found) == uses:
-            self._take_out(pattern, found)
-        return len(found)
-
-    def _occurrences(self, pattern: Pattern) -> list[Occurrence]:
-        found = self.digits.occurrences(pattern)
-        return self._bound.within(pattern, found) if self._bound else found
-
-    def _take_out(self, pattern: Pattern, found: Sequence[Occurrence]) -> int:
-        terms = pattern.terms
-        ends = (pattern.first, 0), (pattern.second, pattern.distance)
-        below = terms[0].shift
-        if pattern.kind == ROWS:
-            self.digits.append(COLUMNS)
-            index = self.columns.define(*terms)
-            old = [(each.line, column, each.shift + more) for each in found for column, more in ends]
-            new = [(each.line, index, each.shift - below, each.sign) for each in found]
-        else:
-            index = self.digits.append(ROWS)
-            old = [(row, each.line, each.shift + more) for each in found for row, more in ends]
-            new = [(index, each.line, each.shift - below, each.sign) for each in found]
-            for term in terms:
-                self.extra.setdefault(term.node, []).append(term._replace(node=index))
-        self._exchange(old, new)
-        self.taken.append((pattern, index))
-        return index
-
-    def _exchange(self, old: Sequence[tuple[int, int, int]], new: Sequence[tuple[int, int, int, int]]) -> None:
-        """Digits (row, column, shift) out, and digits with their signs in; the queue follows, if there is one."""
-        kinds = self.strategy.kinds
-        for row, column, shift in old:
-            sign = self.digits.take(row, column, shift)
-            if self._queue:
-                self._queue.lose(self.digits.keys_with(row, column, shift, sign, kinds))
-        more: dict[int, int] = {}
-        for row, column, shift, sign in new:
-            if self._queue:
-                for key in self.digits.keys_with(row, column, shift, sign, kinds):
-                    more[key] = more.get(key, 0) + 1
-            self.digits.put(row, column, shift, sign)
-        if self._queue:
-            self._queue.gain(more)
+        read, found = int(first[row]), []
+        while read >= 0:
+            _, other, shift, negative = left.extra[read].tolist()
+            found.append(Term(other, shift, bool(negative)))
+            read = int(following[read])
+        reads.append(tuple(found))
+    return Rows(tuple(terms), tuple(reads), tuple(order.tolist()), left.outputs)

@@ -16,16 +16,18 @@ of three, and so on, each with one LUT more for the carry that comes out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from logicnn import bits
-from logicnn.arithmetic.adders import AdderGraph, Builder, Term, limits, pruned
-from logicnn.arithmetic.pairs import Sharing, Strategy
-from logicnn.arithmetic.sharing import search
+from logicnn.arithmetic.adders import AdderGraph, Term, pruned
+from logicnn.arithmetic.sharing import Attempt, Pairs, Strategy, search
 from logicnn.errors import LogicnnError
 from logicnn.network import BIT, Interval, Neuron
+
+if TYPE_CHECKING:
+    from logicnn.arithmetic.pairs import Rows
 
 __all__ = ["Comparison", "Heap", "PopcountError", "PopcountLayer", "share_popcounts", "weights_and_thresholds"]
 
@@ -161,15 +163,17 @@ def share_popcounts(neurons: Sequence[Neuron], inputs: int, *, tries: int = 60, 
     """
     if tries < 1:
         raise PopcountError(f"tries must be at least 1, not {tries}")
+    from logicnn.arithmetic.pairs import rows_of  # numba takes a moment to import
+
     matrix, thresholds = weights_and_thresholds(neurons, inputs)
-    best = search(
-        STRATEGIES[:tries],
-        tries,
-        seed,
-        begin=lambda strategy: Sharing(matrix, *limits((BIT,) * inputs), strategy, None),
-        build=lambda sharing: _layer(sharing, inputs, thresholds),
-        cost=lambda layer: layer.lut4,
-    )
+    pairs = Pairs(matrix, (BIT,) * inputs)
+
+    def attempt(strategy: Strategy, taken: np.ndarray) -> Attempt[PopcountLayer]:
+        left = pairs.search(strategy, taken)
+        layer = _layer(rows_of(left), inputs, thresholds)
+        return Attempt(layer.lut4, strategy, pairs.taken(left, strategy), layer)
+
+    best = search(STRATEGIES, tries, seed, attempt).result
     if not np.array_equal(best.matrix, matrix) or best.thresholds != thresholds:
         raise AssertionError("the shared layer does not compute the neurons")
     return best
@@ -189,44 +193,43 @@ class _Row(NamedTuple):
     last: Term | None  # the input that joins the comparison instead
 
 
-def _rows(sharing: Sharing, order: Sequence[int]) -> tuple[list[_Row], tuple[Heap, ...]]:
-    """What is left in every row, in the given order."""
+def _sums(rows: "Rows") -> tuple[list[_Row], tuple[Heap, ...]]:
+    """What is left in every row, in the rows' order."""
     heaps: list[Heap] = []
     single: dict[int, int] = {}  # the heap of an input by itself
-    read = {term.node for each in sharing.extra.values() for term in each}
-    rows = []
-    for row in order:
-        terms = sorted(sharing.digits.terms(row))  # weights of one digit: nothing is shifted
+    read = {term.node for each in rows.reads for term in each}
+    found = []
+    for row in rows.order:
+        terms = sorted(rows.terms[row])  # weights of one digit: nothing is shifted
         terms.sort(key=lambda term: not term.negative)  # inverters are free but for the carries, which come last
-        last = terms.pop(0) if terms and row < sharing.outputs and row not in read else None
-        groups, carried = _grouped(terms, len(sharing.extra.get(row, ())))
+        last = terms.pop(0) if terms and row < rows.outputs and row not in read else None
+        groups, carried = _grouped(terms, len(rows.reads[row]))
         words = [Term(len(heaps) + index) for index in range(len(groups))]
         heaps += [Heap(tuple(group)) for group in groups]
         for term in carried:
             if term.node not in single:
                 single[term.node] = len(heaps)
                 heaps.append(Heap((Term(term.node),)))
-        rows.append(_Row(words, [Term(single[term.node], 0, term.negative) for term in carried], last))
-    return rows, tuple(heaps)
+        found.append(_Row(words, [Term(single[term.node], 0, term.negative) for term in carried], last))
+    return found, tuple(heaps)
 
 
-def _layer(sharing: Sharing, inputs: int, thresholds: Sequence[int]) -> PopcountLayer:
+def _layer(rows: "Rows", inputs: int, thresholds: Sequence[int]) -> PopcountLayer:
     """Heaps and words of what was shared."""
-    order = sharing.readers_last()
-    rows, heaps = _rows(sharing, order)
+    from logicnn.arithmetic.sums import Builder
+
+    found, heaps = _sums(rows)
     given = tuple(Interval(0, len(heap.terms)) for heap in heaps)
-    builder = Builder(given, *limits(given))
+    builder = Builder(given)
     sums: dict[int, Term | None] = {}
-    for row, (words, carries, _) in zip(order, rows, strict=True):
-        read = [(sums[term.node], term) for term in sharing.extra.get(row, ())]
+    for row, (words, carries, _) in zip(rows.order, found, strict=True):
+        read = [(sums[term.node], term) for term in rows.reads[row]]
         shared = [Term(at.node, at.shift + term.shift, at.negative != term.negative) for at, term in read if at]
-        sums[row] = builder.total(words + shared, row < sharing.outputs, None, carries)
-    ends = [sums[row] for row in range(sharing.outputs)]
-    graph = pruned(
-        AdderGraph(given, tuple(builder.adders), tuple(end and end._replace(negative=False) for end in ends))
-    )
+        sums[row] = builder.total(words + shared, row < rows.outputs, None, carries)
+    ends = [sums[row] for row in range(rows.outputs)]
+    graph = pruned(AdderGraph(given, builder.adders, tuple(end and end._replace(negative=False) for end in ends)))
     negatives = graph.matrix @ np.array([heap.negatives for heap in heaps], np.int64)
-    lasts = {row: each.last for row, each in zip(order, rows, strict=True)}
+    lasts = {row: each.last for row, each in zip(rows.order, found, strict=True)}
     comparisons = (
         _comparison(end, lasts[row], threshold, more)
         for row, (end, threshold, more) in enumerate(zip(ends, thresholds, negatives.tolist(), strict=True))

@@ -1,7 +1,7 @@
 """Products with constant integer matrices as shared additions.
 
 ``y = matrix @ x`` becomes a graph of two-operand additions ``±(a << i) ± (b << j)``: no multiplier, and every partial
-sum that rows or columns have in common made once. Weights are written in canonical signed digits; then pairs are shared
+sum that rows or columns have in common made once. Weights are written in signed digits; then pairs are shared
 greedily, the pair first that saves most logic:
 
 * two *columns*: ``a ± (b << d)`` occurs in several rows and is added once, before the rows (Hartley, IEEE TCAS-II 43,
@@ -9,61 +9,130 @@ greedily, the pair first that saves most logic:
 * two *rows*: they read the same terms, whose sum is made once and added to both. That is sharing of columns in the
   transposed matrix, and what helps matrices with more inputs than outputs;
 
-optionally on differences of similar rows or columns along a minimum spanning tree. Several weightings of the two are
-tried, the best search is repeated with parts of it left out, and the cheapest graph is kept.
+optionally on differences of similar rows or columns along a minimum spanning tree. A digit of any minimal
+representation of a weight counts, so that weights take the digits that they share. Several weightings are tried, the
+best searches are repeated with parts of them left out, and the cheapest graph is kept.
 """
 
-import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from logicnn.arithmetic.adders import (
-    AdderGraph,
-    AdderGraphError,
-    Builder,
-    Term,
-    digit_count,
-    limits,
-    pruned,
-    signed_digits,
-)
-from logicnn.arithmetic.digits import COLUMNS, ROWS
-from logicnn.arithmetic.pairs import Sharing, Strategy
+from logicnn.arithmetic.adders import AdderGraph, AdderGraphError, digit_count, limits, pruned
+from logicnn.arithmetic.differences import COLUMNS, ROWS, Start, start_of
 from logicnn.network import Interval
 
-__all__ = ["optimise", "search", "without_sharing"]
+if TYPE_CHECKING:
+    from logicnn.arithmetic.residual import Residual
+
+__all__ = ["Attempt", "Pairs", "Strategy", "optimise", "search", "without_sharing"]
 
 Result = TypeVar("Result")
+DEEPEST = 56  # additions on a path that no sum of so few bits reaches
 LIMIT = 1 << 62  # values that numpy's int64 still adds exactly
 
 
-def _assemble(sharing: Sharing, inputs: tuple[Interval, ...], max_depth: int | None) -> AdderGraph:
-    builder = Builder(inputs, sharing.low, sharing.high)
-    columns: dict[int, Term | None] = {index: Term(index) for index in range(len(inputs))}
-    rows: dict[int, Term | None] = {}
+NOTHING = np.zeros((0, 6), np.int64)  # taken
 
-    def resolved(terms: Iterable[Term], places: dict[int, Term | None]) -> list[Term]:
-        found = ((term, places[term.node]) for term in terms)
-        return [
-            Term(at.node, at.shift + term.shift, at.negative != term.negative) for term, at in found if at is not None
-        ]
 
-    for column, a, b in sharing.columns.definitions:
-        columns[column] = builder.total(resolved((a, b), columns), False, None)
-    for row in sharing.readers_last():
-        terms = resolved(sharing.digits.terms(row), columns)
-        terms += resolved(sharing.extra.get(row, ()), rows)
-        output = row < sharing.outputs
-        depth = None
-        if max_depth is not None:
-            depth = (
-                max_depth if output else max(0, sum(1 << builder.depths[term.node] for term in terms) - 1).bit_length()
-            )
-        rows[row] = builder.total(terms, output, depth)
-    return pruned(AdderGraph(inputs, tuple(builder.adders), tuple(rows[row] for row in range(sharing.outputs))))
+@dataclass(frozen=True)
+class Strategy:
+    """How patterns are ranked: ``(uses - 1) * bits ** by_width``, patterns of rows times `row_weight`; ties and `noise`
+    by `seed`.
+
+    `fewest` uses make a pair of columns, and one of rows, worth a sum of its own (None: never). The search starts from
+    `differences` of ROWS or COLUMNS along a minimum spanning tree, or from the matrix as it is; digits are those of
+    any `minimal` representation of a weight, or of the canonical one.
+    """
+
+    by_width: float = 0.5
+    row_weight: float = 0.8
+    noise: float = 0.0
+    seed: int = 0
+    differences: int | None = None
+    fewest: tuple[int | None, int | None] = (2, 2)
+    minimal: bool = True
+
+
+class Pairs:
+    """Searches for pairs in one matrix over inputs of the given ranges, with at most `max_depth` additions on a path.
+
+    It is compiled when it is first used on a machine, which takes about ten seconds.
+    """
+
+    def __init__(self, matrix: np.ndarray, inputs: Sequence[Interval], max_depth: int | None = None):
+        self._matrix, self._bounds = np.ascontiguousarray(matrix, np.int64), limits(tuple(inputs))
+        self._row_bits = 3 + sum(each.width for each in inputs) / max(1, len(inputs))
+        self._most = -1 if max_depth is None else min(max_depth, DEEPEST)
+        self._starts: dict[int | None, Start] = {}
+
+    def search(self, strategy: Strategy, taken: np.ndarray = NOTHING) -> "Residual":
+        """What is left when pairs were taken out until none is worth it, first those that another search took."""
+        from logicnn.arithmetic import pairs  # numba takes a moment to import, which only those who share should wait
+
+        if strategy.differences not in self._starts:
+            self._starts[strategy.differences] = start_of(self._matrix, strategy.differences)
+        start = self._starts[strategy.differences]
+        fewest = np.array([pairs.NEVER if each is None else each for each in strategy.fewest], np.int64)
+        rule = pairs.Rule(strategy.by_width, strategy.row_weight, self._row_bits, strategy.noise)
+        matrix, definitions, extra = start.matrix, start.definitions, start.extra
+        return pairs.searched(
+            matrix, *self._bounds, definitions, extra, fewest, strategy.minimal, self._most, rule, strategy.seed, taken
+        )
+
+    def taken(self, left: "Residual", strategy: Strategy) -> np.ndarray:
+        """What a search took, as another one may repeat it."""
+        return left.taken[len(self._starts[strategy.differences].definitions) : left.used[0]]
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt(Generic[Result]):
+    """What came of a search, its cost, and the pairs that it took."""
+
+    cost: float
+    strategy: Strategy
+    taken: np.ndarray
+    result: Result
+
+
+def search(
+    starts: Sequence[Strategy],
+    tries: int,
+    seed: int,
+    attempt: Callable[[Strategy, np.ndarray], Attempt[Result]],
+) -> Attempt[Result]:
+    """The cheapest of what so many searches made: one of each start, then repairs, of all starts at first, then of the
+    cheaper half of them, at last of one (successive halving).
+    """
+    changes = np.random.default_rng(seed)
+    best = [attempt(replace(each, seed=seed), NOTHING) for each in starts[: max(1, tries // 3)]]
+    left = tries - len(best)
+    for rounds in range(len(best).bit_length(), 0, -1):
+        each = left // rounds // len(best) if rounds > 1 else left
+        left -= each * len(best)
+        best = [_repaired(one, each, changes, attempt) for one in best]
+        best = sorted(best, key=lambda one: one.cost)[: -(-len(best) // 2)]
+    return best[0]
+
+
+def _repaired(
+    best: Attempt[Result],
+    tries: int,
+    changes: np.random.Generator,
+    attempt: Callable[[Strategy, np.ndarray], Attempt[Result]],
+) -> Attempt[Result]:
+    """The cheapest after so many searches that take what the best one took but for some of it, and go on otherwise."""
+    for _ in range(tries):
+        kept = best.taken[changes.random(len(best.taken)) > changes.choice((0.05, 0.1, 0.2, 0.4))]
+        by_width, row_weight = changes.uniform((0.0, 0.6), (1.5, 1.4))
+        strategy = replace(best.strategy, by_width=by_width, row_weight=row_weight, noise=0.3)
+        made = attempt(replace(strategy, seed=int(changes.integers(1 << 32))), kept)
+        if made.cost <= best.cost:
+            best = made
+    return best
 
 
 def _checked(
@@ -95,25 +164,47 @@ def _checked(
     return whole, inputs
 
 
-WEIGHT_LIMIT = (1 << 24) - 1  # digits and the shifts of sharing fit into SHIFT_BITS with room to spare
+Compiled = tuple[np.ndarray, np.ndarray]  # additions (adders, 7) and outputs (outputs, 3) of `logicnn.arithmetic.sums`
+
+
+def _attempt(
+    pairs: Pairs, inputs: Sequence[Interval], strategy: Strategy, taken: np.ndarray, max_depth: int | None
+) -> Attempt[Compiled]:
+    from logicnn.arithmetic import sums
+
+    left = pairs.search(strategy, taken)
+    bits, depth, adders, outputs = sums.built(left, *limits(tuple(inputs)))
+    cost = bits if max_depth is None or depth <= max_depth else inf
+    return Attempt(cost, strategy, pairs.taken(left, strategy), (adders, outputs))
+
+
+def _graph(inputs: tuple[Interval, ...], compiled: Compiled) -> AdderGraph:
+    from logicnn.arithmetic import sums
+
+    adders, outputs = compiled
+    return pruned(AdderGraph(inputs, sums.adders_of(adders), tuple(sums.term_of(each) for each in outputs)))
+
+
+WEIGHT_LIMIT = (1 << 24) - 1  # patterns of its digits fit into `logicnn.arithmetic.digits.key_of` with room to spare
 
 
 def without_sharing(matrix: np.ndarray | Sequence[np.ndarray], inputs: Sequence[Interval]) -> AdderGraph:
     """Every row by itself in canonical signed digits, no sum made for two rows: what sharing is measured against."""
     whole, inputs = _checked(matrix, inputs)
-    return _assemble(Sharing(whole, *limits(inputs), Strategy(), None), inputs, None)
+    return _graph(inputs, _attempt(Pairs(whole, inputs), inputs, UNSHARED, NOTHING, None).result)
 
 
-# Weightings that differ enough for one of them to suit a matrix.
+UNSHARED = Strategy(fewest=(None, None))
+# Those of which one suits a matrix, picked on other random matrices than those of `benchmarks.adders`.
 STRATEGIES = (
-    Strategy(0.5, 0.7),
-    Strategy(0.0, 0.85),
-    Strategy(1.0, 0.7),
-    Strategy(0.5, 1.5),
-    Strategy(0.0, 1.5),
-    Strategy(0.5, 0.7, differences=ROWS),
-    Strategy(0.5, 0.7, differences=COLUMNS),
-    Strategy(1.0, 1.2),
+    Strategy(1.5, 0.8, differences=ROWS),
+    Strategy(1.5, 0.6),
+    Strategy(0.0, 1.25),
+    Strategy(1.0, 0.6, differences=COLUMNS),
+    Strategy(1.5, 0.8),
+    Strategy(0.0, 0.8, differences=COLUMNS, minimal=False),
+    Strategy(1.5, 0.6, differences=ROWS),
+    Strategy(1.0, 0.6),
 )
 
 
@@ -129,21 +220,20 @@ def optimise(
     over the same inputs.
 
     Outputs are the rows of all matrices in order. `inputs` are the exact ranges of x. `max_depth` bounds the additions
-    on any path. `tries` strategies are searched (by default as many as take seconds on one core); the result depends on
-    `seed` and `tries` only. Raises `AdderGraphError` for anything else than integers, sums beyond 54 bits, or a depth
-    that no tree of the digits reaches.
+    on any path. `tries` searches are made (by default as many as take about a second, at least 12); the result depends
+    on `seed` and `tries` only. Raises `AdderGraphError` for anything else than integers, sums beyond 54 bits, or a
+    depth that no tree of the digits reaches.
     """
     whole, inputs = _checked(matrix, inputs)
     if tries is not None and tries < 1:
         raise AdderGraphError(f"tries must be at least 1, not {tries}")
     if max_depth is not None:
-        terms = max((int(np.count_nonzero(signed_digits(row))) for row in whole), default=0)
+        terms = max(digit_count(whole, 1).tolist(), default=0)
         needed = max(0, terms - 1).bit_length()
         if max_depth < needed:
             raise AdderGraphError(
                 f"max_depth must be at least {needed} for {terms} signed digits in a row, not {max_depth}"
             )
-    bounds = limits(inputs)
     tries = tries or _default_tries(whole)
     # Differences add a level that a bound on depth may not have; they take long for many lines.
     usable = [
@@ -151,53 +241,25 @@ def optimise(
         for each in STRATEGIES
         if each.differences is None or (max_depth is None and whole.shape[each.differences] <= 128)
     ]
-    best = search(
-        usable[: -(-tries // 2)],
-        tries,
-        seed,
-        begin=lambda strategy: Sharing(whole, *bounds, strategy, max_depth),
-        build=lambda sharing: _assemble(sharing, inputs, max_depth),
-        cost=lambda graph: graph.bits if max_depth is None or graph.depth <= max_depth else float("inf"),
-        first=Sharing(whole, *bounds, Strategy(), max_depth),
-    )
+    pairs = Pairs(whole, inputs, max_depth)
+
+    def attempt(strategy: Strategy, taken: np.ndarray) -> Attempt[Compiled]:
+        return _attempt(pairs, inputs, strategy, taken, max_depth)
+
+    # What is shared can cost more than it saves, where sums grow wider by it.
+    cheapest = min(search(usable, tries, seed, attempt), attempt(UNSHARED, NOTHING), key=lambda made: made.cost)
+    best = _graph(inputs, cheapest.result)
     if not np.array_equal(best.matrix, whole):
         raise AssertionError("the graph does not compute the matrix")
+    if max_depth is not None and best.depth > max_depth:
+        raise AdderGraphError(f"max_depth must be at least {best.depth}, the least depth found, not {max_depth}")
     return best
 
 
+NEIGHBOURS = 40_000_000  # pairs of digits in one line that searches go through in some seconds
+
+
 def _default_tries(matrix: np.ndarray) -> int:
-    digits = max(1, int(digit_count(matrix)))
-    neighbours = (
-        digits * digits * (1 / max(1, matrix.shape[0]) + 1 / max(1, matrix.shape[1]))
-    )  # pairs of digits in one line
-    return next(count for count, most in ((400, 1e4), (200, 1e5), (12, 1e6), (16, float("inf"))) if neighbours <= most)
-
-
-def search(
-    starts: Sequence[Strategy],
-    tries: int,
-    seed: int,
-    begin: Callable[[Strategy], Sharing],
-    build: Callable[[Sharing], Result],
-    cost: Callable[[Result], float],
-    first: Sharing | None = None,
-) -> Result:
-    """The cheapest of what is built from so many searches: each start from nothing, then the best one but for some of
-    what it took.
-
-    `begin` makes the digits for a strategy; `first` is a candidate that has been searched.
-    """
-    changes = random.Random(seed)
-    best = None if first is None else (build(first), first)
-    for number in range(tries):
-        if number < len(starts) or best is None:
-            sharing = begin(replace(starts[number], seed=seed)).run()
-        else:
-            share = changes.choice((0.05, 0.1, 0.2, 0.4))
-            taken = [each for each in best[1].taken if changes.random() > share]
-            sharing = begin(replace(best[1].strategy, noise=0.3, seed=seed + number)).repeat(taken).run()
-        result = build(sharing)
-        if best is None or cost(result) <= cost(best[0]):
-            best = result, sharing
-    assert best is not None
-    return best[0]
+    digits = int(digit_count(matrix))
+    neighbours = digits * digits * sum(1 / max(1, size) for size in matrix.shape)
+    return min(400, max(12, int(NEIGHBOURS / max(1, neighbours))))

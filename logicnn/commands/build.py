@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.output, arguments.seed, arguments.verify, arguments.data_dir, arguments.baud, arguments.test
     )
     steps = Steps(quiet=False)
-    with steps.step("map", "map layers to engines", silent_s=1):
+    with steps.step("map", "map layers to engines", "the first search for sums is compiled, half a minute", silent_s=1):
         mapping = mapped(network, board, kinds()[arguments.engine] if arguments.engine else None)
         if arguments.program:
             _check_program(mapping, board)

@@ -53,7 +53,7 @@ class Interval:
     def width(self) -> int:
         """Bits of the narrowest two's complement (if `low` is negative) or unsigned word that holds the range."""
         if self.low < 0:
-            return 1 + max((~self.low).bit_length(), self.high.bit_length())
+            return 1 + max((~self.low).bit_length(), max(0, self.high).bit_length())
         return self.high.bit_length()
 
     @property

@@ -13,9 +13,7 @@ from logicnn.arithmetic.adders import (
     Adder,
     AdderGraph,
     AdderGraphError,
-    Builder,
     Term,
-    limits,
     pruned,
     signed_digits,
 )
@@ -103,17 +101,3 @@ def test_evaluate_wrong():
         graph.evaluate(np.array([[0, 1], [2, 0]]))
     with pytest.raises(AdderGraphError, match=r"^x\[0, 1\] is -3, outside -2 ... 1$"):
         graph.evaluate(np.array([[0, -3]]))
-
-
-def test_sum_that_is_a_fraction_of_a_node_is_made_anew():
-    """``(3 a + b) + (a + 3 b)`` has two zeros below; ``a + b`` is not that node shifted down."""
-    inputs = (Interval(0, 7), Interval(0, 7))
-    builder = Builder(inputs, *limits(inputs))
-    left, right = (builder.total([Term(one), Term(one, 1), Term(other)], True, None) for one, other in ((0, 1), (1, 0)))
-    assert left and right
-    fourfold = builder.add(left, right)
-    once = builder.add(Term(0), Term(1))
-    again = builder.add(Term(0, 3), Term(1, 3))
-    graph = AdderGraph(inputs, tuple(builder.adders), (fourfold, once, again))
-    np.testing.assert_array_equal(graph.matrix, [[4, 4], [1, 1], [8, 8]])
-    assert once and again and again == once._replace(shift=3)

@@ -1,72 +1,74 @@
-"""The two readings of a matrix's digits, and the patterns of their pairs, against loops over all pairs."""
+"""Signed digits of integers and keys of patterns, against plain loops."""
 
-from collections import Counter
-from itertools import combinations
+from itertools import combinations, product
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from logicnn.arithmetic.digits import COLUMNS, ROWS, Digits, Pattern
+from logicnn.arithmetic.adders import signed_digits
+from logicnn.arithmetic.digits import key_of, lowest, masks, ones, unpacked, weight, width
+from logicnn.network import Interval
 
-MATRICES = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=st.integers(-40, 40))
-
-
-def ref_patterns(digits: Digits, kind: int) -> Counter:
-    """Pairs of digits of a line: (index, shift) from the lower index and shift to the higher."""
-    lines: dict[int, list[tuple[int, int, int]]] = {}
-    for row in range(digits.count(ROWS)):
-        for term in digits.terms(row):
-            line, index = (row, term.node) if kind == ROWS else (term.node, row)
-            lines.setdefault(line, []).append((index, term.shift, term.negative))
-    found = Counter()
-    for line in lines.values():
-        for first, second in combinations(sorted(line), 2):
-            found[Pattern(first[0], second[0], second[1] - first[1], first[2] != second[2], kind)] += 1
-    return found
+ints = st.integers(-(1 << 24) + 1, (1 << 24) - 1)
 
 
-def patterns(digits: Digits, kind: int) -> Counter:
-    return Counter(Pattern.of(key) for keys in digits.keys(kind) for key in keys.tolist())
+def ref_minimal(value, shifts=8):
+    """The digits (shift, sign) of all representations of a value by as few as there are."""
+    places = [(shift, sign) for shift, sign in product(range(shifts), (1, -1))]
+    for count in range(shifts):
+        found = [
+            set(each) for each in combinations(places, count) if sum(sign << shift for shift, sign in each) == value
+        ]
+        if found:
+            return count, set().union(*found)
+    raise AssertionError(value)
 
 
-@pytest.mark.parametrize("kind", [ROWS, COLUMNS])
-@given(MATRICES)
-def test_keys(kind, matrix):
-    digits = Digits(matrix)
-    assert patterns(digits, kind) == ref_patterns(digits, kind)
+def as_set(plus, minus):
+    return {(shift, sign) for mask, sign in ((plus, 1), (minus, -1)) for shift in range(64) if mask >> shift & 1}
 
 
-@given(MATRICES, st.randoms(use_true_random=False))
-def test_digit_in_and_out(matrix, random):
-    """What is taken loses just the patterns that `keys_with` names, and comes back as it was."""
-    digits = Digits(matrix)
-    row = random.randrange(digits.count(ROWS))
-    if not digits.terms(row):
-        return
-    term = random.choice(digits.terms(row))
-    before = patterns(digits, ROWS) + patterns(digits, COLUMNS)
-    sign = digits.take(row, term.node, term.shift)
-    assert sign == (-1 if term.negative else 1)
-    gone = Counter(map(Pattern.of, digits.keys_with(row, term.node, term.shift, sign, (ROWS, COLUMNS))))
-    assert patterns(digits, ROWS) + patterns(digits, COLUMNS) == before - gone
-    digits.put(row, term.node, term.shift, sign)
-    assert patterns(digits, ROWS) + patterns(digits, COLUMNS) == before
+@pytest.mark.parametrize("value", range(-40, 41))
+def test_minimal_digits(value):
+    """Every digit of every shortest representation, and no other."""
+    count, digits = ref_minimal(value)
+    assert weight(value) == count
+    assert as_set(*masks(value, True)) == digits
 
 
-@pytest.mark.parametrize("kind", [ROWS, COLUMNS])
-@given(MATRICES)
-def test_occurrences(kind, matrix):
-    """As often as it was counted; of digits that overlap, as many as do not."""
-    digits = Digits(matrix)
-    for pattern, uses in patterns(digits, kind).items():
-        found = digits.occurrences(pattern)
-        assert len(found) == uses if pattern.first != pattern.second else 0 < len(found) <= uses
-        taken = [(each.line, index, each.shift + more) for each in found for index, more in ends(pattern)]
-        assert len(set(taken)) == len(taken)
+@given(ints)
+def test_canonical_digits(value):
+    digits = {(shift, digit) for shift, digit in enumerate(signed_digits(value).tolist()) if digit}
+    assert as_set(*masks(value, False)) == digits
+    assert weight(value) == len(digits)
 
 
-def ends(pattern: Pattern) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (pattern.first, 0), (pattern.second, pattern.distance)
+@given(ints)
+def test_a_digit_taken_leaves_a_lighter_value(value):
+    """What `residual.change` relies on: the value has one digit fewer, and none that it did not have."""
+    digits = as_set(*masks(value, True))
+    for shift, sign in digits:
+        left = value - sign * (1 << shift)
+        assert weight(left) == weight(value) - 1
+        assert as_set(*masks(left, True)) <= digits
+
+
+@given(st.integers(1, (1 << 62) - 1))
+def test_bits(value):
+    assert (ones(value), 1 << lowest(value)) == (value.bit_count(), value & -value)
+
+
+@given(ints, ints)
+def test_width(a, b):
+    low, high = sorted((a, b))
+    assert width(low, high) == Interval(low, high).width
+
+
+@given(st.integers(0, (1 << 24) - 1), st.integers(0, (1 << 24) - 1), st.integers(-60, 60), st.booleans(), st.booleans())
+def test_keys(first, second, distance, opposite, kind):
+    """A key is its pattern, seen from the lower index, of equal ones from the lower digit."""
+    pattern = unpacked(key_of(first, second, distance, int(opposite), int(kind)))
+    turned = first > second or (first == second and distance < 0)
+    expected = (second, first, -distance) if turned else (first, second, distance)
+    assert pattern == (*expected, opposite, kind)

@@ -106,6 +106,16 @@ def test_arrays_are_read_only():
         layer.weights[0, 0] = 0
 
 
+def test_width_is_the_narrowest():
+    for low in range(-9, 10):
+        for high in range(low, 10):
+            fits = [
+                high < 1 << bits if low >= 0 else bits and -(1 << bits - 1) <= low and high < 1 << bits - 1
+                for bits in range(7)
+            ]
+            assert Interval(low, high).width == fits.index(True), (low, high)
+
+
 @pytest.mark.parametrize(
     ("interval", "width"),
     [((0, 0), 0), ((0, 1), 1), ((0, 7), 3), ((0, 8), 4), ((-1, 0), 1), ((-8, 7), 4), ((-9, 7), 5), ((-1, 8), 5)],

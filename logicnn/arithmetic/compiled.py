@@ -1,0 +1,26 @@
+"""Functions that numba compiles when they are first called, and keeps on disk."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+
+__all__ = ["compiled"]
+
+ROOM = Path(__file__).parent
+SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(ROOM.glob("*.py")))).hexdigest()
+
+
+def compiled(function: Callable) -> Any:
+    """The function in machine code, kept beside its source, or where that is read-only among the user's caches.
+
+    numba takes what it kept as long as the function's own file stays as it was, although the code of functions from
+    other files is in it, too. Here it has to stay as all files of this room were.
+    """
+    made = njit(cache=True)(function)
+    with suppress(AttributeError):  # of a numba that keeps its stamps elsewhere
+        made._cache._cache_file._source_stamp = SOURCES
+    return made
