@@ -1,9 +1,11 @@
 """Constant matrices as shared adders, against Amaranth's operators, separate rows and da4ml: ``python -m
 benchmarks.adders``.
 
-Random matrices (seed 1) with 8-bit inputs, sizes 8x8 to 64x64, densities 10 to 100 %, 2 to 8 bits and ternary. Every
-netlist is checked against the graph on random vectors. Takes about two hours; finished cases are kept in the output
-folder. Needs ``pip install da4ml``.
+Random matrices (seed 1) with 8-bit inputs, sizes 8x8 to 64x64, densities 10 to 100 %, 2 to 8 bits and ternary. Ours in
+three ways: as `optimise` does by default, with few searches, which take no longer than da4ml, and to da4ml's depth in
+additions. Every netlist is checked against the graph on random vectors; all take the same flow, with ECP5's chains
+opened. Dense square matrices are compiled by both, not synthesised. Times are of the processor, once the search is
+compiled. Takes about two hours; finished cases are kept in the output folder. Needs ``pip install da4ml``.
 """
 
 import sys
@@ -15,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import finished, parser_for, write_result
-from benchmarks.forms import da4ml_form, graph_delay_ns, graph_form, plain_form, range_of
-from logicnn.arithmetic.adders import AdderGraph
+from benchmarks.forms import da4ml_form, da4ml_solution, graph_delay_ns, graph_form, plain_form, range_of
+from logicnn.arithmetic.adders import AdderGraph, AdderGraphError
 from logicnn.arithmetic.sharing import optimise, without_sharing
 from logicnn.commands.command import guarded
 
@@ -50,7 +52,10 @@ CASES = (
     (64, 64, 8, 0.1, True),
     (64, 64, 2, 0.3, False),
 )
-TIMED = ((16, 64, 8, 1.0, True), (64, 64, 8, 1.0, True))
+TIMED = tuple(
+    (outputs, inputs, 8, 1.0, True) for outputs, inputs in ((16, 16), (16, 64), (32, 32), (64, 64), (128, 64))
+)
+QUICK = 4  # searches in the time of da4ml
 
 
 def random_matrix(outputs: int, inputs: int, bits: int, density: float) -> np.ndarray:
@@ -66,7 +71,25 @@ def random_matrix(outputs: int, inputs: int, bits: int, density: float) -> np.nd
     return weights * (rng.random((outputs, inputs)) < density)
 
 
-def _described(case: tuple[int, int, int, float, bool], graph: AdderGraph, seconds: float) -> dict:
+def _described(graph: AdderGraph, seconds: float) -> dict[str, Any]:
+    return {
+        "adders": len(graph.adders),
+        "carry_bits": graph.bits,
+        "depth": graph.depth,
+        "compile_s": round(seconds, 4),
+    }
+
+
+def _compiled(case: tuple[int, int, int, float, bool], **options: Any) -> tuple[AdderGraph, float]:
+    outputs, inputs, bits, density, signed = case
+    matrix, ranges = random_matrix(outputs, inputs, bits, density), [range_of(8, signed)] * inputs
+    optimise(np.array([[3, 5]]), ranges[:1] * 2)  # which compiles the search, the first time
+    start = process_time()
+    graph = optimise(matrix, ranges, **options)
+    return graph, process_time() - start
+
+
+def _case(case: tuple[int, int, int, float, bool]) -> dict[str, Any]:
     outputs, inputs, bits, density, signed = case
     return {
         "outputs": outputs,
@@ -75,49 +98,92 @@ def _described(case: tuple[int, int, int, float, bool], graph: AdderGraph, secon
         "density": density,
         "input_bits": 8,
         "signed_inputs": signed,
-        "adders": len(graph.adders),
-        "carry_bits": graph.bits,
-        "depth": graph.depth,
-        "compile_s": round(seconds, 2),
     }
 
 
-def _compiled(case: tuple[int, int, int, float, bool]) -> tuple[AdderGraph, float]:
-    outputs, inputs, bits, density, signed = case
-    start = process_time()
-    graph = optimise(random_matrix(outputs, inputs, bits, density), [range_of(8, signed)] * inputs)
-    return graph, process_time() - start
-
-
-def measure(case: tuple[int, int, int, float, bool], folder: Path) -> dict:
+def measure(case: tuple[int, int, int, float, bool], folder: Path) -> dict[str, Any]:
     """Logic cells of one matrix in every form; of ours and da4ml's also depth, placed delay and time to compile."""
     graph, seconds = _compiled(case)
+    quick, quick_seconds = _compiled(case, tries=QUICK)
     separate = without_sharing(graph.matrix, graph.inputs)
-    return _described(case, graph, seconds) | {
-        "shared": graph_form(graph, folder / "shared") | {"delay_ns": graph_delay_ns(graph, folder / "shared")},
-        "separate_rows": graph_form(separate, folder / "separate"),
-        "plain": plain_form(graph, folder / "plain"),
-        "da4ml": da4ml_form(graph, folder / "da4ml"),
+    theirs = da4ml_form(graph, folder / "da4ml")
+    forms = {"shared": (graph, seconds), "quick": (quick, quick_seconds)}
+    try:
+        forms["at_depth"] = _compiled(case, depth=theirs["depth"])
+    except AdderGraphError as error:  # da4ml does not count the negations that our depths have
+        print(f"{folder.name}: {error}", file=sys.stderr)
+    return (
+        _case(case)
+        | {
+            name: _described(made, took)
+            | graph_form(made, folder / name)
+            | {"delay_ns": graph_delay_ns(made, folder / name)}
+            for name, (made, took) in forms.items()
+        }
+        | {
+            "separate_rows": graph_form(separate, folder / "separate"),
+            "plain": plain_form(graph, folder / "plain"),
+            "da4ml": theirs,
+        }
+    )
+
+
+def timed(case: tuple[int, int, int, float, bool]) -> dict[str, Any]:
+    """Adder bits and times of one matrix, ours and da4ml's."""
+    ours, quick, theirs = _compiled(case), _compiled(case, tries=QUICK), da4ml_solution(_compiled(case, tries=1)[0])
+    row = _case(case) | _described(*ours) | {"quick": _described(*quick)}
+    return row | {
+        "da4ml": {
+            "adders": theirs.adders,
+            "carry_bits": theirs.bits,
+            "depth": theirs.depth,
+            "compile_s": round(theirs.seconds, 4),
+        }
     }
 
 
-def _ratios(cases: list[dict], form: str) -> list[float]:
-    return [case["shared"][family] / case[form][family] for case in cases for family in ("ice40", "ecp5")]
+def _ratios(cases: list[dict], form: str, ours: str = "shared") -> list[float]:
+    return [case[ours][family] / case[form][family] for case in cases if ours in case for family in ("ice40", "ecp5")]
 
 
 def _geomean(ratios: list[float]) -> float:
     return round(exp(sum(map(log, ratios)) / len(ratios)), 4)
 
 
+def _times(rows: list[dict], ours: str) -> list[float]:
+    """Time to compile, ours in parts of da4ml's."""
+    return [row[ours]["compile_s"] / row["da4ml"]["compile_s"] for row in rows]
+
+
+def summary(cases: list[dict], rows: list[dict]) -> dict[str, Any]:
+    """Means and worst cases over all cases; times over the timed rows, too."""
+    quick = _times(cases, "quick") + _times(rows, "quick")
+    return {
+        "geomean_vs_da4ml": _geomean(_ratios(cases, "da4ml")),
+        "max_vs_da4ml": round(max(_ratios(cases, "da4ml")), 4),
+        "geomean_vs_da4ml_at_depth": _geomean(_ratios(cases, "da4ml", "at_depth")),
+        "cases_at_depth": sum("at_depth" in case for case in cases),
+        "geomean_vs_da4ml_quick": _geomean(_ratios(cases, "da4ml", "quick")),
+        "max_vs_da4ml_quick": round(max(_ratios(cases, "da4ml", "quick")), 4),
+        "geomean_compile_vs_da4ml_quick": _geomean(quick),
+        "max_compile_vs_da4ml_quick": round(max(quick), 4),
+        "geomean_compile_vs_da4ml": _geomean(_times(cases, "shared")),
+        "geomean_delay_vs_da4ml": _geomean([case["shared"]["delay_ns"] / case["da4ml"]["delay_ns"] for case in cases]),
+        "geomean_vs_plain": _geomean(_ratios(cases, "plain")),
+        "geomean_vs_separate_rows": _geomean(_ratios(cases, "separate_rows")),
+    }
+
+
 def required(figures: dict[str, Any]) -> dict[str, bool]:
-    """Large matrices have to compile in the times that a user may wait."""
+    """Fewer cells than da4ml everywhere, in no more time where few searches are made."""
     seconds = {(row["outputs"], row["inputs"]): row["compile_s"] for row in figures["timed"]}
     return {
-        "no case takes more logic cells than da4ml": figures["max_vs_da4ml"] <= 1,
-        "15 % fewer logic cells than da4ml in the mean": figures["geomean_vs_da4ml"] <= 0.85,
+        "at most 0.80 of da4ml's logic cells in the mean": figures["geomean_vs_da4ml"] <= 0.80,
+        "at most 0.95 of da4ml's logic cells in every case": figures["max_vs_da4ml"] <= 0.95,
+        "at most 0.85 of da4ml's logic cells at its depth": figures["geomean_vs_da4ml_at_depth"] <= 0.85,
+        "few searches take at most da4ml's time": figures["max_compile_vs_da4ml_quick"] <= 1,
         "55 % fewer logic cells than `*` and `+` in the mean": figures["geomean_vs_plain"] <= 0.45,
-        "16x64 compiles in less than 5 s": seconds[16, 64] < 5,
-        "64x64 compiles in less than a minute": seconds[64, 64] < 60,
+        "128x64 compiles in less than a minute": seconds[128, 64] < 60,
     }
 
 
@@ -127,15 +193,8 @@ def main() -> None:
     for case in CASES:
         folder = given.output / "_".join(map(str, case))
         cases.append(finished(folder, measure, case, folder))
-    timed = [_described(case, *_compiled(case)) for case in TIMED]
-    figures = {
-        "cases": cases,
-        "timed": timed,
-        "geomean_vs_da4ml": _geomean(_ratios(cases, "da4ml")),
-        "max_vs_da4ml": round(max(_ratios(cases, "da4ml")), 4),
-        "geomean_vs_plain": _geomean(_ratios(cases, "plain")),
-        "geomean_vs_separate_rows": _geomean(_ratios(cases, "separate_rows")),
-    }
+    rows = [finished(given.output / f"timed_{case[0]}_{case[1]}", timed, case) for case in TIMED]
+    figures = {"cases": cases, "timed": rows} | summary(cases, rows)
     write_result("adders", SEED, figures, required(figures), given=given)
 
 

@@ -19,10 +19,11 @@ from logicnn.bits import pack
 from logicnn.flow import tools
 from logicnn.flow.timing import Placed
 from logicnn.gateware.wires import KEEP
+from logicnn.netlist.chains import open_chains
 from logicnn.netlist.netlist import Netlist
 from logicnn.resources import Device, Family
 
-__all__ = ["PLATFORMS", "Bench", "checked", "delay_ns", "own_luts", "place", "synthesise", "toggles"]
+__all__ = ["PLATFORMS", "Bench", "checked", "delay_ns", "opened_netlist", "own_luts", "place", "synthesise", "toggles"]
 
 PLATFORMS = {
     "iCE40UP5K": ICEBreakerPlatform,
@@ -98,7 +99,14 @@ def synthesise(component, device: Device, folder: Path, options: str = "", befor
         f"read_rtlil top.il\n{before}\nsynth_{device.family.value} {options} -top top\nwrite_json top.json\n"
     )
     tools.run(["yosys", "-q", "top.ys"], folder, "synthesis.log")
-    return Netlist(folder / "top.json")
+    return opened_netlist(folder / "top.json", device.family)
+
+
+def opened_netlist(path: Path, family: Family) -> Netlist:
+    """What Yosys wrote as a build takes it: on ECP5 without feed-ins of constants into chains, in place."""
+    if family is Family.ECP5:
+        open_chains(path, path)
+    return Netlist(path)
 
 
 def checked(

@@ -3,6 +3,7 @@ netlist, and placed between registers.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from benchmarks.bench import PLATFORMS, delay_ns, synthesise
+from benchmarks.bench import PLATFORMS, delay_ns, opened_netlist, synthesise
 from benchmarks.vectors import as_bits, check, random_words, widths_of
 from logicnn.arithmetic.adders import AdderGraph
 from logicnn.errors import LogicnnError
@@ -25,10 +26,10 @@ from logicnn.netlist.netlist import Netlist
 from logicnn.network import Interval
 from logicnn.resources import DEVICES, Family
 
-__all__ = ["da4ml_form", "graph_delay_ns", "graph_form", "plain_form", "range_of"]
+__all__ = ["Solution", "da4ml_form", "da4ml_solution", "graph_delay_ns", "graph_form", "plain_form", "range_of"]
 
 SEEDS = (1, 2, 3)  # of placement
-PLACED_ON = DEVICES["LFE5U-85F"]  # which has room for all of them
+PLACED_ON = DEVICES["LFE5U-25F"]  # which has room for all of them
 MEGAHERTZ = 100.0  # asked of nextpnr
 DEVICES_OF = {Family.ICE40: "iCE40UP5K", Family.ECP5: "LFE5U-85F"}  # whose platform stands for the family
 # Adders become carry cells module by module before the modules are merged, which keeps synthesis from merging the
@@ -76,7 +77,7 @@ def _synthesise(read: str, family: Family, options: str, folder: Path) -> Netlis
     name = f"{family.value}{options.replace('-', '_').replace(' ', '')}"
     (folder / f"{name}.ys").write_text(f"{read}\nsynth_{family.value} {options} -top top\nwrite_json {name}.json\n")
     tools.run(["yosys", "-q", f"{name}.ys"], folder, f"{name}.log")
-    return Netlist(folder / f"{name}.json")
+    return opened_netlist(folder / f"{name}.json", family)
 
 
 def _check(
@@ -127,36 +128,57 @@ def plain_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
     return _component_cells(Plain(graph, graph.matrix), graph, folder)
 
 
-def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, Any]:
-    """Logic cells of da4ml's Verilog by family, the best of flat and hierarchical synthesis; its adders, additions one
-    after the other, placed delay where synthesis is flat, and seconds to compile.
+@dataclass(frozen=True)
+class Solution:
+    """What da4ml makes of a matrix: its program, its own count of adder bits, additions one after the other, and the
+    seconds that it took.
+    """
 
-    Traced by da4ml's own front end with its default hardware model, so that its widths and signs are as its users get
+    program: Any
+    adders: int
+    bits: int
+    depth: int
+    seconds: float
+
+
+def da4ml_solution(graph: AdderGraph) -> Solution:
+    """Traced by da4ml's own front end with its default hardware model, so that widths and signs are as its users get
     them.
     """
     if find_spec("da4ml") is None:
         raise LogicnnError('da4ml is not installed (pip install -e ".[bench]")')
-    from da4ml.codegen.rtl.verilog.comb import comb_logic_gen
     from da4ml.trace import FixedVariableArray, comb_trace
-    from da4ml.types import minimal_kif
 
-    folder.mkdir(parents=True, exist_ok=True)
     signed = np.array([each.low < 0 for each in graph.inputs])
     whole = np.array([each.width for each in graph.inputs]) - signed
     given = FixedVariableArray.from_kif(signed, whole, np.zeros(len(whole), int))
     start = process_time()
     solution = comb_trace(given, given @ graph.matrix.T.astype(np.float64), keep_dead_inputs=True)
     seconds = process_time() - start
+    additions = [operation for operation in solution.ops if operation.opcode in (0, 1)]
+    depth = round(max((operation.latency for operation in additions), default=0))
+    return Solution(solution, len(additions), round(solution.cost), depth, seconds)
+
+
+def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, Any]:
+    """Logic cells of da4ml's Verilog by family, the best of flat and hierarchical synthesis; its adders, additions one
+    after the other, placed delay where synthesis is flat, and seconds to compile.
+    """
+    made = da4ml_solution(graph)
+    from da4ml.codegen.rtl.verilog.comb import comb_logic_gen
+    from da4ml.types import minimal_kif
+
+    folder.mkdir(parents=True, exist_ok=True)
     source = files("da4ml") / "codegen" / "rtl" / "verilog" / "source"
     parts = [(source / name).read_text() for name in ("shift_adder.v", "negative.v")]
     for name in ("top", "core"):
-        (folder / f"{name}.v").write_text("\n".join([comb_logic_gen(solution, name), *parts]))
-    precisions = [tuple(map(int, minimal_kif(each))) for each in solution.out_qint]
-    additions = [operation for operation in solution.ops if operation.opcode in (0, 1)]
+        (folder / f"{name}.v").write_text("\n".join([comb_logic_gen(made.program, name), *parts]))
+    precisions = [tuple(map(int, minimal_kif(each))) for each in made.program.out_qint]
     cells: dict[str, Any] = {
-        "adders": len(additions),
-        "depth": round(max((operation.latency for operation in additions), default=0)),
-        "compile_s": round(seconds, 2),
+        "adders": made.adders,
+        "carry_bits": made.bits,
+        "depth": made.depth,
+        "compile_s": round(made.seconds, 4),
     }
     for family in DEVICES_OF:
         counts = []

@@ -79,12 +79,12 @@ class Device:
         return self.capacity.bram * self.bram_bits + self.capacity.spram * SPRAM_DEPTH * SPRAM_WIDTH
 
     def sum_cells(self, bits: int) -> int:
-        """Logic cells of a sum of so many bits: a LUT each, or on ECP5 slices of two in a chain that one more slice
-        feeds.
+        """Logic cells of a sum of so many bits: a LUT each, or on ECP5 slices of two bits in a chain, and a LUT beside
+        its first.
         """
         if self.family is Family.ICE40 or bits <= self.lut_sum_bits:
             return bits
-        return 2 * -(-bits // 2) + 2
+        return 2 * -(-bits // 2) + 1
 
 
 # Delays, as nextpnr places: those of the UP5K are fitted to the ladders of benchmarks/calibrate.py, and rounded. On the

@@ -17,6 +17,7 @@ from logicnn.data import datasets
 from logicnn.engines.mapping import Mapping
 from logicnn.flow import tools
 from logicnn.gateware import Core
+from logicnn.netlist.chains import open_chains
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import (
     Activations,
@@ -176,11 +177,13 @@ def logic_only(command: str) -> str:
 
 
 def synthesise(component, folder: Path, command: str = "synth_ice40", memories: bool = False) -> Path:
-    """The netlist (JSON) that Yosys makes of a design with ports `i` and `o`."""
+    """The netlist (JSON) of a design with ports `i` and `o`, by Yosys, on ECP5 with open chains as in a build."""
     script = f"{command} -top top" if memories else logic_only(f"{command} -top top")
     (folder / "top.il").write_text(rtlil.convert(component, ports=[Value.cast(component.i), Value.cast(component.o)]))
     (folder / "top.ys").write_text(f"read_rtlil top.il\n{script}\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
+    if "ecp5" in command:
+        open_chains(folder / "top.json", folder / "top.json")
     return folder / "top.json"
 
 

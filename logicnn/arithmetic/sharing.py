@@ -58,15 +58,15 @@ class Strategy:
 
 
 class Pairs:
-    """Searches for pairs in one matrix over inputs of the given ranges, with at most `max_depth` additions on a path.
+    """Searches for pairs in one matrix over inputs of the given ranges, with at most `depth` additions on a path.
 
     It is compiled when it is first used on a machine, which takes about ten seconds.
     """
 
-    def __init__(self, matrix: np.ndarray, inputs: Sequence[Interval], max_depth: int | None = None):
+    def __init__(self, matrix: np.ndarray, inputs: Sequence[Interval], depth: int | None = None):
         self._matrix, self._bounds = np.ascontiguousarray(matrix, np.int64), limits(tuple(inputs))
         self._row_bits = 3 + sum(each.width for each in inputs) / max(1, len(inputs))
-        self._most = -1 if max_depth is None else min(max_depth, DEEPEST)
+        self._most = -1 if depth is None else min(depth, DEEPEST)
         self._starts: dict[int | None, Start] = {}
 
     def search(self, strategy: Strategy, taken: np.ndarray = NOTHING) -> "Residual":
@@ -168,13 +168,13 @@ Compiled = tuple[np.ndarray, np.ndarray]  # additions (adders, 7) and outputs (o
 
 
 def _attempt(
-    pairs: Pairs, inputs: Sequence[Interval], strategy: Strategy, taken: np.ndarray, max_depth: int | None
+    pairs: Pairs, inputs: Sequence[Interval], strategy: Strategy, taken: np.ndarray, depth: int | None
 ) -> Attempt[Compiled]:
     from logicnn.arithmetic import sums
 
     left = pairs.search(strategy, taken)
-    bits, depth, adders, outputs = sums.built(left, *limits(tuple(inputs)))
-    cost = bits if max_depth is None or depth <= max_depth else inf
+    bits, deepest, adders, outputs = sums.built(left, *limits(tuple(inputs)))
+    cost = bits if depth is None or deepest <= depth else inf
     return Attempt(cost, strategy, pairs.taken(left, strategy), (adders, outputs))
 
 
@@ -212,14 +212,14 @@ def optimise(
     matrix: np.ndarray | Sequence[np.ndarray],
     inputs: Sequence[Interval],
     *,
-    max_depth: int | None = None,
+    depth: int | None = None,
     tries: int | None = None,
     seed: int = 0,
 ) -> AdderGraph:
     """The graph with the fewest carry bits found for ``matrix @ x``, `matrix` (outputs, inputs) integers, or several
     over the same inputs.
 
-    Outputs are the rows of all matrices in order. `inputs` are the exact ranges of x. `max_depth` bounds the additions
+    Outputs are the rows of all matrices in order. `inputs` are the exact ranges of x. `depth` bounds the additions
     on any path. `tries` searches are made (by default as many as take about a second, at least 12); the result depends
     on `seed` and `tries` only. Raises `AdderGraphError` for anything else than integers, sums beyond 54 bits, or a
     depth that no tree of the digits reaches.
@@ -227,32 +227,30 @@ def optimise(
     whole, inputs = _checked(matrix, inputs)
     if tries is not None and tries < 1:
         raise AdderGraphError(f"tries must be at least 1, not {tries}")
-    if max_depth is not None:
+    if depth is not None:
         terms = max(digit_count(whole, 1).tolist(), default=0)
         needed = max(0, terms - 1).bit_length()
-        if max_depth < needed:
-            raise AdderGraphError(
-                f"max_depth must be at least {needed} for {terms} signed digits in a row, not {max_depth}"
-            )
+        if depth < needed:
+            raise AdderGraphError(f"depth must be at least {needed} for {terms} signed digits in a row, not {depth}")
     tries = tries or _default_tries(whole)
     # Differences add a level that a bound on depth may not have; they take long for many lines.
     usable = [
         each
         for each in STRATEGIES
-        if each.differences is None or (max_depth is None and whole.shape[each.differences] <= 128)
+        if each.differences is None or (depth is None and whole.shape[each.differences] <= 128)
     ]
-    pairs = Pairs(whole, inputs, max_depth)
+    pairs = Pairs(whole, inputs, depth)
 
     def attempt(strategy: Strategy, taken: np.ndarray) -> Attempt[Compiled]:
-        return _attempt(pairs, inputs, strategy, taken, max_depth)
+        return _attempt(pairs, inputs, strategy, taken, depth)
 
     # What is shared can cost more than it saves, where sums grow wider by it.
     cheapest = min(search(usable, tries, seed, attempt), attempt(UNSHARED, NOTHING), key=lambda made: made.cost)
     best = _graph(inputs, cheapest.result)
     if not np.array_equal(best.matrix, whole):
         raise AssertionError("the graph does not compute the matrix")
-    if max_depth is not None and best.depth > max_depth:
-        raise AdderGraphError(f"max_depth must be at least {best.depth}, the least depth found, not {max_depth}")
+    if depth is not None and best.depth > depth:
+        raise AdderGraphError(f"depth must be at least {best.depth}, the least depth found, not {depth}")
     return best
 
 

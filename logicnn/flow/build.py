@@ -26,6 +26,7 @@ from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
 from logicnn.flow.sources import TOP, Sources, elaborated
 from logicnn.flow.stages import Stages
 from logicnn.flow.timing import Placed
+from logicnn.netlist.chains import open_chains
 from logicnn.netlist.netlist import Netlist
 from logicnn.resources import Family, Resources
 from logicnn.storage import replace_file
@@ -41,6 +42,7 @@ SUFFIXES = {
     Family.ICE40: (".bin",),
     Family.ECP5: (".bit", ".svf"),
 }  # what can be flashed; the first is the one that is reported
+NETLISTS = {Family.ICE40: f"{TOP}.json", Family.ECP5: "opened.json"}  # what is verified and placed
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
     Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
     Family.ECP5: ("TRELLIS_COMB", "DP16KD", "MULT18X18D"),
@@ -79,7 +81,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             sources = _written(elaborated(design), folder)
             versions = _versions(sources)
         with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
-            netlist = _synthesised(sources, stages, folder, remark)
+            netlist = _synthesised(sources, stages, folder, design.device.family, remark)
         with steps.step("verify", "verify the netlist") as remark:
             verification = design.check.verified(netlist, vectors) if vectors else None
             activity = design.check.activity(netlist, vectors.typical) if vectors else None
@@ -120,8 +122,8 @@ def build_folder(design: Design, options: Options) -> Path:
 
 
 def netlist_path(design: Design, options: Options) -> Path:
-    """The netlist of a build, once it was made."""
-    return build_folder(design, options) / f"{TOP}.json"
+    """The netlist of a build that is verified and placed, once it was made."""
+    return build_folder(design, options) / NETLISTS[design.device.family]
 
 
 @contextmanager
@@ -160,11 +162,13 @@ def _versions(sources: Sources) -> dict[str, str]:
     return versions | {"amaranth": f"amaranth {importlib.metadata.version('amaranth')}"}
 
 
-def _synthesised(sources: Sources, stages: Stages, folder: Path, remark) -> Netlist:
-    netlist = f"{TOP}.json"
-    if not stages.run("synthesis", sources.synthesis, sources.named(".il", ".ys"), [netlist]):
+def _synthesised(sources: Sources, stages: Stages, folder: Path, family: Family, remark) -> Netlist:
+    made, netlist = f"{TOP}.json", folder / NETLISTS[family]
+    if not stages.run("synthesis", sources.synthesis, sources.named(".il", ".ys"), [made]):
         remark(CACHED)
-    return Netlist(folder / netlist)
+    if family is Family.ECP5:
+        open_chains(folder / made, netlist)
+    return Netlist(netlist)
 
 
 def _placed(
@@ -172,7 +176,7 @@ def _placed(
 ) -> tuple[Placement, Placed]:
     """Places and routes by the first attempt that comes to an end."""
     tried: Sequence[Placement] = design.attempts(seed)
-    netlist = tuned(folder, f"{TOP}.json", tried[0])
+    netlist = tuned(folder, NETLISTS[design.device.family], tried[0])
     reads, makes = [netlist, *sources.named(".pcf", ".lpf")], [REPORT, sources.place[-1]]
     for placement in tried:
         try:

@@ -232,11 +232,11 @@ def _carry_cells(cells: Iterable[dict]) -> int:
 def _feed_ins(cells: Iterable[dict]) -> int:
     """Cells by which carries get into ECP5's chains, a CCU2C (two cells) each: nextpnr's rule, in `ecp5/pack.cc`.
 
-    A first carry that is a constant needs one as well.
+    A first carry that is a constant needs one as well, one that is open (`logicnn.netlist.chains`) none.
     """
     slices = [cell["connections"] for cell in cells if cell["type"] == "CCU2C"]
     outs = {nets[0] for ports in slices if (nets := ports.get("COUT"))}
-    return 2 * sum(nets[0] not in outs for ports in slices if (nets := ports.get("CIN")))
+    return 2 * sum(nets[0] not in {"x", *outs} for ports in slices if (nets := ports.get("CIN")))
 
 
 class Netlist:

@@ -3,7 +3,7 @@
 from itertools import combinations, product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logicnn.arithmetic.adders import signed_digits
@@ -37,6 +37,7 @@ def test_minimal_digits(value):
     assert as_set(*masks(value, True)) == digits
 
 
+@settings(deadline=None)  # the first call compiles
 @given(ints)
 def test_canonical_digits(value):
     digits = {(shift, digit) for shift, digit in enumerate(signed_digits(value).tolist()) if digit}
@@ -44,6 +45,7 @@ def test_canonical_digits(value):
     assert weight(value) == len(digits)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(ints)
 def test_a_digit_taken_leaves_a_lighter_value(value):
     """What `residual.change` relies on: the value has one digit fewer, and none that it did not have."""
@@ -54,17 +56,20 @@ def test_a_digit_taken_leaves_a_lighter_value(value):
         assert as_set(*masks(left, True)) <= digits
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(1, (1 << 62) - 1))
 def test_bits(value):
     assert (ones(value), 1 << lowest(value)) == (value.bit_count(), value & -value)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(ints, ints)
 def test_width(a, b):
     low, high = sorted((a, b))
     assert width(low, high) == Interval(low, high).width
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(0, (1 << 24) - 1), st.integers(0, (1 << 24) - 1), st.integers(-60, 60), st.booleans(), st.booleans())
 def test_keys(first, second, distance, opposite, kind):
     """A key is its pattern, seen from the lower index, of equal ones from the lower digit."""

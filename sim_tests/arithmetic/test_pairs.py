@@ -38,6 +38,7 @@ def ref_patterns(line, kind, minimal):
 
 
 @pytest.mark.parametrize(("kind", "minimal"), list(product((ROWS, COLUMNS), (False, True))))
+@settings(deadline=None)  # the first call compiles
 @given(MATRICES)
 def test_patterns_of(kind, minimal, matrix):
     left = Pairs(matrix, [Interval(0, 1)] * matrix.shape[1]).search(Strategy(fewest=(None, None), minimal=minimal))
@@ -71,7 +72,7 @@ strategies = st.builds(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None)  # the first call compiles
 @given(MATRICES, strategies, st.randoms(use_true_random=False))
 def test_the_same_matrix(matrix, strategy, random):
     """Of a search, and of one that repeats parts of another."""
@@ -83,6 +84,7 @@ def test_the_same_matrix(matrix, strategy, random):
     np.testing.assert_array_equal(restored(pairs.rows_of(again), again.taken[: again.used[0]], matrix.shape[1]), matrix)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(MATRICES)
 def test_all_repeated(matrix):
     """A search that repeats all of another ends as that did."""

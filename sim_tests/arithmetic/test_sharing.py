@@ -146,9 +146,9 @@ def test_depth_bounded(problem, more):
     matrix, inputs = problem
     bound = needed_depth(matrix) + more
     try:
-        graph = optimise(matrix, inputs, tries=TRIES, max_depth=bound)
+        graph = optimise(matrix, inputs, tries=TRIES, depth=bound)
     except AdderGraphError as error:
-        assert str(error).startswith("max_depth must be at least")
+        assert str(error).startswith("depth must be at least")
         assert more == 0
         assert (matrix < 0).any()
         return
@@ -158,7 +158,7 @@ def test_depth_bounded(problem, more):
 
 def test_depth_bounded_where_sums_recur():
     """A sum that recurs at a shift: one that is there but deep must not stand in for a shallow one."""
-    graph = optimise(np.array([[853, 1229]]), [BIT] * 2, tries=TRIES, max_depth=4)
+    graph = optimise(np.array([[853, 1229]]), [BIT] * 2, tries=TRIES, depth=4)
     assert graph.depth == 4 and np.array_equal(graph.matrix, [[853, 1229]])
 
 
@@ -167,20 +167,20 @@ def test_depth_of_negated_rows(matrix, bound):
     """A bound is kept or refused by name, also where rows are negative."""
     matrix = np.array(matrix)
     try:
-        assert optimise(matrix, [BIT] * matrix.shape[1], max_depth=bound, tries=TRIES).depth <= bound
+        assert optimise(matrix, [BIT] * matrix.shape[1], depth=bound, tries=TRIES).depth <= bound
     except AdderGraphError as error:
-        assert str(error).startswith("max_depth must be at least")
+        assert str(error).startswith("depth must be at least")
 
 
 def test_depth_of_8x8():
     matrix = np.random.default_rng(1).integers(-128, 128, (8, 8))
     least = needed_depth(matrix)
     for bound in range(least, least + 4):
-        graph = optimise(matrix, [BYTE] * 8, tries=TRIES, max_depth=bound)
+        graph = optimise(matrix, [BYTE] * 8, tries=TRIES, depth=bound)
         assert graph.depth <= bound
         assert np.array_equal(graph.matrix, matrix)
-    with pytest.raises(AdderGraphError, match=rf"^max_depth must be at least {least} .*, not {least - 1}$"):
-        optimise(matrix, [BYTE] * 8, max_depth=least - 1)
+    with pytest.raises(AdderGraphError, match=rf"^depth must be at least {least} .*, not {least - 1}$"):
+        optimise(matrix, [BYTE] * 8, depth=least - 1)
 
 
 def test_8x8_near_published():
@@ -231,8 +231,8 @@ MESSAGES = [
     (
         np.array([[1, 1, 1]]),
         [BIT] * 3,
-        {"max_depth": 1},
-        r"^max_depth must be at least 2 for 3 signed digits in a row, "
+        {"depth": 1},
+        r"^depth must be at least 2 for 3 signed digits in a row, "
         r"not 1$",
     ),
 ]
@@ -248,7 +248,7 @@ def test_optimise_wrong(matrix, inputs, options, message):
 def test_every_strategy_keeps_the_depth(shape):
     rng = np.random.default_rng(sum(shape))
     matrix = rng.integers(-128, 128, shape)
-    graph = optimise(matrix, [BYTE] * shape[1], tries=20, max_depth=7)
+    graph = optimise(matrix, [BYTE] * shape[1], tries=20, depth=7)
     assert graph.depth <= 7 and np.array_equal(graph.matrix, matrix)
 
 

@@ -28,6 +28,7 @@ def test_sum_that_is_a_fraction_of_a_node_is_made_anew():
 terms = st.lists(st.builds(Term, st.integers(0, 3), st.integers(0, 4), st.booleans()), max_size=9)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.tuples(terms, st.booleans()), max_size=12))
 def test_totals(sums):
     """Whatever was made before, also behind more nodes than there was room for."""
@@ -52,6 +53,7 @@ def test_grows():
     assert len(set(graph.adders)) == len(graph.adders) > 64
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(1, 6), st.integers(0, 8), st.booleans())
 def test_carries(words, carries, negative):
     """Bits that enter carry chains are added; one chain takes one."""
@@ -66,7 +68,7 @@ def test_carries(words, carries, negative):
     assert taken == min(carries, words - 1 + max(0, carries - words + 1) // 2)
 
 
-@settings(deadline=None)
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(0, 1 << 30), st.booleans(), st.sampled_from([None, 5, 8]))
 def test_cost(seed, signed, depth):
     """The compiled cost is the graph's, negations of outputs included."""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logicnn.arithmetic import tally
@@ -15,6 +15,7 @@ def as_counter(table):
     return Counter({int(key): int(count) for key, count in zip(*table, strict=True) if key != tally.EMPTY})
 
 
+@settings(deadline=None)  # the first call compiles
 @given(keys, keys, st.integers(1, 3))
 def test_table(more, less, fewest):
     table, used = tally.table(64), 0
@@ -39,6 +40,7 @@ def test_put():
     assert tally.count_of(keys, counts, 7) == -5
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60), st.data())
 def test_heap(items, data):
     """Items come by score, then tie; one whose score falls finds its place."""
