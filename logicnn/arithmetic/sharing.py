@@ -15,6 +15,7 @@ best searches are repeated with parts of them left out, and the cheapest graph i
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -28,7 +29,7 @@ from logicnn.network import Interval
 if TYPE_CHECKING:
     from logicnn.arithmetic.residual import Residual
 
-__all__ = ["Attempt", "Pairs", "Strategy", "optimise", "search", "without_sharing"]
+__all__ = ["Attempt", "Pairs", "Strategy", "least_depth", "optimise", "search", "shallow", "without_sharing"]
 
 Result = TypeVar("Result")
 DEEPEST = 56  # additions on a path that no sum of so few bits reaches
@@ -227,11 +228,11 @@ def optimise(
     whole, inputs = _checked(matrix, inputs)
     if tries is not None and tries < 1:
         raise AdderGraphError(f"tries must be at least 1, not {tries}")
-    if depth is not None:
+    if depth is not None and depth < least_depth(whole):
         terms = max(digit_count(whole, 1).tolist(), default=0)
-        needed = max(0, terms - 1).bit_length()
-        if depth < needed:
-            raise AdderGraphError(f"depth must be at least {needed} for {terms} signed digits in a row, not {depth}")
+        raise AdderGraphError(
+            f"depth must be at least {least_depth(whole)} for {terms} signed digits in a row, not {depth}"
+        )
     tries = tries or _default_tries(whole)
     # Differences add a level that a bound on depth may not have; they take long for many lines.
     usable = [
@@ -252,6 +253,26 @@ def optimise(
     if depth is not None and best.depth > depth:
         raise AdderGraphError(f"depth must be at least {best.depth}, the least depth found, not {depth}")
     return best
+
+
+def least_depth(matrix: np.ndarray) -> int:
+    """Additions on a path that a matrix (outputs, inputs) needs at least: a tree of the signed digits of a row."""
+    return max(0, max(digit_count(matrix, 1).tolist(), default=0) - 1).bit_length()
+
+
+SPARE = 1  # additions on a path beyond the least: cells hardly rise by the bound then (benchmarks/results/depths.json)
+
+
+def shallow(matrix: np.ndarray, inputs: Sequence[Interval], *, tries: int | None = None, seed: int = 0) -> AdderGraph:
+    """`optimise` to a depth near the least that there is: for logic whose delay or registers count.
+
+    `matrix`, `inputs`, `tries`, `seed` and errors are those of `optimise`.
+    """
+    whole, inputs = _checked(matrix, inputs)
+    depth = least_depth(whole) + SPARE
+    with suppress(AdderGraphError):
+        return optimise(whole, inputs, depth=depth, tries=tries, seed=seed)
+    return optimise(whole, inputs, depth=depth + 1, tries=tries, seed=seed)  # a row that is negative may need one more
 
 
 NEIGHBOURS = 40_000_000  # pairs of digits in one line that searches go through in some seconds

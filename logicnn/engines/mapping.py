@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from logicnn.arithmetic.sharing import optimise
+from logicnn.arithmetic.sharing import shallow
 from logicnn.engines.embedded import Embedded, Optimiser, run_of
 from logicnn.engines.engine import Engine, FeedForward, Io, Latency, MappingError
 from logicnn.engines.sparse.engine import Sparse
@@ -215,7 +215,7 @@ class Mapping:
         *,
         latency: int | None = None,
         period_ns: float | None = None,
-        optimiser: Optimiser = optimise,
+        optimiser: Optimiser = shallow,
     ) -> "Mapping":
         """Integer layers as pipelines for a device, at a latency in cycles each or for a period; all else as
         `unrolled`.

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logicnn.arithmetic.adders import AdderGraphError, Term, signed_digits
-from logicnn.arithmetic.sharing import optimise, without_sharing
+from logicnn.arithmetic.sharing import least_depth, optimise, shallow, without_sharing
 from logicnn.network import Interval
 from sim_tests.helpers import every_input
 
@@ -191,6 +191,30 @@ def test_8x8_near_published():
     shared, plain = optimise(matrix, [BYTE] * 8, tries=30), without_sharing(matrix, [BYTE] * 8)
     assert len(shared.adders) <= 104
     assert len(plain.adders) > 1.3 * len(shared.adders)
+
+
+@settings(deadline=None, max_examples=40)
+@given(problems())
+def test_shallow(problem):
+    """The matrix, at most one addition above the least depth, one more for negative rows."""
+    matrix, inputs = problem
+    graph = shallow(matrix, inputs, tries=TRIES)
+    assert np.array_equal(graph.matrix, matrix)
+    assert graph.depth <= least_depth(matrix) + 1 + bool((matrix < 0).any())
+    assert least_depth(matrix) == needed_depth(matrix)
+
+
+def test_shallow_costs_little():
+    matrix = np.random.default_rng(1).integers(-128, 128, (16, 16))
+    free, bounded = optimise(matrix, [BYTE] * 16, tries=60), shallow(matrix, [BYTE] * 16, tries=60)
+    assert bounded.depth == 7 and free.depth > 7
+    assert bounded.bits <= 1.06 * free.bits
+
+
+@pytest.mark.parametrize(("given_matrix", "options"), [(np.ones(3, int), {}), (np.ones((1, 3), int), {"tries": 0})])
+def test_shallow_wrong(given_matrix, options):
+    with pytest.raises(AdderGraphError, match=r"^(matrix|tries) must be "):
+        shallow(given_matrix, [BIT] * 3, **options)
 
 
 MESSAGES = [
