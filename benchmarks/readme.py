@@ -31,6 +31,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "imports": tables_engines.imports,
         "verilog": tables.verilog,
         "arithmetic": tables.arithmetic,
+        "depths": tables.depths,
         "retiming": tables.retiming,
     },
 }

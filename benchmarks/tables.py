@@ -107,6 +107,23 @@ def arithmetic() -> str:
     return markdown(rows)
 
 
+def depths() -> str:
+    """What a bound on the additions one after the other costs and saves."""
+    record = record_of("depths")
+    rows = [
+        (
+            "additions one after the other",
+            "carry bits",
+            *(f"register bits at {period:g} ns" for period in record["periods_ns"]),
+        )
+    ]
+    for row in record["against_no_bound"]:
+        more = row["beyond_least"]
+        bound = "no bound" if more is None else f"{more} more than the least" if more else "the least"
+        rows.append((bound, f"{row['carry_bits']:.2f}", *(f"{each:.2f}" for each in row["register_bits"])))
+    return markdown(rows)
+
+
 def _pipeline(row: dict | None) -> str:
     if row is None:
         return "not measured"

@@ -13,7 +13,7 @@ import numpy as np
 
 from logicnn.arithmetic.adders import AdderGraph
 from logicnn.arithmetic.retiming import Pipeline, as_placed, retime
-from logicnn.arithmetic.sharing import shallow
+from logicnn.arithmetic.sharing import optimise, shallow
 from logicnn.arithmetic.slices import ONES, Datapath, Rectifier, Slices, layer_end_stages
 from logicnn.engines.costs import SEARCHED
 from logicnn.engines.engine import FeedForward, MappingError
@@ -143,6 +143,7 @@ def unshared_bits(network: Network, start: int) -> int:
     return total
 
 
+FULL = 0.8  # of a device, beyond which the fewest cells count more than delay and registers
 MOST_SEARCHED = 32_000  # `unshared_bits` of layers that are mapped without being asked for
 
 
@@ -205,7 +206,13 @@ class Embedded(FeedForward):
                 f"layer {start} and those after it need about {unshared} logic cells without sharing, too many for "
                 f"sharing to bring down to the {room} of the {device.name}"
             )
-        return cls.of(network, start, device, latency=0 if period_ns is None else None, period_ns=period_ns)
+        latency = 0 if period_ns is None else None
+        made = cls.of(network, start, device, latency=latency, period_ns=period_ns)
+        if made.logic(device).logic_cells <= FULL * room:
+            return made
+        # The fewest cells, where it comes to them
+        fewest = cls.of(network, start, device, latency=latency, period_ns=period_ns, optimiser=optimise)
+        return min(made, fewest, key=lambda each: each.logic(device).logic_cells)
 
     @property
     def stages(self) -> int:

@@ -160,3 +160,21 @@ def test_unshared_bits():
     dense = Network(Activations((3,), Interval(0, 255)), [IntDense([[1, 2, 3], [0, 4, 5], [0, 0, 0]], [0, 0, 0])])
     conv = Network(Activations((1, 3, 3), Interval(0, 15)), [IntConv2d(np.ones((1, 1, 2, 2)), [0])])
     assert (unshared_bits(dense, 0), unshared_bits(conv, 0)) == (3 * 8, 3 * 4 * 4)
+
+
+def test_proposed_is_shallow_but_in_a_full_device():
+    """Where cells run short, the fewest that there are; else a depth near the least."""
+    rng = np.random.default_rng(2)
+    layer = IntDense(rng.integers(-128, 128, (6, 24)), rng.integers(-20, 20, 6))
+    network = Network(Activations((24,), Interval(0, 255)), [layer, Argmax()])
+    roomy = Embedded.proposed(network, 0, ECP5, None)
+    assert roomy
+    cells = roomy.logic(ECP5).logic_cells
+    tight = replace(ECP5, capacity=replace(ECP5.capacity, logic_cells=cells))
+    full = Embedded.proposed(network, 0, tight, None)
+    assert full and full.logic(tight).logic_cells < cells
+
+    def deepest(engine: Embedded) -> int:
+        return max(graph.depth for graph, _ in engine.slices.datapath.layers)
+
+    assert deepest(roomy) < deepest(full)
