@@ -164,13 +164,12 @@ def test_unshared_bits():
 
 def test_proposed_is_shallow_but_in_a_full_device():
     """Where cells run short, the fewest that there are; else a depth near the least."""
-    rng = np.random.default_rng(2)
-    layer = IntDense(rng.integers(-128, 128, (6, 24)), rng.integers(-20, 20, 6))
-    network = Network(Activations((24,), Interval(0, 255)), [layer, Argmax()])
-    roomy = Embedded.proposed(network, 0, ECP5, None)
+    layer = IntDense(np.random.default_rng(1).integers(-128, 128, (8, 8)), np.zeros(8, int))
+    network = Network(Activations((8,), Interval(0, 255)), [layer, Argmax()])
+    roomy = Embedded.proposed(network, 0, HX8K, None)
     assert roomy
-    cells = roomy.logic(ECP5).logic_cells
-    tight = replace(ECP5, capacity=replace(ECP5.capacity, logic_cells=cells))
+    cells = roomy.logic(HX8K).logic_cells
+    tight = replace(HX8K, capacity=replace(HX8K.capacity, logic_cells=cells))
     full = Embedded.proposed(network, 0, tight, None)
     assert full and full.logic(tight).logic_cells < cells
 
