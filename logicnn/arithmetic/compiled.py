@@ -20,7 +20,7 @@ def compiled(function: Callable) -> Any:
     numba takes what it kept as long as the function's own file stays as it was, although the code of functions from
     other files is in it, too. Here it has to stay as all files of this room were.
     """
-    made = njit(cache=True)(function)
+    made: Any = njit(cache=True)(function)
     with suppress(AttributeError):  # of a numba that keeps its stamps elsewhere
         made._cache._cache_file._source_stamp = SOURCES
     return made

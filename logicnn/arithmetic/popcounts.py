@@ -225,7 +225,7 @@ def _layer(rows: "Rows", inputs: int, thresholds: Sequence[int]) -> PopcountLaye
     for row, (words, carries, _) in zip(rows.order, found, strict=True):
         read = [(sums[term.node], term) for term in rows.reads[row]]
         shared = [Term(at.node, at.shift + term.shift, at.negative != term.negative) for at, term in read if at]
-        sums[row] = builder.total(words + shared, row < rows.outputs, None, carries)
+        sums[row] = builder.total(words + shared, row < rows.outputs, carries)
     ends = [sums[row] for row in range(rows.outputs)]
     graph = pruned(AdderGraph(given, builder.adders, tuple(end and end._replace(negative=False) for end in ends)))
     negatives = graph.matrix @ np.array([heap.negatives for heap in heaps], np.int64)

@@ -25,6 +25,7 @@ __all__ = [
     "both",
     "change",
     "lines_of",
+    "pair_range",
     "pairs_between",
     "pairs_within",
     "span",
@@ -94,6 +95,16 @@ def lines_of(matrix, digits, takes, minimal):  # (rows, columns) -> Lines, Lines
                 _append_entry(rows, row, column, value, plus, minus)
                 _append_entry(columns, column, row, value, plus, minus)
     return rows, columns
+
+
+@compiled
+def pair_range(left, first, second, distance, opposite):
+    """Range of a sum of two columns, as if they read different inputs."""
+    below, above = max(0, -distance), max(0, distance)
+    low, high = left.ranges[second, 0], left.ranges[second, 1]
+    if opposite:
+        low, high = -high, -low
+    return (left.ranges[first, 0] << below) + (low << above), (left.ranges[first, 1] << below) + (high << above)
 
 
 @compiled

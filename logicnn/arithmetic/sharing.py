@@ -72,15 +72,18 @@ class Pairs:
 
     def search(self, strategy: Strategy, taken: np.ndarray = NOTHING) -> "Residual":
         """What is left when pairs were taken out until none is worth it, first those that another search took."""
-        from logicnn.arithmetic import pairs  # numba takes a moment to import, which only those who share should wait
+        # numba takes a moment to import, for which only those who share should wait
+        from logicnn.arithmetic.pairs import searched
+        from logicnn.arithmetic.ranking import Rule
+        from logicnn.arithmetic.residual import NEVER
 
         if strategy.differences not in self._starts:
             self._starts[strategy.differences] = start_of(self._matrix, strategy.differences)
         start = self._starts[strategy.differences]
-        fewest = np.array([pairs.NEVER if each is None else each for each in strategy.fewest], np.int64)
-        rule = pairs.Rule(strategy.by_width, strategy.row_weight, self._row_bits, strategy.noise)
+        fewest = np.array([NEVER if each is None else each for each in strategy.fewest], np.int64)
+        rule = Rule(strategy.by_width, strategy.row_weight, self._row_bits, strategy.noise)
         matrix, definitions, extra = start.matrix, start.definitions, start.extra
-        return pairs.searched(
+        return searched(
             matrix, *self._bounds, definitions, extra, fewest, strategy.minimal, self._most, rule, strategy.seed, taken
         )
 

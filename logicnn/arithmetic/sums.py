@@ -373,9 +373,7 @@ def adders_of(adders: np.ndarray) -> tuple[Adder, ...]:  # (adders, 7)
 
 
 class Builder:
-    """Makes additions one by one; a value that exists already, up to a shift and a sign, is not made again but where a
-    bound on depth needs it sooner.
-    """
+    """Makes additions one by one; a value that exists already, up to a shift and a sign, is not made again."""
 
     def __init__(self, inputs: Sequence[Interval]):
         self._sums = empty(*limits(tuple(inputs)), max(64, len(inputs)))
@@ -385,15 +383,11 @@ class Builder:
         """What was made."""
         return adders_of(self._sums.adders[len(self._sums.low) : int(self._sums.used[0])])
 
-    def total(
-        self, terms: Sequence[Term], positive: bool, depth: int | None = None, carries: Sequence[Term] = ()
-    ) -> Term | None:
-        """The sum of terms within the depth, always of the two with the lowest top bits: chains grow late (Huffman's
-        order).
+    def total(self, terms: Sequence[Term], positive: bool, carries: Sequence[Term] = ()) -> Term | None:
+        """The sum of terms, always of the two with the lowest top bits: chains grow late (Huffman's order).
 
         `carries` are terms of one bit that enter the chains of the others where they can. A result of which `positive`
-        is asked may be the negative of a node all the same, where a carry makes it so. The caller sees to it that the
-        terms have a sum within the depth.
+        is asked may be the negative of a node all the same, where a carry makes it so.
         """
         more = len(terms) + len(carries)
         if self._sums.used[0] + more > len(self._sums.lows):
@@ -401,8 +395,7 @@ class Builder:
         given = np.zeros((more + 1, 3), np.int64)
         given[: len(terms)] = np.array(terms, np.int64).reshape(-1, 3)
         bits = np.array(carries, np.int64).reshape(-1, 3)
-        deepest = -1 if depth is None else depth
-        return term_of(total(self._sums, given, len(terms), positive, deepest, bits))
+        return term_of(total(self._sums, given, len(terms), positive, UNBOUNDED, bits))
 
 
 def _grown(sums: Sums, nodes: int) -> Sums:

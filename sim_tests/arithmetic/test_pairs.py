@@ -1,7 +1,6 @@
 """The search for pairs: what is counted against loops over all pairs, and what is left against the matrix."""
 
 from collections import Counter
-from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -9,41 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from logicnn.arithmetic import pairs
+from logicnn.arithmetic import pairs, ranking
 from logicnn.arithmetic.differences import COLUMNS, ROWS
-from logicnn.arithmetic.digits import key_of, masks, weight
 from logicnn.arithmetic.sharing import Pairs, Strategy
 from logicnn.network import Interval
 
 MATRICES = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=st.integers(-40, 40))
-
-
-def ref_patterns(line, kind, minimal):
-    """Pairs of digits (other, shift, sign) of one line, but for those of one entry that exclude each other."""
-    digits = [
-        (other, shift, sign)
-        for other, value in enumerate(line)
-        for mask, sign in zip(masks(value, minimal), (1, -1), strict=True)
-        for shift in range(16)
-        if mask >> shift & 1
-    ]
-    found = Counter()
-    for a, b in combinations(digits, 2):
-        if a[0] == b[0]:
-            value = line[a[0]]
-            if a[1] == b[1] or weight(value - a[2] * (1 << a[1]) - b[2] * (1 << b[1])) != weight(value) - 2:
-                continue
-        found[key_of(a[0], b[0], b[1] - a[1], int(a[2] != b[2]), kind)] += 1
-    return found
-
-
-@pytest.mark.parametrize(("kind", "minimal"), list(product((ROWS, COLUMNS), (False, True))))
-@settings(deadline=None)  # the first call compiles
-@given(MATRICES)
-def test_patterns_of(kind, minimal, matrix):
-    left = Pairs(matrix, [Interval(0, 1)] * matrix.shape[1]).search(Strategy(fewest=(None, None), minimal=minimal))
-    for index, line in enumerate((matrix if kind == ROWS else matrix.T).tolist()):
-        assert Counter(pairs._patterns_of(left, kind, index).tolist()) == ref_patterns(line, kind, minimal)
 
 
 def restored(rows, taken, inputs):
@@ -99,7 +69,7 @@ def test_nothing_is_left_that_occurs_twice():
     matrix = np.random.default_rng(1).integers(-128, 128, (8, 8))
     left = Pairs(matrix, [Interval(-128, 127)] * 8).search(Strategy(minimal=False))
     for kind, count in ((ROWS, left.rows.used[0]), (COLUMNS, left.columns.used[0])):
-        found = Counter(key for line in range(count) for key in pairs._patterns_of(left, kind, line).tolist())
+        found = Counter(key for line in range(count) for key in ranking.patterns_of(left, kind, line).tolist())
         assert sum(uses > 1 for uses in found.values()) <= 0.02 * len(found)
 
 
