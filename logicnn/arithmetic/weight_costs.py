@@ -25,7 +25,7 @@ def multiplier_bits(weight_bits: int = 8, input_bits: int = 8) -> tuple[int, ...
     """
     half = 1 << (weight_bits - 1)
     given = [Interval(-1 << (input_bits - 1), (1 << (input_bits - 1)) - 1)]
-    return tuple(optimise(np.array([[weight]]), given, tries=2).bits for weight in range(-half, half))
+    return tuple(optimise(np.array([[weight]]), given, tries=12).bits for weight in range(-half, half))
 
 
 def selected(count: int, weight_bits: int = 8) -> np.ndarray:  # (count,) sorted

@@ -31,7 +31,7 @@ class Exchange:
     steps: int = 600  # of training the biases after a pass
     learning_rate: float = 3e-3
     batch: int = 1024
-    tries: int = 4  # searches for shared additions in a pass
+    tries: int = 12  # searches for shared additions in a pass
     # Scores are integers times 2 ** -it; None: the unit of the least loss on the samples
     score_exponent: int | None = None
 
