@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks.bench import opened_netlist
 from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
 from benchmarks.knapsack_train import CASES, REUSES, SCOPES, Case
 from logicnn.board import boards
@@ -29,7 +30,6 @@ from logicnn.flow.build import Options, build
 from logicnn.flow.design import check_fits, designed
 from logicnn.flow.progress import Steps
 from logicnn.flow.sources import elaborated
-from logicnn.netlist.netlist import Netlist
 from logicnn.network import Network, files
 
 ONE_TILE, OWN_TILES = "icebreaker", "ulx3s"
@@ -81,7 +81,7 @@ def counted(mapping: Mapping, folder: Path, data_dir: str | None) -> dict[str, A
     for file, content in sources.files.items():
         (folder / file).write_bytes(content)
     tools.run(sources.synthesis, folder, "synthesis.log")
-    netlist = Netlist(folder / "top.json")
+    netlist = opened_netlist(folder / "top.json", made.device.family)
     found: dict[str, Any] = {
         "placed": False,
         "dsp": netlist.cells["MULT18X18D"],

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.bench import opened_netlist
 from benchmarks.common import NETWORKS, RESULTS, finished, parser_for, write_result
 from benchmarks.reuse_train import DIGITS, Case, best
 from logicnn.board import boards
@@ -32,7 +33,6 @@ from logicnn.flow.build import Options, build
 from logicnn.flow.design import designed
 from logicnn.flow.progress import Steps
 from logicnn.flow.sources import elaborated
-from logicnn.netlist.netlist import Netlist
 from logicnn.network import BinaryConv2d, MaxPool2d, Network, load
 from logicnn.verify.cycles import CycleCheck
 
@@ -179,7 +179,7 @@ def watched(network: Network, samples: np.ndarray, reuse: bool, folder: Path) ->
         (folder / file).write_bytes(content)
     tools.run(sources.synthesis, folder, "synthesis.log")
     assert isinstance(check, CycleCheck)
-    netlist = Netlist(folder / "top.json")
+    netlist = opened_netlist(folder / "top.json", made.device.family)
     parts = check.activity(netlist, samples).by_part(2, "classifier.accelerator")
     total = sum(parts.values())
     return {

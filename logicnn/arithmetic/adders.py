@@ -2,7 +2,8 @@
 
 Every addition is ``±(a << i) ± (b << j)``. A graph can prove itself: `AdderGraph.matrix` computes the matrix back from
 the additions. The cost of an addition is the length of its carry chain: bits below the higher operand's last digit
-pass by, bits above the exact interval of the result are never made. `logicnn.sharing` finds graphs for matrices.
+pass by, bits above the exact interval of the result are never made. `logicnn.arithmetic.sharing` finds graphs for
+matrices.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Functions that numba compiles when they are first called, and keeps on disk."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,12 @@ def compiled(function: Callable) -> Any:
     numba takes what it kept as long as the function's own file stays as it was, although the code of functions from
     other files is in it, too. Here it has to stay as all files of this room were.
     """
-    made: Any = njit(cache=True)(function)
-    with suppress(AttributeError):  # of a numba that keeps its stamps elsewhere
-        made._cache._cache_file._source_stamp = SOURCES
+    try:
+        made: Any = njit(cache=True)(function)
+    except RuntimeError:  # there is no folder that can be written to
+        return njit(function)
+    file: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    if not hasattr(file, "_source_stamp"):  # a numba that keeps its stamps elsewhere
+        return njit(function)
+    file._source_stamp = SOURCES
     return made

@@ -96,7 +96,7 @@ def width(low, high):
     top, bits = high, 0
     if low < 0:
         top, bits = max(-1 - low, high), 1
-    while top:
+    while top > 0:  # a range that does not fit into 64 bits must not keep the search from ending
         top >>= 1
         bits += 1
     return bits

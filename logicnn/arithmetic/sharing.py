@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "Pairs", "Strategy", "least_depth", "optimise", "search", "shallow", "without_sharing"]
 
 Result = TypeVar("Result")
-DEEPEST = 56  # additions on a path that no sum of so few bits reaches
+DEEPEST = 56  # additions on a path: deeper bounds are taken as this one, so that loads fit into a word
 LIMIT = 1 << 62  # values that numpy's int64 still adds exactly
 
 
@@ -57,11 +57,15 @@ class Strategy:
     fewest: tuple[int | None, int | None] = (2, 2)
     minimal: bool = True
 
+    def __post_init__(self) -> None:
+        if any(each is not None and each < 2 for each in self.fewest):  # the search would not get smaller by it
+            raise AdderGraphError(f"fewest must be at least 2 uses, or None, not {self.fewest}")
+
 
 class Pairs:
     """Searches for pairs in one matrix over inputs of the given ranges, with at most `depth` additions on a path.
 
-    It is compiled when it is first used on a machine, which takes about ten seconds.
+    It is compiled when it is first used on a machine, which takes up to half a minute.
     """
 
     def __init__(self, matrix: np.ndarray, inputs: Sequence[Interval], depth: int | None = None):
@@ -114,7 +118,7 @@ def search(
     changes = np.random.default_rng(seed)
     best = [attempt(replace(each, seed=seed), NOTHING) for each in starts[: max(1, tries // 3)]]
     left = tries - len(best)
-    for rounds in range(len(best).bit_length(), 0, -1):
+    for rounds in range((len(best) - 1).bit_length() + 1, 0, -1):
         each = left // rounds // len(best) if rounds > 1 else left
         left -= each * len(best)
         best = [_repaired(one, each, changes, attempt) for one in best]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from logicnn.netlist.netlist import number_of
 from logicnn.storage import replace_file
 
 __all__ = ["open_chains", "opened"]
@@ -42,7 +43,7 @@ def _opened_module(module: dict[str, Any]) -> dict[str, Any]:
     fresh = iter(range(_next_net(module), 1 << 62))
     changed: dict[str, Any] = {}
     for name, cell in cells.items():
-        if cell["type"] == "CCU2C" and cell["connections"].get("CIN", ["x"])[0] not in chained:
+        if cell["type"] == "CCU2C" and _net(cell, "CIN") not in chained:
             changed |= _first_cell(name, cell, fresh)
     return module | {"cells": cells | changed} if changed else module
 
@@ -59,10 +60,10 @@ def _first_cell(name: str, cell: dict[str, Any], fresh: Iterator[int]) -> dict[s
     it is.
     """
     nets = cell["connections"]
-    carry, c, d = (nets.get(port, ["x"])[0] for port in ("CIN", "C0", "D0"))
+    carry, c, d = (_net(cell, port) for port in ("CIN", "C0", "D0"))
     if carry not in ("0", "1") or c not in ("0", "1") or d != "1" or _injects(cell):
         return {}
-    table = int(str(cell["parameters"]["INIT0"]), 2)
+    table = number_of(cell["parameters"]["INIT0"])
     enters, row = carry == "1", 8 + 4 * (c == "1")
     total = carries = 0
     for entry in range(4):  # of A and B
@@ -72,10 +73,11 @@ def _first_cell(name: str, cell: dict[str, Any], fresh: Iterator[int]) -> dict[s
     word = f"{carries:016b}"  # with D = 1 it is 0, so that the open carry is not read
     first = cell | {
         "parameters": cell["parameters"] | {"INIT0": word},
-        "connections": nets | {"CIN": ["x"], "S0": [next(fresh)]},
+        "connections": nets | {"CIN": ["x"]},
     }
     if not nets.get("S0"):
         return {name: first}
+    first["connections"]["S0"] = [next(fresh)]
     sum_bit = {
         "hide_name": 1,
         "type": "LUT4",
@@ -87,5 +89,10 @@ def _first_cell(name: str, cell: dict[str, Any], fresh: Iterator[int]) -> dict[s
     return {name: first, f"{name}$sum0": sum_bit}
 
 
+def _net(cell: dict[str, Any], port: str) -> int | str:
+    """The net at a port of one bit, "x" where it is open."""
+    return (cell["connections"].get(port) or ["x"])[0]
+
+
 def _injects(cell: dict[str, Any]) -> bool:
-    return str(cell["parameters"].get("INJECT1_0", "NO")).strip() == "YES"
+    return str(cell["parameters"].get("INJECT1_0", "YES")).strip() == "YES"

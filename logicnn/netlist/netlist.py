@@ -20,7 +20,7 @@ import numpy as np
 
 from logicnn.errors import LogicnnError
 
-__all__ = ["Gate", "Module", "Net", "Netlist", "NetlistError", "gates", "lookup"]
+__all__ = ["Gate", "Module", "Net", "Netlist", "NetlistError", "gates", "lookup", "number_of"]
 
 # Yosys numbers nets from 2; "0", "1" and "x" are constants. ("next", net) is the next value of a register, ("carry", n)
 # inside a cell.
@@ -130,7 +130,7 @@ def _lut(table: int) -> Callable[..., Bits]:
 MAJORITY = _lut(0b1110_1000)
 
 
-def _number(parameter: str | int) -> int:
+def number_of(parameter: str | int) -> int:
     return parameter if isinstance(parameter, int) else int(parameter, 2)
 
 
@@ -146,7 +146,7 @@ def _ccu2c(cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate]:
     for half in "01":
         if str(parameters.get(f"INJECT1_{half}", "NO")).strip() == "YES":
             raise NetlistError("CCU2C with INJECT1 is not supported")
-        table = _number(parameters[f"INIT{half}"])
+        table = number_of(parameters[f"INIT{half}"])
         inputs = tuple(net(f"{name}{half}") for name in "ABCD")
         # S = LUT4 xor CIN; COUT = CIN where the LUT4 is 1, else the LUT2 of its low four entries with A and B
         logic[net(f"S{half}")] = Gate((*inputs, carry), lambda a, b, c, d, cin, t=table: _lut(t)(a, b, c, d) ^ cin)
@@ -165,12 +165,12 @@ def gates(kind: str, cell: dict, net: Callable[[str], Net]) -> dict[Net, Gate] |
     match kind:
         case "SB_LUT4":
             return {
-                net("O"): Gate(tuple(net(f"I{i}") for i in range(4)), _lut(_number(cell["parameters"]["LUT_INIT"])))
+                net("O"): Gate(tuple(net(f"I{i}") for i in range(4)), _lut(number_of(cell["parameters"]["LUT_INIT"])))
             }
         case "SB_CARRY":
             return {net("CO"): Gate((net("I0"), net("I1"), net("CI")), MAJORITY)}
         case "LUT4":
-            return {net("Z"): Gate(tuple(net(name) for name in "ABCD"), _lut(_number(cell["parameters"]["INIT"])))}
+            return {net("Z"): Gate(tuple(net(name) for name in "ABCD"), _lut(number_of(cell["parameters"]["INIT"])))}
         case "PFUMX":
             return {net("Z"): Gate((net("BLUT"), net("ALUT"), net("C0")), _select)}
         case "L6MUX21":
@@ -235,8 +235,8 @@ def _feed_ins(cells: Iterable[dict]) -> int:
     A first carry that is a constant needs one as well, one that is open (`logicnn.netlist.chains`) none.
     """
     slices = [cell["connections"] for cell in cells if cell["type"] == "CCU2C"]
-    outs = {nets[0] for ports in slices if (nets := ports.get("COUT"))}
-    return 2 * sum(nets[0] not in {"x", *outs} for ports in slices if (nets := ports.get("CIN")))
+    fed = {"x"} | {nets[0] for ports in slices if (nets := ports.get("COUT"))}
+    return 2 * sum(nets[0] not in fed for ports in slices if (nets := ports.get("CIN")))
 
 
 class Netlist:

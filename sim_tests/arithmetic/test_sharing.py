@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logicnn.arithmetic.adders import AdderGraphError, Term, signed_digits
-from logicnn.arithmetic.sharing import least_depth, optimise, shallow, without_sharing
+from logicnn.arithmetic.sharing import (
+    Attempt,
+    Strategy,
+    least_depth,
+    optimise,
+    search,
+    shallow,
+    without_sharing,
+)
 from logicnn.network import Interval
 from sim_tests.helpers import every_input
 
@@ -293,3 +301,32 @@ def test_cost_consistent(problem):
     assert luts == graph.bits
     assert luts <= 4 * carries
     assert carries <= luts
+
+
+def test_search_makes_so_many_attempts():
+    """Whatever the number of starts, and ends with the cheapest of all."""
+    for starts in range(1, 9):
+        for tries in (1, 2, 5, 9, 15, 24, 60):
+            costs = []
+
+            def attempt(strategy, taken, costs=costs):
+                costs.append((37 * len(costs)) % 101)
+                return Attempt(costs[-1], strategy, taken, len(costs))
+
+            best = search([Strategy()] * starts, tries, 0, attempt)
+            assert len(costs) == tries
+            assert best.cost == min(costs)
+
+
+def test_wide_and_narrow_inputs_end():
+    """Differences of columns put a wide input under a narrow one's large weight: the search's ranges do not fit."""
+    wide = (1 << 22) + 1
+    matrix = np.array([[wide, 0], [-2 * wide, 0], [wide + 1024, 0]] + [[3, 3], [5, 5]] * 5 + [[0, 5]] * 8)
+    inputs = [BIT, Interval(0, 1 << 41)]
+    assert np.array_equal(optimise(matrix, inputs, tries=12).matrix, matrix)
+
+
+@pytest.mark.parametrize("fewest", [(1, 2), (2, 0)])
+def test_strategy_wrong(fewest):
+    with pytest.raises(AdderGraphError, match=r"^fewest must be at least 2 uses, or None, not \("):
+        Strategy(fewest=fewest)
