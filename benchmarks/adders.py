@@ -110,7 +110,7 @@ def measure(case: tuple[int, int, int, float, bool], folder: Path) -> dict[str, 
     forms = {"shared": (graph, seconds), "quick": (quick, quick_seconds)}
     try:
         forms["at_depth"] = _compiled(case, depth=theirs["depth"])
-    except AdderGraphError as error:  # da4ml does not count the negations that our depths have
+    except AdderGraphError as error:  # below a tree of the digits, which da4ml's sums may need fewer of
         print(f"{folder.name}: {error}", file=sys.stderr)
     ours = {name: _described(made, took) | graph_form(made, folder / name) for name, (made, took) in forms.items()}
     for name in ours.keys() - {"quick"}:

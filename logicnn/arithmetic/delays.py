@@ -3,7 +3,6 @@ none.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -42,10 +41,8 @@ def front(
     depth from the least to that which it has without a bound.
     """
     free = optimise(matrix, inputs, tries=tries, seed=seed)
-    graphs = [free]
-    for depth in range(least_depth(free.matrix), free.depth):
-        with suppress(AdderGraphError):  # at the least depth, of negative rows
-            graphs.append(optimise(matrix, inputs, depth=depth, tries=tries, seed=seed))
+    depths = range(least_depth(free.matrix), free.depth)
+    graphs = [free, *(optimise(matrix, inputs, depth=depth, tries=tries, seed=seed) for depth in depths)]
     points: list[Point] = []
     for point in sorted((Point(graph, estimated_ns(graph, device)) for graph in graphs), key=_bits_then_delay):
         if not points or point.delay_ns < points[-1].delay_ns:

@@ -6,7 +6,7 @@ import numpy as np
 
 from logicnn.arithmetic.adders import digit_count
 
-__all__ = ["COLUMNS", "ROWS", "Start", "spanning_tree", "start_of"]
+__all__ = ["COLUMNS", "ROWS", "Start", "start_of"]
 
 ROWS, COLUMNS = 0, 1  # of a matrix: kinds of lines
 
@@ -24,7 +24,7 @@ class Start:
     extra: np.ndarray
 
 
-def spanning_tree(lines: np.ndarray) -> list[tuple[int, int, int, bool]]:
+def _spanning_tree(lines: np.ndarray) -> list[tuple[int, int, int, bool]]:
     """(line, parent, shift, negative) along a minimum spanning tree of digit counts, parents first; only where it saves
     digits.
     """
@@ -59,7 +59,7 @@ def start_of(matrix: np.ndarray, along: int | None) -> Start:  # (outputs, input
     if along is None:
         return Start(matrix, *none)
     lines = matrix if along == ROWS else matrix.T
-    steps = spanning_tree(lines)
+    steps = _spanning_tree(lines)
     result = lines.copy()
     for line, parent, shift, negative in steps:
         result[line] -= (-lines[parent] if negative else lines[parent]) << shift

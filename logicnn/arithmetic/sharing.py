@@ -15,7 +15,6 @@ best searches are repeated with parts of them left out, and the cheapest graph i
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -258,7 +257,7 @@ def optimise(
     if not np.array_equal(best.matrix, whole):
         raise AssertionError("the graph does not compute the matrix")
     if depth is not None and best.depth > depth:
-        raise AdderGraphError(f"depth must be at least {best.depth}, the least depth found, not {depth}")
+        raise AssertionError("the graph exceeds a depth that a tree of the digits keeps")
     return best
 
 
@@ -276,10 +275,7 @@ def shallow(matrix: np.ndarray, inputs: Sequence[Interval], *, tries: int | None
     `matrix`, `inputs`, `tries`, `seed` and errors are those of `optimise`.
     """
     whole, inputs = _checked(matrix, inputs)
-    depth = least_depth(whole) + SPARE
-    with suppress(AdderGraphError):
-        return optimise(whole, inputs, depth=depth, tries=tries, seed=seed)
-    return optimise(whole, inputs, depth=depth + 1, tries=tries, seed=seed)  # a row that is negative may need one more
+    return optimise(whole, inputs, depth=least_depth(whole) + SPARE, tries=tries, seed=seed)
 
 
 NEIGHBOURS = 40_000_000  # pairs of digits in one line that searches go through in some seconds

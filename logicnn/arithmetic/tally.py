@@ -37,25 +37,28 @@ def count_of(keys, counts, key):
 
 
 @compiled
+def _entered(keys, key):
+    """Where a key stands from now on, and whether it is new."""
+    at = _place_of(keys, key)
+    new = keys[at] != key
+    keys[at] = key
+    return at, new
+
+
+@compiled
 def add(keys, counts, key, more):
     """Counts a key `more` times: whether it is new. There must be room for it."""
-    at = _place_of(keys, key)
+    at, new = _entered(keys, key)
     counts[at] += more
-    if keys[at] == key:
-        return False
-    keys[at] = key
-    return True
+    return new
 
 
 @compiled
 def put(keys, counts, key, count):
     """Sets the count of a key: whether it is new. There must be room for it."""
-    at = _place_of(keys, key)
+    at, new = _entered(keys, key)
     counts[at] = count
-    if keys[at] == key:
-        return False
-    keys[at] = key
-    return True
+    return new
 
 
 @compiled
