@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from logicnn.arithmetic.compiled import compiled
+from logicnn.arithmetic.compiled import compiled, leaf
 
 __all__ = ["key_of", "lowest", "masks", "ones", "unpacked", "weight", "width"]
 
@@ -30,26 +30,26 @@ def _cttz(typing, value):
     )
 
 
-@compiled
+@leaf
 def ones(value):
     """How many bits are set: one instruction."""
     return _ctpop(value)  # pyright: ignore[reportCallIssue]  # compiled code leaves out the first argument
 
 
-@compiled
+@leaf
 def lowest(value):
     """The place of the lowest bit that is set; `value` must not be 0."""
     return _cttz(value)  # pyright: ignore[reportCallIssue]
 
 
-@compiled
+@leaf
 def weight(value):
     """Non-zero digits of a value, the fewest that there are."""
     value = abs(value)
     return ones(value ^ 3 * value)
 
 
-@compiled
+@leaf
 def masks(value, minimal):
     """The digits of a value: of its canonical representation, or with `minimal` those of every one with as few."""
     size = abs(value)
@@ -69,7 +69,7 @@ def masks(value, minimal):
     return plus, minus
 
 
-@compiled
+@leaf
 def key_of(first, second, distance, opposite, kind):
     """A pattern as one integer: two digits of one line, that of `second` standing `distance` above that of `first`,
     with the `opposite` sign or the same.
@@ -82,7 +82,7 @@ def key_of(first, second, distance, opposite, kind):
     return ((first << INDEX_BITS | second) << DISTANCE_BITS | distance + FAR) << 2 | opposite << 1 | kind
 
 
-@compiled
+@leaf
 def unpacked(key):
     """`first`, `second`, `distance`, `opposite` and `kind` of a pattern."""
     indices = key >> 2 + DISTANCE_BITS
@@ -90,7 +90,7 @@ def unpacked(key):
     return indices >> INDEX_BITS, indices & (1 << INDEX_BITS) - 1, distance, key >> 1 & 1, key & 1
 
 
-@compiled
+@leaf
 def width(low, high):
     """Bits of the narrowest word that holds a range: `Interval.width`, compiled."""
     top, bits = high, 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from logicnn.arithmetic.adders import Term
-from logicnn.arithmetic.compiled import compiled
+from logicnn.arithmetic.compiled import compiled, leaf
 from logicnn.arithmetic.differences import COLUMNS, ROWS
 from logicnn.arithmetic.digits import lowest, masks, unpacked, weight
 from logicnn.arithmetic.ranking import (
@@ -43,7 +43,7 @@ from logicnn.arithmetic.tally import adjust, count_of, pop, settle
 __all__ = ["Rows", "level", "readers_last", "rows_of", "searched"]
 
 
-@compiled
+@leaf
 def level(load):
     """The least depth into which so much load fits."""
     depth = 0
@@ -52,21 +52,21 @@ def level(load):
     return depth
 
 
-@compiled
+@leaf
 def _room(left, row):
     """How much the load of a row may grow: outputs up to the bound, sums that other rows read within their depth."""
     load = left.load[row]
     return (1 << (left.most if row < left.outputs else level(load))) - load
 
 
-@compiled
+@leaf
 def _define(left, index, first, second, distance, opposite):
     """Range and depth of a column that is a sum."""
     left.ranges[index, 0], left.ranges[index, 1] = pair_range(left, first, second, distance, opposite)
     left.ranges[index, 2] = 1 + max(left.ranges[first, 2], left.ranges[second, 2])
 
 
-@compiled
+@leaf
 def _record(left, kind, first, second, distance, opposite, index):
     """What was taken, and of a row who reads it."""
     row = left.taken[left.used[0]]
@@ -122,7 +122,7 @@ def _residual(matrix, low, high, definitions, extra, fewest, minimal, most):
     return left
 
 
-@compiled
+@leaf
 def _partners(plus, minus, distance, opposite):
     """The digits, plus and minus, of a first entry whose partners in a second are these."""
     if distance >= 0:
@@ -134,7 +134,7 @@ def _partners(plus, minus, distance, opposite):
     return plus, minus
 
 
-@compiled
+@leaf
 def _next_spot(value, plus, minus, same, distance, opposite, minimal):
     """The lowest of the places, plus and minus, at which a `value` and another or the `same` have a pattern, and the
     sign of its first digit; 0 for none.
@@ -151,7 +151,7 @@ def _next_spot(value, plus, minus, same, distance, opposite, minimal):
     return 0, 0
 
 
-@compiled
+@leaf
 def _occurrences(left, kind, first, second, distance, opposite):
     """Where a pattern may be taken out, no digit twice and within the bound on depth: how often, at `left.spots`."""
     along, same, count, more = left.columns if kind == ROWS else left.rows, first == second, 0, 0
@@ -187,7 +187,7 @@ def _occurrences(left, kind, first, second, distance, opposite):
     return count if kind == ROWS or left.most < 0 or _rows_may_share(left, first, second, count) else 0
 
 
-@compiled
+@leaf
 def _rows_may_share(left, first, second, count):
     """Whether two rows may read a sum of the terms at the first `count` spots."""
     load = 0
@@ -199,7 +199,7 @@ def _rows_may_share(left, first, second, count):
     return more <= _room(left, first) and more <= _room(left, second)
 
 
-@compiled
+@leaf
 def _take_out(left, kind, first, second, distance, opposite, count, keys, counts):
     """Takes a pattern out at the first `count` spots: the index of its sum."""
     index = append(left.columns if kind == ROWS else left.rows, count)

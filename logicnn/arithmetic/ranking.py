@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from logicnn.arithmetic.compiled import compiled
+from logicnn.arithmetic.compiled import compiled, leaf
 from logicnn.arithmetic.differences import ROWS
 from logicnn.arithmetic.digits import ones, unpacked, width
 from logicnn.arithmetic.residual import (
@@ -80,7 +80,7 @@ def patterns_of(left, kind, line):
     return found[:count]
 
 
-@compiled
+@leaf
 def _digits(entry):
     """How many digits an entry has."""
     return ones(entry[PLUS]) + ones(entry[MINUS])
@@ -111,7 +111,7 @@ def patterns_with(left, kind, index):
     return found[:count]
 
 
-@compiled
+@leaf
 def score(left, rule, pattern, uses, seed):
     """What so many uses of a pattern save."""
     first, second, distance, opposite, kind = unpacked(pattern)
@@ -126,7 +126,7 @@ def score(left, rule, pattern, uses, seed):
     return saved
 
 
-@compiled
+@leaf
 def _random(seed):
     """A number below 1, and the next `seed`: splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
     seed[0] += np.uint64(0x9E3779B97F4A7C15)
@@ -137,7 +137,7 @@ def _random(seed):
     return float(mixed >> np.uint64(11)) / (1 << 53)
 
 
-@compiled
+@leaf
 def _enter(ranking, left, rule, pattern, uses, seed):
     """Puts a further pattern of the table into the heap, where there must be room."""
     item = ranking.used[2]
@@ -187,7 +187,7 @@ def with_room(ranking, more):
     return Ranking(keys, counts, heap, scores, ties, items, ranking.used)
 
 
-@compiled
+@leaf
 def gain(ranking, left, rule, found, seed):
     """Counts the patterns of a new line, sorted: those that are known occur more often, others enter if it is worth
     it. There must be room.

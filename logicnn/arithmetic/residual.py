@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from logicnn.arithmetic.compiled import compiled
+from logicnn.arithmetic.compiled import compiled, leaf
 from logicnn.arithmetic.differences import ROWS
 from logicnn.arithmetic.digits import key_of, lowest, masks, weight
 from logicnn.arithmetic.tally import adjust
@@ -97,7 +97,7 @@ def lines_of(matrix, digits, takes, minimal):  # (rows, columns) -> Lines, Lines
     return rows, columns
 
 
-@compiled
+@leaf
 def pair_range(left, first, second, distance, opposite):
     """Range of a sum of two columns, as if they read different inputs."""
     below, above = max(0, -distance), max(0, distance)
@@ -107,7 +107,7 @@ def pair_range(left, first, second, distance, opposite):
     return (left.ranges[first, 0] << below) + (low << above), (left.ranges[first, 1] << below) + (high << above)
 
 
-@compiled
+@leaf
 def append(lines, room):
     """A further line with room for so many entries: its index."""
     index = lines.used[0]
@@ -117,14 +117,14 @@ def append(lines, room):
     return index
 
 
-@compiled
+@leaf
 def span(lines, line):
     """Where a line starts and stops in the pool."""
     start = lines.heads[line, 0]
     return start, start + lines.heads[line, 1]
 
 
-@compiled
+@leaf
 def _entry(lines, line, other):
     """Where an entry stands in the pool, or -1."""
     start, stop = span(lines, line)
@@ -134,7 +134,7 @@ def _entry(lines, line, other):
     return -1
 
 
-@compiled
+@leaf
 def _append_entry(lines, line, other, value, plus, minus):
     _, at = span(lines, line)
     lines.heads[line, 1] += 1
@@ -146,7 +146,7 @@ def _append_entry(lines, line, other, value, plus, minus):
     )
 
 
-@compiled
+@leaf
 def _put(lines, line, at, other, value, plus, minus):
     """Sets the entry at `at` (-1: a new one), or removes it."""
     if at < 0:
@@ -161,7 +161,7 @@ def _put(lines, line, at, other, value, plus, minus):
             lines.pool[at, each] = lines.pool[last, each]
 
 
-@compiled
+@leaf
 def change(left, row, column, delta, keys, counts):
     """Adds `delta` to an entry; the patterns in the table that its lost digits made are counted less often.
 
@@ -189,7 +189,7 @@ def change(left, row, column, delta, keys, counts):
         left.load[row] += (weight(new) - weight(old)) << left.ranges[column, 2]
 
 
-@compiled
+@leaf
 def _lose_between(lines, line, at, plus, minus, kind, keys, counts):
     """Of one entry, these digits make no patterns any more with the other entries of its line."""
     other = lines.pool[at, OTHER]
@@ -210,14 +210,14 @@ def _lose_between(lines, line, at, plus, minus, kind, keys, counts):
                         partners &= partners - 1
 
 
-@compiled
+@leaf
 def both(value, first, first_sign, second, second_sign, minimal):
     """Whether a value has two of its digits at once; those of different minimal representations exclude each other."""
     less = first_sign * (1 << first) + second_sign * (1 << second)
     return not minimal or weight(value - less) == weight(value) - 2
 
 
-@compiled
+@leaf
 def pairs_within(value, plus, minus, minimal, other, kind, found):
     """Patterns of the digits of one entry, into `found`: how many."""
     count, left = 0, plus | minus
@@ -243,7 +243,7 @@ def pairs_within(value, plus, minus, minimal, other, kind, found):
     return count
 
 
-@compiled
+@leaf
 def pairs_between(a, first, b, second, kind, found, count):
     """Patterns of the digits of two entries with the indices `first` and `second`, behind `count` others in `found`:
     how many there are then.

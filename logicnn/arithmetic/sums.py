@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from logicnn.arithmetic.adders import Adder, Term, limits
-from logicnn.arithmetic.compiled import compiled
+from logicnn.arithmetic.compiled import compiled, leaf
 from logicnn.arithmetic.differences import ROWS
 from logicnn.arithmetic.digits import lowest, masks, width
 from logicnn.arithmetic.pairs import level, readers_last
@@ -70,7 +70,7 @@ def empty(low, high, room):
     return sums
 
 
-@compiled
+@leaf
 def _normal(vector):
     """Shift and sign of a vector, the sign 0 for zero, and a hash of what is left."""
     together, sign, mixed = 0, 0, np.uint64(0)
@@ -85,7 +85,7 @@ def _normal(vector):
     return shift, sign, mixed
 
 
-@compiled
+@leaf
 def _place_of(sums, vector, shift, sign, mixed):
     """Where the table has a node with such a vector up to shift and sign, or would."""
     last = len(sums.table) - 1
@@ -104,7 +104,7 @@ def _place_of(sums, vector, shift, sign, mixed):
     return at
 
 
-@compiled
+@leaf
 def _append(sums, depth):
     """A node more, whose vector stands behind the last one: its index."""
     node = sums.used[0]
@@ -120,7 +120,7 @@ def _append(sums, depth):
     return node
 
 
-@compiled
+@leaf
 def _add(sums, a, b, positive, carry, deepest):
     """The sum as a term; with `positive` not as the negative of a node, at the cost of a longer carry chain where need
     be.
@@ -157,12 +157,12 @@ def _add(sums, a, b, positive, carry, deepest):
     return _append(sums, 1 + depth), a[1], int(flip)
 
 
-@compiled
+@leaf
 def _span(sums, term):
     return (sums.highs[term[0]] - sums.lows[term[0]]) << term[1]
 
 
-@compiled
+@leaf
 def _sort(sums, terms, count):
     """Terms by their top bit: by insertion, because they mostly are."""
     for at in range(1, count):
@@ -178,7 +178,7 @@ def _sort(sums, terms, count):
         terms[place, 0], terms[place, 1], terms[place, 2] = term
 
 
-@compiled
+@leaf
 def _first_two(sums, terms, count, depth):
     """The first pair whose sum leaves the whole within the depth, and how deep it may be; without a bound, or where
     there is none, the first two terms.
@@ -196,7 +196,7 @@ def _first_two(sums, terms, count, depth):
     return 0, 1, -1
 
 
-@compiled
+@leaf
 def _carry_for(a, b, carries, count):
     """The first of some bits that fits into the carry chain of two terms, or -1: it enters at the chain's first bit,
     and its sign must be theirs.
@@ -208,18 +208,18 @@ def _carry_for(a, b, carries, count):
     return -1
 
 
-@compiled
+@leaf
 def _move(terms, to, at):
     terms[to, 0], terms[to, 1], terms[to, 2] = terms[at, 0], terms[at, 1], terms[at, 2]
 
 
-@compiled
+@leaf
 def _remove(terms, at, count):
     for each in range(at, count - 1):
         _move(terms, each, each + 1)
 
 
-@compiled
+@leaf
 def total(sums, terms, count, positive, depth, carries):
     """The sum of `count` terms, always of the two with the lowest top bits: chains grow late (Huffman's order).
 
@@ -255,7 +255,7 @@ def total(sums, terms, count, positive, depth, carries):
     return terms[0, 0], terms[0, 1], terms[0, 2]
 
 
-@compiled
+@leaf
 def _enter(terms, count, place, shift, negative):
     """Appends a term where it is no zero: how many there are then."""
     if place[0] < 0:
@@ -313,7 +313,7 @@ def assembled(sums, left):
     return rows[: left.outputs]
 
 
-@compiled
+@leaf
 def _chain_bits(sums, node):
     """The length of an addition's carry chain: `AdderGraph.chains`, compiled."""
     low, low_negative = sums.adders[node, 0], sums.adders[node, 2]  # the term that is not shifted comes first

@@ -5,7 +5,7 @@ Tables are pairs of arrays: keys, EMPTY where there is none, and their counts. T
 
 import numpy as np
 
-from logicnn.arithmetic.compiled import compiled
+from logicnn.arithmetic.compiled import compiled, leaf
 
 __all__ = ["EMPTY", "add", "adjust", "at_least", "count_of", "grown", "pop", "push", "put", "settle", "table"]
 
@@ -20,7 +20,7 @@ def table(size):
     return np.full(size, EMPTY, np.int64), np.zeros(size, np.int64)
 
 
-@compiled
+@leaf
 def _place_of(keys, key):
     """Where a key stands, or would."""
     last = len(keys) - 1
@@ -30,13 +30,13 @@ def _place_of(keys, key):
     return at
 
 
-@compiled
+@leaf
 def count_of(keys, counts, key):
     at = _place_of(keys, key)
     return counts[at] if keys[at] == key else 0
 
 
-@compiled
+@leaf
 def _entered(keys, key):
     """Where a key stands from now on, and whether it is new."""
     at = _place_of(keys, key)
@@ -45,7 +45,7 @@ def _entered(keys, key):
     return at, new
 
 
-@compiled
+@leaf
 def add(keys, counts, key, more):
     """Counts a key `more` times: whether it is new. There must be room for it."""
     at, new = _entered(keys, key)
@@ -53,7 +53,7 @@ def add(keys, counts, key, more):
     return new
 
 
-@compiled
+@leaf
 def put(keys, counts, key, count):
     """Sets the count of a key: whether it is new. There must be room for it."""
     at, new = _entered(keys, key)
@@ -61,7 +61,7 @@ def put(keys, counts, key, count):
     return new
 
 
-@compiled
+@leaf
 def adjust(keys, counts, key, more):
     """Counts a key so much more or less, if it stands in the table: whether it does."""
     at = _place_of(keys, key)
@@ -98,12 +98,12 @@ def grown(keys, counts, used, more):
     return at_least(keys, counts, np.ones(2, np.int64), 2 * (used + more))
 
 
-@compiled
+@leaf
 def _before(scores, ties, a, b):
     return scores[a] > scores[b] or (scores[a] == scores[b] and ties[a] < ties[b])
 
 
-@compiled
+@leaf
 def push(heap, size, scores, ties, item):
     """Puts an item into a heap of `size` items, which has room: the highest score comes first, of equal ones the lowest
     tie.
@@ -118,7 +118,7 @@ def push(heap, size, scores, ties, item):
     heap[at] = item
 
 
-@compiled
+@leaf
 def settle(heap, size, scores, ties):
     """Moves the first item of a heap, whose score fell, to its place."""
     at, item = 0, heap[0]
@@ -133,7 +133,7 @@ def settle(heap, size, scores, ties):
     heap[at] = item
 
 
-@compiled
+@leaf
 def pop(heap, size, scores, ties):
     """Removes the first item: how many are left."""
     heap[0] = heap[size - 1]
