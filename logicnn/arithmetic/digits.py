@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from logicnn.arithmetic.compiled import compiled, leaf
+from logicnn.arithmetic.compiled import leaf
 
 __all__ = ["key_of", "lowest", "masks", "ones", "unpacked", "weight", "width"]
 
