@@ -55,7 +55,7 @@ CASES = (
 TIMED = tuple(
     (outputs, inputs, 8, 1.0, True) for outputs, inputs in ((16, 16), (16, 64), (32, 32), (64, 64), (128, 64))
 )
-QUICK = 4  # searches in the time of da4ml
+QUICK = 12  # searches in the time of da4ml
 
 
 def random_matrix(outputs: int, inputs: int, bits: int, density: float) -> np.ndarray:

@@ -24,7 +24,6 @@ __all__ = [
     "digit_count",
     "limits",
     "pruned",
-    "signed_digits",
 ]
 
 
@@ -235,17 +234,6 @@ def _chain(adder: Adder, a: Interval, b: Interval, result: Interval, stop: int) 
     if not high.negative and under.low >= 0 and under.high < 1 << high.shift:
         return stop, stop  # the operands do not overlap: wires
     return min(high.shift, stop), stop
-
-
-def signed_digits(matrix: np.ndarray) -> np.ndarray:  # (...) int -> (..., digits) int8
-    """Canonical signed digits of integers: -1, 0, +1, least significant first, no two neighbours both non-zero."""
-    left = np.asarray(matrix).astype(np.int64)
-    digits = []
-    while left.any():
-        digit = np.where(left & 1, 2 - (left & 3), 0)
-        digits.append(digit.astype(np.int8))
-        left = (left - digit) >> 1
-    return np.stack(digits, axis=-1) if digits else np.zeros((*left.shape, 0), np.int8)
 
 
 def digit_count(matrix: np.ndarray, axis: int | None = None) -> np.ndarray:

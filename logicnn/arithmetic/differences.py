@@ -24,8 +24,8 @@ class Start:
     extra: np.ndarray
 
 
-def _spanning_tree(lines: np.ndarray) -> list[tuple[int, int, int, bool]]:
-    """(line, parent, shift, negative) along a minimum spanning tree of digit counts, parents first; only where it saves
+def _spanning_tree(lines: np.ndarray) -> list[tuple[int, int, bool]]:
+    """(line, parent, negative) along a minimum spanning tree of digit counts, parents first; only where it saves
     digits.
     """
     best = digit_count(lines, 1)
@@ -36,8 +36,7 @@ def _spanning_tree(lines: np.ndarray) -> list[tuple[int, int, int, bool]]:
         line = min(left, key=lambda each: (best[each], each))
         left.remove(line)
         if line in parents:
-            parent, negative = parents[line]
-            steps.append((line, parent, 0, negative))
+            steps.append((line, *parents[line]))
         for negative in (False, True):
             difference = lines + lines[line] if negative else lines - lines[line]
             digits = digit_count(difference, 1) + 1
@@ -61,17 +60,17 @@ def start_of(matrix: np.ndarray, along: int | None) -> Start:  # (outputs, input
     lines = matrix if along == ROWS else matrix.T
     steps = _spanning_tree(lines)
     result = lines.copy()
-    for line, parent, shift, negative in steps:
-        result[line] -= (-lines[parent] if negative else lines[parent]) << shift
+    for line, parent, negative in steps:
+        result[line] -= -lines[parent] if negative else lines[parent]
     if along == ROWS:
-        extra = [(line, parent, shift, negative) for line, parent, shift, negative in steps]
+        extra = [(line, parent, 0, negative) for line, parent, negative in steps]
         return Start(result, none[0], np.array(extra, np.int64).reshape(-1, 4))
     made = result.T
     definitions = []
     standing = list(range(len(lines)))  # the column that now carries a column's coefficients
-    for line, parent, shift, negative in reversed(steps):  # children first: they were attached last
+    for line, parent, negative in reversed(steps):  # children first: they were attached last
         new = made.shape[1]
-        definitions.append((ROWS, standing[parent], standing[line], shift, negative, new))
+        definitions.append((ROWS, standing[parent], standing[line], 0, negative, new))
         made = np.concatenate([made, made[:, [standing[parent]]]], axis=1)
         made[:, standing[parent]] = 0
         standing[parent] = new

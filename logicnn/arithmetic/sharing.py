@@ -17,6 +17,7 @@ best searches are repeated with parts of them left out, and the cheapest graph i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from numbers import Integral
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -227,13 +228,14 @@ def optimise(
     over the same inputs.
 
     Outputs are the rows of all matrices in order. `inputs` are the exact ranges of x. `depth` bounds the additions
-    on any path. `tries` searches are made (by default as many as take about a second, at least 12); the result depends
+    on any path. `tries` searches are made (by default as many as take a few seconds, at least 12); the result depends
     on `seed` and `tries` only. Raises `AdderGraphError` for anything else than integers, sums beyond 54 bits, or a
     depth that no tree of the digits reaches.
     """
     whole, inputs = _checked(matrix, inputs)
-    if tries is not None and tries < 1:
-        raise AdderGraphError(f"tries must be at least 1, not {tries}")
+    for name, value, least in (("depth", depth, 0), ("tries", tries, 1), ("seed", seed, 0)):
+        if value is not None and not (isinstance(value, Integral) and least <= value < 1 << 63):
+            raise AdderGraphError(f"{name} must be a whole number, at least {least} and below 2 ** 63, not {value!r}")
     if depth is not None and depth < least_depth(whole):
         terms = max(digit_count(whole, 1).tolist(), default=0)
         raise AdderGraphError(
@@ -278,10 +280,10 @@ def shallow(matrix: np.ndarray, inputs: Sequence[Interval], *, tries: int | None
     return optimise(whole, inputs, depth=least_depth(whole) + SPARE, tries=tries, seed=seed)
 
 
-NEIGHBOURS = 40_000_000  # pairs of digits in one line that searches go through in some seconds
+NEIGHBOURS = 320_000_000  # pairs of digits in one line that searches go through in some seconds
 
 
 def _default_tries(matrix: np.ndarray) -> int:
     digits = int(digit_count(matrix))
     neighbours = digits * digits * sum(1 / max(1, size) for size in matrix.shape)
-    return min(400, max(12, int(NEIGHBOURS / max(1, neighbours))))
+    return min(3200, max(12, int(NEIGHBOURS / max(1, neighbours))))

@@ -2,12 +2,8 @@
 results.
 """
 
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from logicnn.arithmetic.adders import (
     Adder,
@@ -15,7 +11,6 @@ from logicnn.arithmetic.adders import (
     AdderGraphError,
     Term,
     pruned,
-    signed_digits,
 )
 from logicnn.arithmetic.sharing import optimise
 from logicnn.network import Interval
@@ -24,31 +19,6 @@ from sim_tests.helpers import carried_graph, every_input
 BIT = Interval(0, 1)
 BYTE = Interval(-128, 127)
 TRIES = 3  # a few strategies and one repeated search; the default takes seconds
-# Canonical signed digits, least significant first: https://en.wikipedia.org/wiki/Canonical_signed_digit (7 = 8 - 1, 23
-# = 32 - 8 - 1); 45 = 64 - 16 - 4 + 1 by hand.
-DIGITS = [
-    (0, []),
-    (1, [1]),
-    (3, [-1, 0, 1]),
-    (7, [-1, 0, 0, 1]),
-    (23, [-1, 0, 0, -1, 0, 1]),
-    (45, [1, 0, -1, 0, -1, 0, 1]),
-    (-1, [-1]),
-    (-7, [1, 0, 0, -1]),
-    (-45, [-1, 0, 1, 0, 1, 0, -1]),
-]
-
-
-@pytest.mark.parametrize(("value", "digits"), DIGITS)
-def test_signed_digits_known(value, digits):
-    assert signed_digits(np.array(value)).tolist() == digits
-
-
-@given(st.integers(-(1 << 20), 1 << 20))
-def test_signed_digits_canonical(value):
-    digits = signed_digits(np.array(value)).tolist()
-    assert sum(digit << place for place, digit in enumerate(digits)) == value
-    assert not any(low and high for low, high in itertools.pairwise(digits))
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0), (0, 0)])

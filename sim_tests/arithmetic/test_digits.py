@@ -6,9 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logicnn.arithmetic.adders import signed_digits
 from logicnn.arithmetic.digits import key_of, lowest, masks, ones, unpacked, weight, width
 from logicnn.network import Interval
+
+# Canonical signed digits, least significant first: https://en.wikipedia.org/wiki/Canonical_signed_digit (7 = 8 - 1, 23
+# = 32 - 8 - 1); 45 = 64 - 16 - 4 + 1 by hand.
+DIGITS = [
+    (0, []),
+    (1, [1]),
+    (3, [-1, 0, 1]),
+    (7, [-1, 0, 0, 1]),
+    (23, [-1, 0, 0, -1, 0, 1]),
+    (45, [1, 0, -1, 0, -1, 0, 1]),
+    (-1, [-1]),
+    (-7, [1, 0, 0, -1]),
+    (-45, [-1, 0, 1, 0, 1, 0, -1]),
+]
 
 ints = st.integers(-(1 << 24) + 1, (1 << 24) - 1)
 
@@ -37,12 +50,20 @@ def test_minimal_digits(value):
     assert as_set(*masks(value, True)) == digits
 
 
+@pytest.mark.parametrize(("value", "digits"), DIGITS)
+def test_canonical_known(value, digits):
+    assert as_set(*masks(value, False)) == {(shift, digit) for shift, digit in enumerate(digits) if digit}
+
+
 @settings(deadline=None)  # the first call compiles
 @given(ints)
 def test_canonical_digits(value):
-    digits = {(shift, digit) for shift, digit in enumerate(signed_digits(value).tolist()) if digit}
-    assert as_set(*masks(value, False)) == digits
-    assert weight(value) == len(digits)
+    """They make the value, and no two neighbours are both non-zero."""
+    digits = as_set(*masks(value, False))
+    assert sum(sign << shift for shift, sign in digits) == value
+    shifts = {shift for shift, _ in digits}
+    assert len(shifts) == len(digits) == weight(value)
+    assert not any(shift + 1 in shifts for shift in shifts)
 
 
 @settings(deadline=None)  # the first call compiles

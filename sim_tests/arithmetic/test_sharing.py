@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logicnn.arithmetic.adders import AdderGraphError, Term, signed_digits
+from logicnn.arithmetic.adders import AdderGraphError, Term
+from logicnn.arithmetic.digits import weight
 from logicnn.arithmetic.sharing import (
     Attempt,
     Strategy,
@@ -144,7 +145,7 @@ def test_several_matrices():
 
 def needed_depth(matrix):
     """ceil(log2) of the most signed digits in a row."""
-    return max(max(1, int(np.count_nonzero(signed_digits(row)))) - 1 for row in matrix).bit_length()
+    return max(max(1, sum(weight(int(each)) for each in row)) - 1 for row in matrix).bit_length()
 
 
 @settings(deadline=None, max_examples=60)
@@ -250,7 +251,11 @@ MESSAGES = [
         r"^inputs and matrix must stay below 2 \*\* 54 in every sum, "
         r"not reach 1\d{18}$",
     ),
-    (np.array([[1]]), [BIT], {"tries": 0}, r"^tries must be at least 1, not 0$"),
+    (np.array([[1]]), [BIT], {"tries": 0}, r"^tries must be a whole number, at least 1 and .*, not 0$"),
+    (np.array([[1]]), [BIT], {"tries": 2.5}, r"^tries must be a whole number.*, not 2\.5$"),
+    (np.array([[1]]), [BIT], {"seed": -1}, r"^seed must be a whole number, at least 0 and .*, not -1$"),
+    (np.array([[1]]), [BIT], {"seed": 1 << 63}, r"^seed .* below 2 \*\* 63, not 9223372036854775808$"),
+    (np.array([[1]]), [BIT], {"depth": 1.0}, r"^depth must be a whole number.*, not 1\.0$"),
     (
         np.array([[1, 1, 1]]),
         [BIT] * 3,
