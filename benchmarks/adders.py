@@ -4,8 +4,9 @@ benchmarks.adders``.
 Random matrices (seed 1) with 8-bit inputs, sizes 8x8 to 64x64, densities 10 to 100 %, 2 to 8 bits and ternary. Ours in
 three ways: as `optimise` does by default, with few searches, which take no longer than da4ml, and to da4ml's depth in
 additions. Every netlist is checked against the graph on random vectors; all take the same flow, with ECP5's chains
-opened. Dense square matrices are compiled by both, not synthesised. Times are of the processor, once the search is
-compiled. Takes about two hours; finished cases are kept in the output folder. Needs ``pip install da4ml``.
+opened. Dense matrices are compiled by both, not synthesised. Of two matrices also cells against placed delay, by the
+bound on additions on a path. Times are of the processor, once the search is compiled. Takes about two hours; finished
+cases are kept in the output folder. Needs ``pip install da4ml``.
 """
 
 import sys
@@ -16,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import finished, parser_for, write_result
+from benchmarks.common import RESULTS, finished, parser_for, write_result
 from benchmarks.forms import da4ml_form, da4ml_solution, graph_delay_ns, graph_form, plain_form, range_of
+from benchmarks.plots import pyplot, save
 from logicnn.arithmetic.adders import AdderGraph, AdderGraphError
-from logicnn.arithmetic.sharing import optimise, without_sharing
+from logicnn.arithmetic.sharing import least_depth, optimise, without_sharing
 from logicnn.commands.command import guarded
+from logicnn.resources import Family
 
 SEED = 1
 # (outputs, inputs, weight bits, density, signed inputs); two bits are ternary, -1, 0 and +1; one bit is -1 and +1
@@ -55,6 +58,8 @@ CASES = (
 TIMED = tuple(
     (outputs, inputs, 8, 1.0, True) for outputs, inputs in ((16, 16), (16, 64), (32, 32), (64, 64), (128, 64))
 )
+FRONTS = ((16, 16, 8, 0.5, False), (16, 32, 2, 1.0, True))
+BEYOND = (0, 1, 2)  # additions beyond the least depth that da4ml may take on a path; -1 is its default, without a bound
 QUICK = 12  # searches in the time of da4ml
 
 
@@ -137,6 +142,43 @@ def timed(case: tuple[int, int, int, float, bool]) -> dict[str, Any]:
     }
 
 
+def front(case: tuple[int, int, int, float, bool], folder: Path) -> dict[str, Any]:
+    """Cells on ECP5 and placed delay of one matrix by the bound on additions on a path, ours and da4ml's."""
+    free, _ = _compiled(case)
+    graphs = [_compiled(case, depth=depth)[0] for depth in range(least_depth(free.matrix), free.depth)] + [free]
+    ours = {(graph.depth, graph.bits): graph for graph in graphs}
+    theirs = {(made.depth, made.bits): beyond for beyond in (*BEYOND, -1) for made in (da4ml_solution(free, beyond),)}
+    rows: dict[str, list[dict[str, Any]]] = {"ours": [], "da4ml": []}
+    for (depth, bits), graph in ours.items():
+        of = folder / f"ours_{depth}_{bits}"
+        cells = graph_form(graph, of, (Family.ECP5,)) | {"delay_ns": graph_delay_ns(graph, of)}
+        rows["ours"].append({"depth": depth, "carry_bits": bits} | cells)
+    for (depth, bits), beyond in theirs.items():
+        made = da4ml_form(free, folder / f"da4ml_{depth}_{bits}", (Family.ECP5,), beyond)
+        rows["da4ml"].append({name: made[name] for name in ("depth", "carry_bits", "ecp5", "delay_ns")})
+    return _case(case) | rows
+
+
+def plot(fronts: list[dict[str, Any]]) -> None:
+    """Cells against delay."""
+    plt = pyplot()
+    figure, panels = plt.subplots(1, len(fronts), figsize=(10, 4))
+    for panel, row in zip(panels, fronts, strict=True):
+        for tool, marker in (("ours", "o"), ("da4ml", "s")):
+            points = sorted((each["delay_ns"], each["ecp5"], each["depth"]) for each in row[tool])
+            panel.plot(*zip(*[point[:2] for point in points], strict=True), marker=marker, label=tool)
+            for delay, cells, depth in points:
+                panel.annotate(f"{depth}", (delay, cells), textcoords="offset points", xytext=(5, 4))
+        kind = "ternary" if row["weight_bits"] == 2 else f"{row['weight_bits']} bits"
+        panel.set(
+            title=f"{row['outputs']}x{row['inputs']}, {kind}, density {row['density']}",
+            xlabel="placed delay, ns (ECP5 speed 6); numbers: additions on a path",
+            ylabel="logic cells",
+        )
+        panel.legend()
+    save(figure, RESULTS / "adders_front")
+
+
 def _ratios(cases: list[dict], form: str, ours: str = "shared") -> list[float]:
     return [case[ours][family] / case[form][family] for case in cases if ours in case for family in ("ice40", "ecp5")]
 
@@ -189,8 +231,13 @@ def main() -> None:
         folder = given.output / "_".join(map(str, case))
         cases.append(finished(folder, measure, case, folder))
     rows = [finished(given.output / f"timed_{case[0]}_{case[1]}", timed, case) for case in TIMED]
-    figures = {"cases": cases, "timed": rows} | summary(cases, rows)
+    fronts = []
+    for case in FRONTS:
+        folder = given.output / f"front_{'_'.join(map(str, case))}"
+        fronts.append(finished(folder, front, case, folder))
+    figures = {"cases": cases, "timed": rows, "fronts": fronts} | summary(cases, rows)
     write_result("adders", SEED, figures, required(figures), given=given)
+    plot(fronts)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 netlist, and placed between registers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
@@ -91,13 +91,17 @@ def _check(
     check(netlist, netlist.nets(ports[0]), netlist.nets(ports[1]), as_bits(x, widths_of(graph.inputs)), expected)
 
 
-def _component_cells(component: wiring.Component, graph: AdderGraph, folder: Path) -> dict[str, int]:
+def _component_cells(
+    component: wiring.Component, graph: AdderGraph, folder: Path, families: Collection[Family]
+) -> dict[str, int]:
     """Logic cells by family; of Amaranth's operators without DSP blocks, with and without wide LUTs, the fewer."""
     folder.mkdir(parents=True, exist_ok=True)
     cells = {}
-    for family, device in DEVICES_OF.items():
+    for family in families:
         text = rtlil.convert(
-            component, ports=[Value.cast(component.i), Value.cast(component.o)], platform=PLATFORMS[device]()
+            component,
+            ports=[Value.cast(component.i), Value.cast(component.o)],
+            platform=PLATFORMS[DEVICES_OF[family]](),
         )
         (folder / f"{family.value}.il").write_text(text)
         widths = widths_of([graph.interval(index) for index in range(len(graph.outputs))])
@@ -113,9 +117,9 @@ def _component_cells(component: wiring.Component, graph: AdderGraph, folder: Pat
     return cells
 
 
-def graph_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
+def graph_form(graph: AdderGraph, folder: Path, families: Collection[Family] = tuple(DEVICES_OF)) -> dict[str, int]:
     """Logic cells of our own gateware by family; the netlist is checked against the graph."""
-    return _component_cells(ConstantMatrix(graph), graph, folder)
+    return _component_cells(ConstantMatrix(graph), graph, folder, families)
 
 
 def graph_delay_ns(graph: AdderGraph, folder: Path) -> float:
@@ -125,7 +129,7 @@ def graph_delay_ns(graph: AdderGraph, folder: Path) -> float:
 
 def plain_form(graph: AdderGraph, folder: Path) -> dict[str, int]:
     """Logic cells of Amaranth's ``*`` and ``+``."""
-    return _component_cells(Plain(graph, graph.matrix), graph, folder)
+    return _component_cells(Plain(graph, graph.matrix), graph, folder, tuple(DEVICES_OF))
 
 
 @dataclass(frozen=True)
@@ -141,9 +145,9 @@ class Solution:
     seconds: float
 
 
-def da4ml_solution(graph: AdderGraph) -> Solution:
+def da4ml_solution(graph: AdderGraph, beyond: int = -1) -> Solution:
     """Traced by da4ml's own front end with its default hardware model, so that widths and signs are as its users get
-    them.
+    them; with at most so many additions `beyond` the least depth on a path (its `hard_dc`), -1 without a bound.
     """
     if find_spec("da4ml") is None:
         raise LogicnnError('da4ml is not installed (pip install -e ".[bench]")')
@@ -151,7 +155,7 @@ def da4ml_solution(graph: AdderGraph) -> Solution:
 
     signed = np.array([each.low < 0 for each in graph.inputs])
     whole = np.array([each.width for each in graph.inputs]) - signed
-    given = FixedVariableArray.from_kif(signed, whole, np.zeros(len(whole), int))
+    given = FixedVariableArray.from_kif(signed, whole, np.zeros(len(whole), int), solver_options={"hard_dc": beyond})
     start = process_time()
     solution = comb_trace(given, given @ graph.matrix.T.astype(np.float64), keep_dead_inputs=True)
     seconds = process_time() - start
@@ -160,11 +164,13 @@ def da4ml_solution(graph: AdderGraph) -> Solution:
     return Solution(solution, len(additions), round(solution.cost), depth, seconds)
 
 
-def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, Any]:
+def da4ml_form(
+    graph: AdderGraph, folder: Path, families: Collection[Family] = tuple(DEVICES_OF), beyond: int = -1
+) -> dict[str, Any]:
     """Logic cells of da4ml's Verilog by family, the best of flat and hierarchical synthesis; its adders, additions one
     after the other, placed delay where synthesis is flat, and seconds to compile.
     """
-    made = da4ml_solution(graph)
+    made = da4ml_solution(graph, beyond)
     from da4ml.codegen.rtl.verilog.comb import comb_logic_gen
     from da4ml.types import minimal_kif
 
@@ -180,7 +186,7 @@ def da4ml_form(graph: AdderGraph, folder: Path) -> dict[str, Any]:
         "depth": made.depth,
         "compile_s": round(made.seconds, 4),
     }
-    for family in DEVICES_OF:
+    for family in families:
         counts = []
         for before in ("", HIERARCHICAL):
             for options in ("", "-nowidelut") if family is Family.ECP5 and not before else ("",):
