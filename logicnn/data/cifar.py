@@ -1,4 +1,4 @@
-"""Colour images as integers. No torch; Pillow decodes them (from the `train` extra).
+"""Colour images as integers. No torch; Pillow decodes them.
 
 `cifar10-jpeg`: CIFAR-10 (A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009), every image
 re-encoded as a JPEG of quality 75 with 4:2:0 chroma: these are not the original pixels (30.5 dB PSNR in the median),
@@ -9,8 +9,9 @@ import io
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
-from logicnn.data.dataset import Dataset, DatasetError, DatasetMissing, Split
+from logicnn.data.dataset import Dataset, DatasetError, Split
 from logicnn.data.sources import arrays_of, folder_of
 from logicnn.network import Picture
 
@@ -27,10 +28,6 @@ SHAPE = (32, 32, 3)
 
 def decoded(jpeg: bytes, offsets: np.ndarray, where: str) -> np.ndarray:
     """Images (n, 3, 32, 32) uint8 of JPEG files one after another: image i is ``jpeg[offsets[i]:offsets[i + 1]]``."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise DatasetMissing(f"{NAME}: Pillow is not installed; pip install logicnn[train]") from None
     images = np.empty((len(offsets) - 1, *SHAPE), np.uint8)
     for index, (start, end) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)):
         try:

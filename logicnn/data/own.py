@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from logicnn.data.dataset import DatasetError
 from logicnn.data.digits import parse_idx
@@ -254,10 +255,6 @@ def _natural(name: str) -> tuple:
 
 def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture:
     """As large as the first picture, or as `size` says; grey if all of them are."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise DatasetError("Pillow is not installed; pip install logicnn[train]") from None
     colour, shape = False, size
     for file in files:
         try:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from logicnn.errors import LogicnnError
 from logicnn.network import Picture
@@ -19,10 +20,6 @@ def read_picture(path: Path, preparation: Picture, *, resize: bool = False, inve
     """Its values, (channels, height, width) uint8. Raises `PictureError`, or `PreparationError` for one that does not
     suit.
     """
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise PictureError("Pillow is not installed; pip install logicnn[host]") from None
     try:
         with Image.open(path) as image:
             frames = getattr(image, "n_frames", 1)

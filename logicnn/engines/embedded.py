@@ -8,6 +8,7 @@ embedded as another constant, sums are as wide as the network says, and register
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -144,6 +145,7 @@ def unshared_bits(network: Network, start: int) -> int:
 
 
 FULL = 0.8  # of a device, beyond which the fewest cells count more than delay and registers
+BRIEF, HOPELESS = 12, 1.2  # searches that show what layers need, and how much too large more cannot mend
 MOST_SEARCHED = 32_000  # `unshared_bits` of layers that are mapped without being asked for
 
 
@@ -207,6 +209,11 @@ class Embedded(FeedForward):
                 f"sharing to bring down to the {room} of the {device.name}"
             )
         latency = 0 if period_ns is None else None
+        brief = cls.of(
+            network, start, device, latency=latency, period_ns=period_ns, optimiser=partial(shallow, tries=BRIEF)
+        )
+        if brief.logic(device).logic_cells > HOPELESS * room:
+            return brief
         made = cls.of(network, start, device, latency=latency, period_ns=period_ns)
         if made.logic(device).logic_cells <= FULL * room:
             return made

@@ -20,6 +20,8 @@ from logicnn.engines import Mapping
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.flow import tools
 from logicnn.flow.design import CORE, PROBE, Design, check_fits, designed
+from logicnn.flow.floorplan import PLACED, Floorplan, Parts
+from logicnn.flow.page import Decisions, hops_of, page
 from logicnn.flow.placement import REPORT, Placement, stuck, tuned
 from logicnn.flow.progress import Steps
 from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
@@ -67,7 +69,7 @@ class Options:
 
 
 def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Report:
-    """Builds and verifies; writes the bitstream, ``report.json`` and ``report.txt`` into `build_folder`.
+    """Builds and verifies; writes the bitstream, ``report.json``, ``.txt`` and ``.html`` into `build_folder`.
 
     Raises `TooBig` before synthesis, `CheckFailed` for a mismatch, a missed clock or a failing tool; then no bitstream
     is left.
@@ -112,7 +114,9 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             tools=versions,
             seconds=steps.seconds | {"total": sum(steps.seconds.values())},
         )
-        _finish(design, report, folder)
+        with steps.step("report", "draw the report", silent_s=2):
+            drawn = _page(design, report, netlist, placed, vectors, folder)
+        _finish(design, report, drawn, folder)
     return report
 
 
@@ -132,7 +136,7 @@ def _results(folder: Path, family: Family) -> Iterator[Path]:
 
     def remove() -> None:
         flashable = [path for suffix in SUFFIXES[family] for path in folder.glob(f"*{suffix}")]
-        for path in [*flashable, folder / "report.json", folder / "report.txt"]:
+        for path in [*flashable, *(folder / f"report.{suffix}" for suffix in ("json", "txt", "html"))]:
             path.unlink(missing_ok=True)
 
     try:
@@ -177,10 +181,11 @@ def _placed(
     """Places and routes by the first attempt that comes to an end."""
     tried: Sequence[Placement] = design.attempts(seed)
     netlist = tuned(folder, NETLISTS[design.device.family], tried[0])
-    reads, makes = [netlist, *sources.named(".pcf", ".lpf")], [REPORT, sources.place[-1]]
+    reads, makes = [netlist, *sources.named(".pcf", ".lpf")], [REPORT, PLACED, sources.place[-1]]
     for placement in tried:
         try:
-            ran = stages.run("place_route", placement.command(sources.place, netlist), reads, makes, stuck)
+            command = *placement.command(sources.place, netlist), "--write", PLACED
+            ran = stages.run("place_route", command, reads, makes, stuck)
         except tools.ToolGaveUp:
             continue
         if not ran:
@@ -250,8 +255,25 @@ def _flash_image(design: Design, folder: Path) -> FlashImage | None:
     return FlashImage(path, hashlib.sha256(image).hexdigest(), len(image), flash.OFFSET)
 
 
-def _finish(design: Design, report: Report, folder: Path) -> None:
+def _page(
+    design: Design, report: Report, netlist: Netlist, placed: Placed, vectors: Vectors | None, folder: Path
+) -> str:
+    """`report.html`."""
+    parts = Parts.of(netlist, design.check.layers(netlist, vectors.typical) if vectors else {}, design.mapping)
+    activity = report.activity
+    return page(
+        report,
+        Floorplan.read(folder / PLACED, parts, design.device.name),
+        hops_of(placed.slowest(), parts),
+        Decisions.of(design.mapping, vectors),
+        (activity.by_phase(report.phases) if report.phases else parts.added(activity.changes)) if activity else {},
+        design.network,
+    )
+
+
+def _finish(design: Design, report: Report, drawn: str, folder: Path) -> None:
     """The results get their final names at the very end."""
+    replace_file(folder / "report.html", drawn.encode())
     replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
     replace_file(folder / "report.txt", report.as_text().encode())
     if design.image:

@@ -130,8 +130,8 @@ class Report:
             rows.append(("energy", f"by estimate {span}, without what memories and DSP blocks take"))
         return rows
 
-    def as_text(self) -> str:
-        """A page for people."""
+    def rows(self) -> list[tuple[str, str]]:
+        """What people want to know, by name."""
         used, room, timing = self.resources, self.capacity, self.timing
         latency = Latency(timing.latency_least_cycles, timing.latency_cycles)
         checked = self.verification
@@ -144,7 +144,7 @@ class Report:
             if checked and checked.accuracy is not None
             else "not measured"
         )
-        rows = [
+        return [
             ("model", f"{self.name} {self.digest[:12]}"),
             ("board", f"{self.board} ({self.device})"),
             (
@@ -177,5 +177,9 @@ class Report:
             ("time", ", ".join(f"{key.replace('_', ' ')} {value:.1f} s" for key, value in self.seconds.items())),
             ("tools", ", ".join(dict.fromkeys(self.tools.values()))),
         ]
+
+    def as_text(self) -> str:
+        """A page for people."""
+        rows = self.rows()
         width = max(len(key) for key, _ in rows)
         return "\n".join(f"{key:<{width}}  {value}" for key, value in rows) + "\n"

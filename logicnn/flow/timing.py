@@ -39,6 +39,17 @@ class Placed:
             raise TimingError("the timing report has no clock")
         return min(clocks, key=lambda clock: clock[0] / clock[1])
 
+    def slowest(self) -> list[dict[str, Any]]:
+        """The steps of the longest path from clock edge to clock edge that the report lists; none where it lists
+        none.
+        """
+        paths = [
+            each["path"]
+            for each in self.report["critical_paths"]
+            if each["from"].startswith("posedge") and each["to"].startswith("posedge")
+        ]
+        return max(paths, key=lambda path: sum(step["delay"] for step in path), default=[])
+
     def delay_into(self, cells: Collection[str]) -> float:
         """Nanoseconds from the clock edge at the registers before `cells` to their own next edge: clock to Q, logic,
         routes, setup.

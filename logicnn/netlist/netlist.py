@@ -340,6 +340,30 @@ class Netlist:
         values = self._values(given, self._order(wanted, {*given, *CONSTANTS}))
         return np.stack([values[net] for net in wanted])
 
+    def cone(self, given: Mapping[Net, np.ndarray], wanted: Sequence[Net]) -> dict[Net, np.ndarray]:
+        """`evaluate` for every net that the values of `wanted` depend on, a net after all that it depends on."""
+        order = self._order(wanted, {*given, *CONSTANTS})
+        values = self._values(given, order)
+        return {net: values[net] for net in order}
+
+    def reads(self, net: Net, through: bool = True) -> Sequence[Net]:
+        """The nets that a net follows from: inputs of its gate, and `through` a register its next value; none of
+        anything else.
+        """
+        if net in self._gates or (through and net in self._registers):
+            return self._inputs(net)
+        return ()
+
+    @property
+    def owners(self) -> dict[Net, str]:
+        """One name of each net: in the innermost module where it has one."""
+        return self._owners()
+
+    @property
+    def drivers(self) -> dict[Net, str]:
+        """The logic cell or register that makes each net."""
+        return dict(self._drivers)
+
     def activity(self, given: Mapping[Net, np.ndarray], wanted: Sequence[Net], samples: int) -> dict[Net, int]:
         """How often each net of the cone of `wanted` changes from one of `samples` to the next, without glitches.
 
@@ -371,7 +395,7 @@ class Netlist:
             )
         return values
 
-    def _inputs(self, net: Net) -> Iterable[Net]:
+    def _inputs(self, net: Net) -> Sequence[Net]:
         if net in self._gates:
             return self._gates[net].inputs
         if net in self._registers:

@@ -205,6 +205,11 @@ class Simulation:
         """The logic follows inputs that have been set."""
         self._machine.settle()
 
+    @property
+    def nets(self) -> Mapping[Net, int]:
+        """The row of `values` that holds each net that is known."""
+        return self._rows
+
     def rows(self) -> Mapping[str, Sequence[int]]:
         """Of `values`, which hold the bits of each named signal that are known and not constant. Nets of several names
         are that of the innermost module's.

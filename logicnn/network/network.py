@@ -20,6 +20,7 @@ Example: the neuron with weights (+1, 0, -1) and minimum 2 fires on bits (1, x, 
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
@@ -193,7 +194,12 @@ class Network:
         chunks = [self._evaluated(encoded[start : start + CHUNK]) for start in range(0, len(encoded), CHUNK)]
         return np.concatenate(chunks) if chunks else np.zeros((0, *self.output.shape), np.int64)
 
-    def _evaluated(self, encoded: np.ndarray) -> np.ndarray:
+    def values(self, encoded: np.ndarray) -> Iterator[np.ndarray]:  # (n, core_bits) bool -> (n, size) integers each
+        """What every layer of the logic gives, one after the other, from the bits that the logic reads."""
+        for values in self._values(encoded):
+            yield values.integers
+
+    def _values(self, encoded: np.ndarray) -> Iterator[Batch]:
         first = self.core_input
         values: Batch = (
             PackedBits(bits.pack(encoded), len(encoded))
@@ -202,4 +208,8 @@ class Network:
         )
         for layer, given in zip(self.layers[self.core_start :], self.activations[self.core_start :], strict=False):
             values = layer.evaluate(given, values)
-        return values.integers.reshape(len(encoded), *self.output.shape).astype(np.int64)
+            yield values
+
+    def _evaluated(self, encoded: np.ndarray) -> np.ndarray:
+        (last,) = deque(self._values(encoded), maxlen=1)
+        return last.integers.reshape(len(encoded), *self.output.shape).astype(np.int64)

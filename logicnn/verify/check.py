@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from logicnn.netlist.netlist import Netlist
+from logicnn.netlist.netlist import Net, Netlist
 from logicnn.verify.activity import Activity
 from logicnn.verify.vectors import Vectors, Verification
 
@@ -23,3 +23,9 @@ class Check(ABC):
     @abstractmethod
     def activity(self, netlist: Netlist, x: np.ndarray) -> Activity:
         """How often nets change for a sample, the mean of some of the inputs x (n, ...)."""
+
+    @abstractmethod
+    def layers(self, netlist: Netlist, x: np.ndarray) -> dict[Net, str]:
+        """The layers that nets of the netlist belong to, told by some of the inputs x (n, ...); nothing of designs
+        whose modules say it.
+        """

@@ -12,10 +12,11 @@ from logicnn.board.protocol import CYCLES_BYTES
 from logicnn.engines import Io, Mapping
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.netlist.flash_chip import FlashChip
-from logicnn.netlist.netlist import Netlist
+from logicnn.netlist.netlist import Net, Netlist
 from logicnn.netlist.simulate import Simulation
 from logicnn.verify.activity import Activity, Watch
 from logicnn.verify.check import Check
+from logicnn.verify.layers import layers_of_nets
 from logicnn.verify.logic import decode
 from logicnn.verify.vectors import Vectors, Verification, compared
 
@@ -138,6 +139,17 @@ class CycleCheck(Check):
             self._offer(simulation, np.resize(given, (LANES, given.shape[1])))
             simulation.run_until(self.probe.answers, self.mapping.latency.most + SLACK)
         return watch.activity
+
+    def layers(self, netlist: Netlist, x: np.ndarray) -> dict[Net, str]:
+        """Of layers whose bits are all there at once, when the answer is."""
+        simulation, given, _ = self._begun(netlist.path, x[:LANES])
+        self._offer(simulation, np.resize(given, (LANES, given.shape[1])))
+        simulation.run_until(self.probe.answers, self.mapping.latency.most + SLACK)
+        simulation.settle()
+        network = self.mapping.network
+        encoded = np.resize(network.encode(x[:LANES]), (LANES, network.core_bits))
+        values = {net: simulation.values[row] for net, row in simulation.nets.items()}
+        return layers_of_nets(netlist, network, values, encoded, through=False)
 
     def _begun(self, netlist: Path, x: np.ndarray) -> tuple[Simulation, np.ndarray, int]:
         """A simulation whose memories are loaded, what it is given for inputs x, and the cycles that loading took."""

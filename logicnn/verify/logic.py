@@ -9,6 +9,7 @@ from logicnn.netlist.netlist import Net, Netlist
 from logicnn.network import Network
 from logicnn.verify.activity import Activity
 from logicnn.verify.check import Check
+from logicnn.verify.layers import layer_names, layers_of_nets
 from logicnn.verify.vectors import Vectors, Verification, compared
 
 __all__ = ["LogicCheck", "Probe", "decode", "netlist_outputs"]
@@ -66,3 +67,11 @@ class LogicCheck(Check):
         counts = netlist.activity(given, netlist.next_of_registers(self.probe.output), len(encoded))
         pairs = max(1, len(encoded) - 1)
         return Activity(1, {name: count / pairs for name, count in netlist.named(counts).items()})
+
+    def layers(self, netlist: Netlist, x: np.ndarray) -> dict[Net, str]:
+        encoded = self.network.encode(x[:WATCHED])
+        given = _packed(netlist, self.probe, self.network, encoded)
+        values = netlist.cone(given, netlist.next_of_registers(self.probe.output))
+        names = layer_names(self.network)
+        rest = dict.fromkeys(values, names[max(names)])  # what nothing but the answer follows from
+        return rest | layers_of_nets(netlist, self.network, values, encoded, through=True)

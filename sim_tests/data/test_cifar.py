@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import sys
 
 import numpy as np
 import pytest
@@ -69,12 +68,6 @@ def test_other_file(tmp_path):
         match=r"cifar10_jpeg_train.npz is not the file that cifar10-jpeg means: its SHA-256 differs; fetch it again$",
     ):
         datasets.load("cifar10-jpeg", tmp_path)
-
-
-def test_without_pillow(monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(DatasetMissing, match=r"^cifar10-jpeg: Pillow is not installed; pip install logicnn\[train\]$"):
-        decoded(b"", np.zeros(1, np.uint32), "x")
 
 
 def test_cifar10_jpeg(dataset):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from logicnn import load
 from logicnn.commands import cli
 from logicnn.engines.room import STORED
 from logicnn.flow import build, tools
+from logicnn.flow.floorplan import PLACED, Floorplan, Parts
 from logicnn.network import (
     Activations,
     Argmax,
@@ -62,6 +64,22 @@ def test_report(built):
     assert set(report["seconds"]) == {"map", "elaborate", "synthesis", "place_route", "verify", "pack", "total"}
     assert set(report["tools"]) == {"yosys", "nextpnr-ice40", "icepack", "amaranth"}
     assert "359" in (folder / "report.txt").read_text()
+
+
+def test_page(built):
+    """Every logic cell is drawn once, most of them in a layer; what is told is the report's."""
+    _, folder, report = built
+    plan = Floorplan.read(folder / PLACED, Parts(), "iCE40UP5K")
+    used = report["resources"]
+    assert sum(plan.counts.values()) == used["logic_cells"]
+    assert sum(cell.slot is None for cell in plan.cells) == used["bram"]
+    text = (folder / "report.html").read_text()
+    drawn = sum(path.count("M") for path in re.findall(r' d="([^"]*)"', text))
+    assert drawn == len(plan.cells)
+    parts = dict(re.findall(r"</span>([^<]+)</td><td>([\d,]+)</td>", text))
+    layers = sum(int(parts[f"BinaryDense {index}"]) for index in (1, 2, 3)) + int(parts["Argmax"])
+    assert 0.5 * used["lut4"] < layers < used["logic_cells"]
+    assert "359" in text and report["tools"]["yosys"] in text and text.count("<img") == 16  # mistakes
 
 
 def test_stored_inputs_are_those_that_are_read(built):

@@ -50,3 +50,17 @@ def test_nothing_found():
         report().delay_into({"c_LC"})
     with pytest.raises(TimingError, match=r"^the timing report has no clock$"):
         report(fmax={}).clock()
+
+
+def test_slowest_path_is_between_clock_edges():
+    def path(start, end, *delays):
+        return {"from": start, "to": end, "path": [{"type": "logic", "delay": each} for each in delays]}
+
+    paths = [
+        path("posedge clk", "posedge clk", 1.0, 2.0),
+        path("posedge clk", "posedge slow", 2.5, 1.0),
+        path("posedge clk", "<async>", 9.0),
+        path("<async>", "posedge clk", 9.0),
+    ]
+    assert [step["delay"] for step in report(critical_paths=paths).slowest()] == [2.5, 1.0]
+    assert report(critical_paths=paths[2:]).slowest() == []

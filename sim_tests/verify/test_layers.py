@@ -1,0 +1,65 @@
+"""Which layer logic belongs to: by cones of fan-in that are followed here, not by levels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from logicnn import bits
+from logicnn.board import boards
+from logicnn.engines import Mapping
+from logicnn.flow import tools
+from logicnn.flow.design import designed
+from logicnn.flow.sources import elaborated
+from logicnn.netlist.netlist import Netlist
+from logicnn.verify.layers import layer_names
+from logicnn.verify.logic import LogicCheck, Probe
+from sim_tests.helpers import all_bits, dense_network
+
+NETWORK = replace(dense_network(np.random.default_rng(24), 9, 7, 5, 4), name="small")
+X = all_bits(9).astype(int)
+
+
+@pytest.fixture(scope="module", params=[(), (1,)], ids=["combinational", "registered"])
+def netlist(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("design")
+    sources = elaborated(designed(Mapping.unrolled(NETWORK, request.param), boards.find("icebreaker"), 115_200))
+    for name, data in sources.files.items():
+        (folder / name).write_bytes(data)
+    tools.run(sources.synthesis, folder, "synthesis.log")
+    return Netlist(folder / "top.json")
+
+
+def cone(netlist, net):
+    found, todo = set(), [net]
+    while todo:
+        net = todo.pop()
+        if net not in found:
+            found.add(net)
+            todo += netlist.reads(net)
+    return found
+
+
+def test_names():
+    assert layer_names(NETWORK) == {0: "BinaryDense 1", 1: "BinaryDense 2", 2: "BinaryDense 3", 3: "Argmax"}
+
+
+def test_layers_are_cones(netlist):
+    """A net belongs to the first layer of which it is, or helps to make, a bit; to the last one where there is none."""
+    parts = LogicCheck(NETWORK).layers(netlist, X)
+    names = layer_names(NETWORK)
+    encoded = NETWORK.encode(X)
+    given = dict(zip(netlist.nets(Probe().inputs), bits.pack(encoded[:, list(NETWORK.read_inputs())]), strict=True))
+    values = netlist.cone(given, netlist.next_of_registers(Probe().output))
+    expected = dict.fromkeys(values, max(names))
+    found = set()
+    for layer in reversed(range(len(names))):
+        (outputs,) = list(NETWORK.values(encoded))[layer : layer + 1]
+        words = bits.from_words(outputs, NETWORK.activations[layer + 1].interval.word).T
+        for net, packed in values.items():
+            row = bits.unpack(packed[None], len(X))[:, 0]
+            if 0 < row.sum() < len(row) and ((words == row).all(1) | (words != row).all(1)).any():
+                found.add(layer)
+                expected |= dict.fromkeys(cone(netlist, net) & set(values), layer)
+    assert parts == {net: names[layer] for net, layer in expected.items()}
+    assert found >= {0, 1, 3}
