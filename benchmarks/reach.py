@@ -1,12 +1,13 @@
 """Which statements of this repository a benchmark may run, by reading them: functions, classes and constants that its
 module names, those that these name, and so on.
 
-Names are followed through imports and packages that pass them on, and modules that are run as commands; a class is
-taken whole, with its bases. Found by no name are classes that register themselves with a base (`__init_subclass__`),
-cases that a function gets elsewhere (`register`), modules that a package finds in its folder (`iter_modules`), and
-files of boards; they count where the base, the function, the package, or what loads boards does. What a module does
-when it is imported, beside binding names, counts wherever it is imported. Annotations say nothing about what runs, and
-networks and other data are not looked at.
+Names are followed through imports and packages that pass them on, and modules that are run as commands. A class is
+taken with its bases, but of its methods only those whose names are used in anything that is reached; of a class with a
+base from elsewhere, which may call any of them, all. Found by no name are classes that register themselves with a base
+(`__init_subclass__`), cases that a function gets elsewhere (`register`), modules that a package finds in its folder
+(`iter_modules`), and files of boards; they count where the base, the function, the package, or what loads boards does.
+What a module does when it is imported, beside binding names, counts wherever it is imported, but for imports that only
+type checkers make. Annotations say nothing about what runs, and networks and other data are not looked at.
 """
 
 import ast
@@ -23,6 +24,7 @@ PACKAGES = ("logicnn", "boards", "train", "benchmarks")
 # How figures are written down and drawn, not how they come about
 BESIDE = {f"benchmarks.{name}" for name in ("common", "provenance", "reach", "plots")}
 REST = ""  # the name of what a module does beside binding names
+PLAIN = {"ABC", "Exception", "Generic", "NamedTuple", "Protocol"}  # bases that call no method of ours by its name
 MAIN = "__main__"  # and of what it does as a command
 CASE = ":"  # between a function and the class of which it has one more case, registered wherever it is
 # Bases all of whose classes are asked, those that came later, too; others are looked up by their names
@@ -50,6 +52,26 @@ def _is_main(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'"
 
 
+def _is_for_types(statement: ast.stmt) -> bool:
+    """``if TYPE_CHECKING:``"""
+    return isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
+
+
+def _is_method(statement: ast.stmt) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """A method that runs only where its name is used: no special one."""
+    return isinstance(statement, Functions) and not (statement.name.startswith("__") and statement.name.endswith("__"))
+
+
+def _mentions(statement: ast.stmt) -> Iterator[str]:
+    """Names that may be a method's: names, attributes, and texts that could be looked up."""
+    for node in ast.walk(statement):
+        match node:
+            case ast.Name(name) | ast.Attribute(attr=name):
+                yield name
+            case ast.Constant(str(text)):
+                yield from (each for each in text.split(".") if each.isidentifier())
+
+
 @dataclass(frozen=True)
 class Source:
     """A module's text: its dotted name, and whether it is a package's."""
@@ -69,11 +91,17 @@ class Source:
 
     @cached_property
     def units(self) -> dict[str, list[ast.stmt]]:
-        """Its statements, by the names that they bind."""
+        """Its statements, by the names that they bind; methods of a class but for special ones by both names."""
         found: dict[str, list[ast.stmt]] = {REST: []}
         for statement in self.tree.body:
-            if isinstance(statement, ast.Import | ast.ImportFrom):
+            if isinstance(statement, ast.Import | ast.ImportFrom) or _is_for_types(statement):
                 continue
+            if isinstance(statement, ast.ClassDef):
+                methods = [each for each in statement.body if _is_method(each)]
+                for each in methods:
+                    found.setdefault(f"{statement.name}.{each.name}", []).append(each)
+                bare = [each for each in statement.body if each not in methods] or [ast.Pass()]
+                statement = ast.ClassDef(**{**vars(statement), "body": bare})
             for name in tuple(_targets(statement)) or (MAIN if _is_main(statement) else REST,):
                 found.setdefault(name, []).append(statement)
         found.pop("__all__", None)
@@ -180,6 +208,8 @@ class _Search:
         self.units: set[Unit] = set()
         self._left: list[Unit] = []
         self._known: dict[str, Source | None] = {}
+        self._used: set[str] = set()  # names that may be a method's
+        self._unused: dict[str, list[Unit]] = {}  # methods by name
 
     def _source(self, module: str) -> Source | None:
         if module not in self._known:
@@ -226,12 +256,57 @@ class _Search:
         self.load(module)
         source = self._source(module)
         for name in source.units if source else ():
-            self.reach(module, name)
+            if "." not in name.partition(CASE)[0]:
+                self.reach(module, name)
 
     def reach(self, module: str, name: str) -> None:
         if (module, name) not in self.units:
             self.units.add((module, name))
             self._left.append((module, name))
+
+    def _use(self, names: Iterable[str]) -> None:
+        """Reaches the methods of these names."""
+        for name in set(names) - self._used:
+            self._used.add(name)
+            for unit in self._unused.pop(name, ()):
+                self.reach(*unit)
+
+    def _methods(self, module: str, name: str) -> None:
+        """Those of a reached class are reached where their names are used; all, also of its bases, where one of these
+        is from elsewhere.
+        """
+        every = not self._is_closed(module, name)
+        lines = [(module, name), *(self._bases(module, name, deep=True) if every else ())]
+        for there, of in lines:
+            source = self._source(there)
+            for unit in source.units if source else ():
+                before, _, method = unit.rpartition(".")
+                if of and before == of:
+                    if every or method in self._used:
+                        self.reach(there, unit)
+                    else:
+                        self._unused.setdefault(method, []).append((there, unit))
+
+    def _bases(self, module: str, name: str, deep: bool = False) -> Iterator[Unit]:
+        """Bases of a class that are classes here, `deep` theirs, too."""
+        for _, unit in self._named_bases(module, name):
+            if unit:
+                yield unit
+                if deep:
+                    yield from self._bases(*unit, deep=True)
+
+    def _named_bases(self, module: str, name: str) -> Iterator[tuple[str, Unit | None]]:
+        """The last name of every base of a class, and the class here that it stands for."""
+        source = self._source(module)
+        for statement in source.units.get(name, ()) if source else ():
+            for base in statement.bases if isinstance(statement, ast.ClassDef) else ():
+                chain = next(_chains(base.value if isinstance(base, ast.Subscript) else base), None)
+                yield (chain[-1], self._follow(module, chain)) if chain else ("", None)
+
+    def _is_closed(self, module: str, name: str) -> bool:
+        """Whether all bases of a class, and theirs, are classes here, or plain ones."""
+        bases = self._named_bases(module, name)
+        return all(self._is_closed(*unit) if unit else base in PLAIN for base, unit in bases)
 
     def _follow(self, module: str, chain: tuple[str, ...]) -> Unit | None:
         """The unit that a name in a module stands for; a module as such is reached whole."""
@@ -262,7 +337,7 @@ class _Search:
         before, registries = len(self.units), self._registries
         for module, source in tuple(self._loaded.items()):
             for name, statements in source.units.items():
-                if (module, name) in self.units:
+                if (module, name) in self.units or "." in name.partition(CASE)[0]:
                     continue
                 if CASE in name:
                     function, kind = (self._follow(module, tuple(each.split("."))) for each in name.split(CASE))
@@ -311,8 +386,10 @@ class _Search:
                 whole = self._within(module) if name != REST and name in source.finds_modules else []
                 if name in source.finds_files:
                     whole += [each for each in self._within("boards") if self._counts_whole(each)]
+                self._methods(module, name)
                 for statement in source.units.get(name, ()):
                     whole += _commands(statement)
+                    self._use(_mentions(statement))
                     for chain in _chains(statement):
                         if unit := self._follow(module, chain):
                             self.reach(*unit)

@@ -65,6 +65,37 @@ CASES = {
         },
         {"logicnn.a:A", "logicnn.a:B", "logicnn.a:C"},
     ),
+    "methods whose names are used, whatever of; special ones always; types that are checked never": (
+        {
+            "benchmarks__speed": "from logicnn.a import A, B\ndef main(): return A().f(), getattr(B, 'h.k')\n",
+            "logicnn__a": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import logicnn.b\n"
+            "class A:\n    def __init__(self): self.x = 1\n    def f(self): return self.g\n"
+            "    @property\n    def g(self): return 1\n    def unused(self): return X\n"
+            "class B:\n    def g(self): return 2\n    def h(self): return self.k()\n    def other(self): return Y\n"
+            "class Z:\n    def f(self): return 3\nX = 1\nY = 2\n",
+            "logicnn__b": "X = 3\n",
+        },
+        {"logicnn.a:A", "logicnn.a:A.f", "logicnn.a:A.g", "logicnn.a:B", "logicnn.a:B.g", "logicnn.a:B.h"},
+    ),
+    "all methods of classes that others call": (
+        {
+            "benchmarks__speed": "from logicnn.a import C\ndef main(): return C()\n",
+            "logicnn__a": "from abc import ABC\nfrom torch import nn\n"
+            "class A(nn.Module):\n    def f(self): return g()\n"
+            "class B(ABC):\n    def f(self): return 1\n    def i(self): return 1\n"
+            "class C(A, B):\n    def h(self): return 1\ndef g(): return 1\n",
+        },
+        {
+            "logicnn.a:A",
+            "logicnn.a:A.f",
+            "logicnn.a:B",
+            "logicnn.a:B.f",
+            "logicnn.a:B.i",
+            "logicnn.a:C",
+            "logicnn.a:C.h",
+            "logicnn.a:g",
+        },
+    ),
     "classes that register themselves, and modules that a package finds": (
         {
             "benchmarks__speed": "from logicnn.p.base import A\ndef main(): return A\n",
