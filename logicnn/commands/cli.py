@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 
-from logicnn import commands
+from logicnn import __version__, commands
 from logicnn.commands.command import Command
 
 __all__ = ["main", "subcommands"]
@@ -26,6 +26,7 @@ def subcommands() -> list[Command]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses and runs a subcommand."""
     parser = argparse.ArgumentParser("logicnn", description="Neural networks as FPGA logic, with open tools only.")
+    parser.add_argument("--version", action="version", version=f"logicnn {__version__}")
     parsers = parser.add_subparsers(dest="command", required=True)
     for command in subcommands():
         own = parsers.add_parser(command.name, help=command.help, description=command.description)
