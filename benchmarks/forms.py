@@ -165,7 +165,11 @@ def da4ml_solution(graph: AdderGraph, beyond: int = -1) -> Solution:
 
 
 def da4ml_form(
-    graph: AdderGraph, folder: Path, families: Collection[Family] = tuple(DEVICES_OF), beyond: int = -1
+    graph: AdderGraph,
+    folder: Path,
+    families: Collection[Family] = tuple(DEVICES_OF),
+    beyond: int = -1,
+    placed: bool = True,
 ) -> dict[str, Any]:
     """Logic cells of da4ml's Verilog by family, the best of flat and hierarchical synthesis; its adders, additions one
     after the other, placed delay where synthesis is flat, and seconds to compile.
@@ -195,6 +199,8 @@ def da4ml_form(
                 _check(netlist, graph, ("model_inp", "model_out"), widths, shifts)
                 counts.append(netlist.logic_cells)
         cells[family.value] = min(counts)
+    if not placed:
+        return cells
     ports = ("model_inp", sum(widths_of(graph.inputs))), ("model_out", sum(map(sum, precisions)))
     return cells | {"delay_ns": _placed_ns(Foreign(*ports), folder / "placed", "read_verilog ../core.v")}
 
