@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -89,6 +90,16 @@ def program(board: Board, report: Report) -> None:
         tools.program(command, found.package)
 
 
+def _command(arguments: argparse.Namespace) -> str:
+    """What was asked for, as a command; the network by the path, or the name, that was given."""
+    words = ["python", "-m", "logicnn.build"]
+    for name in ("board", "model", "engine", "output", "seed", "verify", "data_dir", "test", "baud"):
+        value = getattr(arguments, name)
+        if value is not None and value != getattr(Options, name, None):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
 def run(arguments: argparse.Namespace) -> None:
     board = boards.find(arguments.board)
     network = load(arguments.model)
@@ -101,7 +112,13 @@ def run(arguments: argparse.Namespace) -> None:
     warn_of_unread_data(network, arguments.data_dir)
     warn_of_old_tools("yosys", f"nextpnr-{board.device.family.value}")
     options = Options(
-        arguments.output, arguments.seed, arguments.verify, arguments.data_dir, arguments.baud, arguments.test
+        arguments.output,
+        arguments.seed,
+        arguments.verify,
+        arguments.data_dir,
+        arguments.baud,
+        arguments.test,
+        _command(arguments),
     )
     steps = Steps(quiet=False)
     with steps.step("map", "map layers to engines", "the first search for sums is compiled, half a minute", silent_s=1):

@@ -44,6 +44,10 @@ class Counted(Engine):
     # -- what is computed
 
     @property
+    def has_own_logic(self) -> bool:
+        return True  # only the counts take turns
+
+    @property
     def span(self) -> int:
         return 2
 

@@ -156,6 +156,11 @@ class Engine(ABC):
         return ()
 
     @property
+    def has_own_logic(self) -> bool:
+        """Whether each layer has logic that computes nothing else, so that all its bits are there with the answer."""
+        return self.feed_forward
+
+    @property
     def feed_forward(self) -> bool:
         """Whether it is logic and registers alone, whose sample goes in and comes out whole, each cycle one.
 

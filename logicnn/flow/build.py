@@ -54,7 +54,7 @@ CELLS = {  # names of the places of each family in nextpnr's report: logic cells
 @dataclass(frozen=True)
 class Options:
     """How to build: the folder that holds all builds, the seed of place and route, how much to verify, where data are,
-    the line's rate, and the user's own test samples.
+    the line's rate, the user's own test samples, and the command that says all this, for the page.
     """
 
     output: Path = Path("build")
@@ -63,6 +63,7 @@ class Options:
     data_dir: str | None = None
     baud: int = BAUD
     test: Path | None = None
+    command: str = ""
 
     def vectors(self, design: Design) -> Vectors | None:
         return None if self.verify == "none" else vectors_for(design.network, self.verify, self.data_dir, self.test)
@@ -114,9 +115,10 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             tools=versions,
             seconds=steps.seconds | {"total": sum(steps.seconds.values())},
         )
-        with steps.step("report", "draw the report", silent_s=2):
-            drawn = _page(design, report, netlist, placed, vectors, folder)
-        _finish(design, report, drawn, folder)
+        _finish(design, report, folder)
+    with steps.step("page", "draw the page", silent_s=2):  # a build is one without it, too
+        drawn = _page(design, report, netlist, placed, vectors, folder, options.command)
+        replace_file(folder / "report.html", drawn.encode("utf-8", "replace"))
     return report
 
 
@@ -256,10 +258,16 @@ def _flash_image(design: Design, folder: Path) -> FlashImage | None:
 
 
 def _page(
-    design: Design, report: Report, netlist: Netlist, placed: Placed, vectors: Vectors | None, folder: Path
+    design: Design,
+    report: Report,
+    netlist: Netlist,
+    placed: Placed,
+    vectors: Vectors | None,
+    folder: Path,
+    command: str,
 ) -> str:
     """`report.html`."""
-    parts = Parts.of(netlist, design.check.layers(netlist, vectors.typical) if vectors else {}, design.mapping)
+    parts = Parts.of(netlist, design.check.layers(netlist, vectors) if vectors else {}, design.mapping)
     activity = report.activity
     return page(
         report,
@@ -268,12 +276,12 @@ def _page(
         Decisions.of(design.mapping, vectors),
         (activity.by_phase(report.phases) if report.phases else parts.added(activity.changes)) if activity else {},
         design.network,
+        command,
     )
 
 
-def _finish(design: Design, report: Report, drawn: str, folder: Path) -> None:
+def _finish(design: Design, report: Report, folder: Path) -> None:
     """The results get their final names at the very end."""
-    replace_file(folder / "report.html", drawn.encode())
     replace_file(folder / "report.json", (json.dumps(report.as_json(), indent=2) + "\n").encode())
     replace_file(folder / "report.txt", report.as_text().encode())
     if design.image:

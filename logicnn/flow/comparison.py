@@ -25,6 +25,8 @@ HEAD = (
     "accuracy",
     "checked",
 )
+LARGEST = 1e15  # of any figure
+SPAN = 0.01  # of accuracies that are shown, at least
 LEFT, RIGHT, TOP, BOTTOM = 60, 620, 20, 350  # of the plot
 
 
@@ -83,9 +85,10 @@ def read(path: Path) -> Built:
     try:
         found = json.loads(file.read_text())
         timing, used, checked = found["timing"], found["resources"], found["verification"]
-        period = 1000 / timing["clock_mhz"]
-        cycles = timing["latency_cycles"]
-        return Built(
+        period = 1000 / float(timing["clock_mhz"])
+        cycles = int(timing["latency_cycles"])
+        accuracy = None if checked["accuracy"] is None else float(checked["accuracy"])
+        built = Built(
             name=str(found["model"]["name"]),
             board=str(found["board"]),
             device=str(found["device"]),
@@ -95,15 +98,19 @@ def read(path: Path) -> Built:
             dsp=int(used["dsp"]),
             clock_mhz=float(timing["clock_mhz"]),
             latency_ns=cycles * period if cycles else float(timing["core_delay_ns"] or 0.0),
-            interval_ns=timing["interval_cycles"] * period,
-            accuracy=checked["accuracy"],
+            interval_ns=int(timing["interval_cycles"]) * period,
+            accuracy=accuracy,
             vectors=int(checked["vectors"]),
         )
+        numbers = (built.clock_mhz, built.latency_ns, built.interval_ns, built.logic_cells, built.bram, built.dsp)
+        if not (all(0 <= each < LARGEST for each in numbers) and built.room > 0 and 0 <= (accuracy or 0) <= 1):
+            raise ValueError("figures that no build has")
+        return built
     except OSError as error:
         raise LogicnnError(
             f"cannot read {file}: {error.strerror}; give the folder of a build, or its report.json"
         ) from None
-    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (ValueError, KeyError, TypeError, ZeroDivisionError, OverflowError, RecursionError) as error:
         raise LogicnnError(f"{file} is no report of a build: {type(error).__name__} {error}") from None
 
 
@@ -133,7 +140,12 @@ def _axes(builds: Sequence[Built]) -> Axes | None:
     ]
     if not shown:
         return None
-    cells, shares = ticks(0, max(each[0] for each in shown)), ticks(min(x[1] for x in shown), max(x[1] for x in shown))
+
+    accuracies = [accuracy for _, accuracy, _ in shown]
+    low, high = min(accuracies), max(accuracies)
+    middle = min(max((low + high) / 2, SPAN / 2), 1 - SPAN / 2)
+    cells = ticks(0, max(1, *(size for size, _, _ in shown)))
+    shares = ticks(min(low, middle - SPAN / 2), max(high, middle + SPAN / 2))
 
     def across(value: float) -> float:
         return round(LEFT + (RIGHT - LEFT) * (value - cells[0]) / (cells[-1] - cells[0]), 1)

@@ -43,7 +43,7 @@ class Parts:
     """
 
     cells: Mapping[str, str] = field(default_factory=dict)
-    signals: Mapping[str, str] = field(default_factory=dict)
+    signals: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # how many of a signal's nets
     engines: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -53,8 +53,10 @@ class Parts:
         kinds = {f"engine{run.start}": type(run.engines[0]).__name__ for run in mapping.runs}
         counts = Counter(kinds.values())
         engines = {name: f"{kind} of {name}" if counts[kind] > 1 else kind for name, kind in kinds.items()}
-        signals = {owners[net]: layer for net, layer in layers.items() if net in owners}
         plain = cls(engines=engines)
+        signals: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for net, name in owners.items():
+            signals[name][layers.get(net) or plain.of_path(name)] += 1
         cells: dict[str, str] = {}
         for net, cell in netlist.drivers.items():
             if net in layers:
@@ -81,10 +83,12 @@ class Parts:
         return next((part for path, part in MODULES.items() if name.startswith(path)), REST)
 
     def added(self, changes: Mapping[str, float]) -> dict[str, float]:
-        """Figures of signals, added up by part."""
+        """Figures of signals, added up by part; that of a signal in several is divided by its nets."""
         found: defaultdict[str, float] = defaultdict(float)
         for name, count in changes.items():
-            found[self.signals.get(name) or self.of_path(name)] += count
+            nets = self.signals.get(name) or {self.of_path(name): 1}
+            for part, share in nets.items():
+                found[part] += count * share / sum(nets.values())
         return dict(found)
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,13 +14,13 @@ from logicnn.engines import Mapping as EngineRow
 from logicnn.flow.floorplan import Cell, Floorplan, Parts
 from logicnn.flow.report import Report
 from logicnn.flow.templates import rendered
-from logicnn.network import Network, shipped
+from logicnn.network import Interval, Network
 from logicnn.verify.layers import layer_names
 from logicnn.verify.vectors import Vectors
 
-__all__ = ["Confusion", "Decisions", "Hop", "Mistake", "hops_of", "page", "picture_of"]
+__all__ = ["Decisions", "Hop", "Mistake", "hops_of", "page", "picture_of"]
 
-MOST_CLASSES = 20  # of which a matrix can still be read
+MOST_CLASSES = 20  # whose matrix can still be read
 MISTAKES = 24  # that are shown
 MOST = 12  # parts of whose switching the shares are shown
 VALUES = 12  # of a sample that is no picture
@@ -37,18 +36,6 @@ COLOURS = (  # of parts: Okabe and Ito's, for every kind of colour vision, and t
     "#7f7f7f",
 )
 TILE = 4, 2  # slots beside and above each other
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often samples of each class (row) were decided as each class (column)."""
-
-    labels: tuple[str, ...]
-    counts: np.ndarray  # (classes, classes)
-
-    @property
-    def right(self) -> int:
-        return int(np.trace(self.counts))
 
 
 @dataclass(frozen=True)
@@ -87,50 +74,68 @@ def hops_of(steps: Sequence[dict[str, Any]], parts: Parts) -> tuple[Hop, ...]:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What becomes of the labelled samples: who is taken for whom, the first mistakes, and the mean latency in cycles,
-    None where it is always the same.
+    """What becomes of the labelled samples: how often each class (row) is taken for which (column), the first mistakes,
+    and the mean latency in cycles, None where it is always the same.
     """
 
-    confusion: Confusion
+    labels: tuple[str, ...]
+    counts: np.ndarray  # (classes, classes)
     mistakes: tuple[Mistake, ...]
     mean_cycles: float | None
 
     @classmethod
     def of(cls, mapping: EngineRow, vectors: Vectors | None) -> "Decisions | None":
-        """By the network, which the netlist equals; None without labelled vectors, or where there are no classes, or
-        too many to be shown.
+        """By the network, which the netlist equals; None where no class is decided, or samples have none of its
+        classes.
         """
         network = mapping.network
-        labels = (tuple(network.labels) or tuple(map(str, range(network.output.interval.high + 1)))) if vectors else ()
-        if vectors is None or not len(vectors.labels) or not network.decides or len(labels) > MOST_CLASSES:
+        if vectors is None or not len(vectors.labels) or not network.decides:
+            return None
+        labels = tuple(network.labels) or tuple(map(str, range(network.output.interval.high + 1)))
+        if vectors.labels.min() < 0 or vectors.labels.max() >= len(labels):
             return None
         x = vectors.x[: len(vectors.labels)]
         decided = network.evaluate(x)
         counts = np.zeros((len(labels), len(labels)), np.int64)
         np.add.at(counts, (vectors.labels, decided), 1)
-        wrong = np.flatnonzero(decided != vectors.labels)[:MISTAKES]
         mistakes = tuple(
             Mistake(
                 int(each),
                 labels[vectors.labels[each]],
                 labels[decided[each]],
-                picture_of(x[each], network.input.interval.high),
+                picture_of(x[each], network.input.interval),
                 tuple(x[each].ravel()[:VALUES].tolist()),
             )
-            for each in wrong
+            for each in np.flatnonzero(decided != vectors.labels)[:MISTAKES]
         )
         varies = mapping.latency.least != mapping.latency.most
         mean = float(mapping.cycles(network.encoded_words(x)).mean()) if varies else None
-        return cls(Confusion(labels, counts), mistakes, mean)
+        return cls(labels, counts, mistakes, mean)
+
+    @property
+    def right(self) -> int:
+        return int(np.trace(self.counts))
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the matrix is small enough to be looked at."""
+        return len(self.labels) <= MOST_CLASSES
 
 
-def picture_of(sample: np.ndarray, high: int) -> str | None:  # (channels, height, width)
-    """A sample as a PNG in a data address; None for one that is no picture of one or three channels."""
-    if sample.ndim != 3 or sample.shape[0] not in (1, 3) or min(sample.shape[1:]) < 4 or sample.min() < 0:
+def picture_of(sample: np.ndarray, values: Interval) -> str | None:  # (channels, height, width)
+    """A sample as a PNG in a data address, the lowest of its values black; None for one that is no picture of one or
+    three channels.
+    """
+    if sample.ndim != 3 or sample.shape[0] not in (1, 3) or min(sample.shape[1:]) < 4:
         return None
-    values = np.rint(sample.transpose(1, 2, 0) * (255 / max(1, high))).clip(0, 255).astype(np.uint8)
+    scale = 255 / max(1, values.high - values.low)
+    pixels = np.rint((sample.astype(float).transpose(1, 2, 0) - values.low) * scale).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values).save(file, "PNG")
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
@@ -155,7 +160,7 @@ def _parts(plan: Floorplan) -> list[_Part]:
 
 def _square(cell: Cell) -> str:
     wide, high = TILE
-    x, y = cell.x * wide, cell.y * high  # from below, as nextpnr counts
+    x, y = cell.x * wide, cell.y * high
     if cell.slot is None:
         return f"M{x} {y}h{wide}v{high}h-{wide}z"
     return f"M{x + cell.slot % wide} {y + cell.slot // wide}h.9v.9h-.9z"
@@ -168,8 +173,11 @@ def page(
     decisions: Decisions | None,
     changes: Mapping[str, float],
     network: Network,
+    command: str,
 ) -> str:
-    """The page of a build: its slowest path in `hops`, and `changes` of nets by layer or part."""
+    """The page of a build: its slowest path in `hops`, `changes` of nets by layer or part, and the command that repeats
+    it, where it is known.
+    """
     used, room, estimate = report.resources, report.capacity, report.estimate
     rows: list[tuple[str, int, int, int]] = [
         (name, getattr(used, key), getattr(estimate, key), getattr(room, key))
@@ -188,7 +196,7 @@ def page(
         layers=_layers(network),
         activity=_shares(changes),
         facts=report.rows(),
-        command=shlex.join(_command(report)),
+        command=command,
     )
 
 
@@ -204,12 +212,6 @@ def _layers(network: Network) -> list[tuple[str, str]]:
         (name, f"{'x'.join(map(str, gives.shape)) or 'a value'}, {gives.interval.low} ... {gives.interval.high}")
         for name, gives in given
     ]
-
-
-def _command(report: Report) -> list[str]:
-    model = report.name if report.name in shipped() else f"{report.name}.lnn"
-    command = ["python", "-m", "logicnn.build", "--board", report.board, "--model", model]
-    return [*command, "--seed", str(report.placement.seed)]
 
 
 def _shares(changes: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -25,7 +25,7 @@ class Check(ABC):
         """How often nets change for a sample, the mean of some of the inputs x (n, ...)."""
 
     @abstractmethod
-    def layers(self, netlist: Netlist, x: np.ndarray) -> dict[Net, str]:
-        """The layers that nets of the netlist belong to, told by some of the inputs x (n, ...); nothing of designs
-        whose modules say it.
+    def layers(self, netlist: Netlist, vectors: Vectors) -> dict[Net, str]:
+        """The layers that nets of the netlist belong to, told by some of the inputs; nothing of engines that compute
+        several layers by the same logic.
         """

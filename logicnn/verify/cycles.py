@@ -140,14 +140,16 @@ class CycleCheck(Check):
             simulation.run_until(self.probe.answers, self.mapping.latency.most + SLACK)
         return watch.activity
 
-    def layers(self, netlist: Netlist, x: np.ndarray) -> dict[Net, str]:
-        """Of layers whose bits are all there at once, when the answer is."""
-        simulation, given, _ = self._begun(netlist.path, x[:LANES])
+    def layers(self, netlist: Netlist, vectors: Vectors) -> dict[Net, str]:
+        if not all(engine.has_own_logic for engine in self.mapping.engines):
+            return {}
+        x = vectors.varied(LANES)
+        simulation, given, _ = self._begun(netlist.path, x)
         self._offer(simulation, np.resize(given, (LANES, given.shape[1])))
         simulation.run_until(self.probe.answers, self.mapping.latency.most + SLACK)
         simulation.settle()
         network = self.mapping.network
-        encoded = np.resize(network.encode(x[:LANES]), (LANES, network.core_bits))
+        encoded = np.resize(network.encode(x), (LANES, network.core_bits))
         values = {net: simulation.values[row] for net, row in simulation.nets.items()}
         return layers_of_nets(netlist, network, values, encoded, through=False)
 

@@ -15,6 +15,8 @@ from logicnn.network import Network
 
 __all__ = ["layer_names", "layers_of_nets"]
 
+RARE = 32  # a bit that differs on less than one of so many samples is like others by chance
+
 
 def layer_names(network: Network) -> dict[int, str]:
     """Of every layer that computes something, by index: its type, numbered where there are several."""
@@ -40,7 +42,7 @@ def layers_of_nets(
         todo = [net for net, layer in bounds.items() if layer == index]
         while todo:
             net = todo.pop()
-            if net in values and net not in seen:
+            if net not in seen and (net in values or isinstance(net, tuple)):  # a carry inside a cell has no value
                 seen.add(net)
                 todo += netlist.reads(net, through)
         parts |= dict.fromkeys(seen, names[index])
@@ -67,9 +69,10 @@ def _bounds(network: Network, values: Mapping[Net, np.ndarray], encoded: np.ndar
 
 
 def _varying(rows: Iterable[np.ndarray], samples: int) -> Iterable[np.ndarray]:
-    """Packed bits without what is beyond the last sample; those that are the same for all samples tell nothing."""
+    """Packed bits without what is beyond the last sample; those that are nearly always the same tell nothing."""
     mask = bits.pack(np.ones((samples, 1), bool))[0]
+    least = max(1, samples // RARE)
     for row in rows:
         masked = row & mask
-        if masked.any() and (masked != mask).any():
+        if least <= int(np.bitwise_count(masked).sum()) <= samples - least:
             yield masked

@@ -68,10 +68,12 @@ class LogicCheck(Check):
         pairs = max(1, len(encoded) - 1)
         return Activity(1, {name: count / pairs for name, count in netlist.named(counts).items()})
 
-    def layers(self, netlist: Netlist, x: np.ndarray) -> dict[Net, str]:
-        encoded = self.network.encode(x[:WATCHED])
+    def layers(self, netlist: Netlist, vectors: Vectors) -> dict[Net, str]:
+        encoded = self.network.encode(vectors.varied(WATCHED))
         given = _packed(netlist, self.probe, self.network, encoded)
         values = netlist.cone(given, netlist.next_of_registers(self.probe.output))
         names = layer_names(self.network)
+        if not names:
+            return {}
         rest = dict.fromkeys(values, names[max(names)])  # what nothing but the answer follows from
         return rest | layers_of_nets(netlist, self.network, values, encoded, through=True)

@@ -28,6 +28,11 @@ class Vectors:
     labels: np.ndarray  # (at most n,)
     source: str
 
+    def varied(self, count: int) -> np.ndarray:
+        """At most so many, half of them those that come first, and the last ones, which are random."""
+        first = self.x[: count // 2]
+        return np.concatenate([first, self.x[max(len(first), len(self.x) - count + len(first)) :]])
+
     @property
     def typical(self) -> np.ndarray:
         """Those that are most like what comes: of the data set, else random ones of all values."""

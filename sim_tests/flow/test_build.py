@@ -79,6 +79,8 @@ def test_page(built):
     parts = dict(re.findall(r"</span>([^<]+)</td><td>([\d,]+)</td>", text))
     layers = sum(int(parts[f"BinaryDense {index}"]) for index in (1, 2, 3)) + int(parts["Argmax"])
     assert 0.5 * used["lut4"] < layers < used["logic_cells"]
+    assert re.search(r"<code>python -m logicnn\.build --board icebreaker --model digits-bnn --output \S+", text)
+    assert "--verify quick</code>" in text
     assert "359" in text and report["tools"]["yosys"] in text and text.count("<img") == 16  # mistakes
 
 

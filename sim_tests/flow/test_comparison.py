@@ -1,6 +1,7 @@
 """Builds beside each other: figures of their reports, whole ticks, and a page that takes names as text."""
 
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -76,6 +77,35 @@ def test_ticks(low, span):
     slack = 1e-6 * (found[-1] - found[0])
     assert found[0] <= low + slack and low + span <= found[-1] + slack
     assert f"{found[1] - found[0]:e}"[0] in "125" or f"{found[1] - found[0]:.1e}"[0] in "125"
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("verification", "accuracy", "high"),
+        ("verification", "accuracy", float("nan")),
+        ("verification", "accuracy", 1.5),
+        ("resources", "bram", float("inf")),
+        ("resources", "logic_cells", 10**400),
+        ("resources", "capacity", {"logic_cells": 0}),
+        ("timing", "clock_mhz", -1.0),
+        ("timing", "latency_cycles", None),
+    ],
+)
+def test_figures_that_no_build_has(builds, part, name, value):
+    path = builds[0] / "report.json"
+    found = json.loads(path.read_text())
+    found[part][name] = value
+    path.write_text(json.dumps(found))
+    with pytest.raises(LogicnnError, match=r"report\.json is no report of a build"):
+        read(path)
+
+
+def test_equal_accuracies(builds):
+    """Of one network on several boards: ticks that differ in what is written."""
+    text = page([read(builds[0])] * 2)
+    ticks_of = re.findall(r'text-anchor="end" class="faint">([^<]+)%<', text)
+    assert len(set(ticks_of)) == len(ticks_of) >= 2 and all(len(each) <= 5 for each in ticks_of)
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,10 @@ def test_parts(name, part):
 
 
 def test_figures_by_part():
-    parts = Parts(signals={"led1.o$1_SB_LUT4_O": "layer 1"})
+    """That of a signal with nets in several parts is divided by them."""
+    parts = Parts(signals={"led1.o$1_SB_LUT4_O": {"layer 1": 2, "layer 2": 1}})
     changes = {"led1.o$1_SB_LUT4_O": 1.5, "classifier.link.a": 2.0, "classifier.link.b.c": 3.0}
-    assert parts.added(changes) == {"layer 1": 1.5, "serial line": 5.0}
+    assert parts.added(changes) == {"layer 1": 1.0, "layer 2": 0.5, "serial line": 5.0}
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"modules": {}}', '{"modules": {"top": {"cells": {"a": {}}}}}', "[1]"])

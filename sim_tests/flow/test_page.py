@@ -16,6 +16,7 @@ from logicnn import load
 from logicnn.engines import Mapping
 from logicnn.flow.floorplan import Cell, Floorplan, Parts
 from logicnn.flow.page import Decisions, Hop, hops_of, page, picture_of
+from logicnn.network import Interval
 from logicnn.verify.vectors import Vectors
 from sim_tests.flow.test_report import PLAIN
 from sim_tests.helpers import dense_network
@@ -34,7 +35,7 @@ def vectors():
 
 def drawn(report=PLAIN, network=DIGITS, decisions=None):
     hops, changes = (Hop("Argmax", 3, 1.25, 2.5),), {"first": 6.0, "second": 2.0}
-    return page(report, PLAN, hops, decisions, changes, network)
+    return page(report, PLAN, hops, decisions, changes, network, "python -m logicnn.build")
 
 
 def decisions_of(network, vectors):
@@ -69,7 +70,7 @@ def test_confusion(vectors):
     for actual in range(10):
         for other in range(10):
             pairs = zip(vectors.labels, decided, strict=True)
-            assert found.confusion.counts[actual, other] == sum(pair == (actual, other) for pair in pairs)
+            assert found.counts[actual, other] == sum(pair == (actual, other) for pair in pairs)
     assert found.mean_cycles is None  # always the same
 
 
@@ -85,14 +86,18 @@ def test_mistakes(vectors):
 def test_none_without_labels_or_classes(vectors):
     assert decisions_of(DIGITS, replace(vectors, labels=np.zeros(0, np.int64))) is None
     assert decisions_of(DIGITS, None) is None
+    for wrong in (-1, 10):
+        assert decisions_of(DIGITS, replace(vectors, labels=np.array([3, wrong, 4]))) is None
+    many = replace(DIGITS, labels=[str(index) for index in range(10)])
+    assert decisions_of(many, vectors).is_readable
     scores = dense_network(np.random.default_rng(0), 6, 5, 4, argmax=False)
     assert decisions_of(scores, Vectors(np.zeros((2, 6), int), np.zeros(2, int), "")) is None
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_picture(channels):
+@pytest.mark.parametrize(("channels", "low"), [(1, 0), (3, 0), (1, -8)])
+def test_picture(channels, low):
     sample = np.random.default_rng(1).integers(0, 17, (channels, 6, 8))
-    address = picture_of(sample, 16)
+    address = picture_of(sample + low, Interval(low, low + 16))
     with Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/png;base64,")))) as image:
         values = np.asarray(image).reshape(6, 8, channels).transpose(2, 0, 1)
     assert np.abs(values - sample * 255 / 16).max() <= 0.5
@@ -100,7 +105,7 @@ def test_picture(channels):
 
 @pytest.mark.parametrize("shape", [(4,), (2, 6, 8), (1, 1, 9)])
 def test_no_picture(shape):
-    assert picture_of(np.zeros(shape, int), 16) is None
+    assert picture_of(np.zeros(shape, int), Interval(0, 16)) is None
 
 
 def test_hops():
