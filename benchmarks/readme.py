@@ -30,6 +30,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "kernels_alike": tables_engines.kernels_alike,
         "imports": tables_engines.imports,
         "verilog": tables.verilog,
+        "compilers": tables.compilers,
         "arithmetic": tables.arithmetic,
         "depths": tables.depths,
         "retiming": tables.retiming,

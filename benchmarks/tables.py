@@ -78,22 +78,61 @@ def choices() -> str:
     return markdown(rows)
 
 
+def compilers() -> str:
+    """Constant matrices here and in da4ml: cells, and their price in time to compile and in delay."""
+    record = record_of("adders")
+    small = sum("delay_ns" in case["da4ml"] for case in record["cases"])
+    rows = [
+        (
+            "of da4ml's, geometric means",
+            f"logic cells, {len(record['cases'])} matrices on iCE40 and ECP5",
+            "at most",
+            "time to compile",
+            f"placed delay, {small} matrices on ECP5",
+        ),
+        (
+            "few searches",
+            f"{record['geomean_vs_da4ml_quick']:.2f}",
+            f"{record['max_vs_da4ml_quick']:.2f}",
+            f"{record['geomean_compile_vs_da4ml_quick']:.2f}, at most {record['max_compile_vs_da4ml_quick']:.2f}",
+            "not placed",
+        ),
+        (
+            "as many as by default",
+            f"{record['geomean_vs_da4ml']:.3f}",
+            f"{record['max_vs_da4ml']:.2f}",
+            f"{record['geomean_compile_vs_da4ml']:.0f}",
+            f"{record['geomean_delay_vs_da4ml']:.2f}",
+        ),
+        (
+            "by default, at most da4ml's additions on a path",
+            f"{record['geomean_vs_da4ml_at_depth']:.2f}",
+            "",
+            "",
+            f"{record['geomean_delay_vs_da4ml_at_depth']:.2f}",
+        ),
+    ]
+    return markdown(rows)
+
+
 def arithmetic() -> str:
     """Constant matrices and shared popcounts: what they cost beside what else there is."""
     adders, popcount = map(record_of, ("adders", "popcount"))
-    largest = adders["timed"][-1]
     layers = {row["density"]: row for row in popcount["layers"] if row["inputs"] == 128}
     rows = [
         ("random weights", "measured"),
         (
-            f"{len(adders['cases'])} constant matrices, 8x8 to 64x64, on iCE40 and ECP5",
-            f"{adders['geomean_vs_da4ml']:.2f} of da4ml's logic cells in the mean, at most "
-            f"{adders['max_vs_da4ml']:.2f};"
-            f" {adders['geomean_vs_plain']:.2f} of those of `*` and `+`",
+            "constant matrices of at most 3,000 carry bits",
+            f"{adders['geomean_vs_plain']:.2f} of the logic cells of `*` and `+`",
         ),
-        (
-            f"{largest['outputs']}x{largest['inputs']}, dense, {largest['weight_bits']}-bit weights",
-            f"{largest['adders']:,} additions, compiled in {largest['compile_s']:.0f} s",
+        *(
+            (
+                f"{row['outputs']}x{row['inputs']}, dense, {row['weight_bits']}-bit weights",
+                f"{row['adders']:,} additions of {row['carry_bits']:,} bits, compiled in {row['compile_s']:.1f} s; "
+                f"da4ml {row['da4ml']['adders']:,} of {row['da4ml']['carry_bits']:,} in "
+                f"{row['da4ml']['compile_s']:.2g} s",
+            )
+            for row in adders["timed"]
         ),
         *(
             (
