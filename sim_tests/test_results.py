@@ -20,6 +20,7 @@ from logicnn.network import shipped
 from logicnn.resources import DEVICES
 
 PLOTS = {
+    "adders": ("adders_front",),
     "constants": ("constants",),
     "ikr": ("ikr_fig2", "ikr_fig3"),
     "logic_design": ("logic_design_fig8", "logic_design_fig9", "logic_design_fig10"),
