@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -196,16 +197,18 @@ class Network:
 
     def values(self, encoded: np.ndarray) -> Iterator[np.ndarray]:  # (n, core_bits) bool -> (n, size) integers each
         """What every layer of the logic gives, one after the other, from the bits that the logic reads."""
-        for values in self._values(encoded):
+        for values in islice(self._values(encoded), 1, None):
             yield values.integers
 
     def _values(self, encoded: np.ndarray) -> Iterator[Batch]:
+        """What the logic reads, then what every layer of it gives."""
         first = self.core_input
         values: Batch = (
             PackedBits(bits.pack(encoded), len(encoded))
             if first.is_bits
             else Integers(bits.to_words(encoded, first.interval.word, first.interval.low < 0))
         )
+        yield values
         for layer, given in zip(self.layers[self.core_start :], self.activations[self.core_start :], strict=False):
             values = layer.evaluate(given, values)
             yield values

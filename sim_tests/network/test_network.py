@@ -57,6 +57,19 @@ def test_many_chunks():
     assert np.array_equal(network.evaluate(x), network.evaluate(x[::-1])[::-1])
 
 
+def test_values_of_every_layer():
+    """Each is what the network that ends with its layer gives, also one that only encodes."""
+    network = load("digits-bnn")
+    x = np.random.default_rng(5).integers(0, 17, (70, *network.input.shape))
+    found = list(network.values(network.encode(x)))
+    for index, values in enumerate(found, network.core_start + 1):
+        part = Network(network.input, network.layers[:index])
+        assert np.array_equal(part.evaluate(x).reshape(70, -1), values)
+    assert len(found) == len(network.layers) - network.core_start
+    encoder = Network(network.input, network.layers[:1])
+    assert np.array_equal(encoder.evaluate(x).reshape(70, -1), network.encode(x))
+
+
 def test_argmax_tie_lowest():
     network = Network(Activations((2,), BITS), [BinaryDense([[1, 0], [0, 1], [1, 0]], Offset([0, 0, 0])), Argmax()])
     assert network.evaluate(np.array([[0, 0], [1, 1], [0, 1]])).tolist() == [0, 0, 1]
