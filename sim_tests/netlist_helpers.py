@@ -9,7 +9,11 @@ import numpy as np
 from amaranth.back import rtlil
 from amaranth.hdl import Value
 
+from logicnn.board import boards
+from logicnn.engines import Mapping
 from logicnn.flow import tools
+from logicnn.flow.design import designed
+from logicnn.flow.sources import elaborated
 from logicnn.netlist.simulate import Simulation
 
 SEED = 30
@@ -41,6 +45,15 @@ def synthesised(
     (folder / "top.v").write_text(verilog)
     (folder / "top.ys").write_text(f"read_rtlil top.il\nread_verilog top.v\n{command}\nwrite_json top.json\n")
     tools.run(["yosys", "-q", "top.ys"], folder, "yosys.log")
+    return folder / "top.json"
+
+
+def board_netlist(mapping: Mapping, folder: Path) -> Path:
+    """The icebreaker's design of a mapping, as Yosys makes it: the file."""
+    sources = elaborated(designed(mapping, boards.find("icebreaker"), 115_200))
+    for name, data in sources.files.items():
+        (folder / name).write_bytes(data)
+    tools.run(sources.synthesis, folder, "synthesis.log")
     return folder / "top.json"
 
 

@@ -8,9 +8,7 @@ import pytest
 from logicnn import bits
 from logicnn.board import boards
 from logicnn.engines import Mapping
-from logicnn.flow import tools
-from logicnn.flow.design import designed, mapped
-from logicnn.flow.sources import elaborated
+from logicnn.flow.design import mapped
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Activations, Flatten, Interval, Network, load
 from logicnn.verify.cycles import CycleCheck
@@ -18,6 +16,7 @@ from logicnn.verify.layers import layer_names
 from logicnn.verify.logic import LogicCheck, Probe
 from logicnn.verify.vectors import Vectors, vectors_for
 from sim_tests.helpers import all_bits, dense_network
+from sim_tests.netlist_helpers import board_netlist
 
 NETWORK = replace(dense_network(np.random.default_rng(24), 9, 7, 5, 4), name="small")
 X = all_bits(9).astype(int)
@@ -25,12 +24,7 @@ X = all_bits(9).astype(int)
 
 @pytest.fixture(scope="module", params=[(), (1,)], ids=["combinational", "registered"])
 def netlist(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("design")
-    sources = elaborated(designed(Mapping.unrolled(NETWORK, request.param), boards.find("icebreaker"), 115_200))
-    for name, data in sources.files.items():
-        (folder / name).write_bytes(data)
-    tools.run(sources.synthesis, folder, "synthesis.log")
-    return Netlist(folder / "top.json")
+    return Netlist(board_netlist(Mapping.unrolled(NETWORK, request.param), tmp_path_factory.mktemp("design")))
 
 
 def cone(netlist, net):

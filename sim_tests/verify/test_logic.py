@@ -6,17 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from logicnn.board import boards
 from logicnn.engines import Mapping
 from logicnn.errors import CheckFailed
-from logicnn.flow import tools
-from logicnn.flow.design import PROBE, designed
-from logicnn.flow.sources import elaborated
+from logicnn.flow.design import PROBE
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Activations, BinaryDense, Interval, Network, Offset
 from logicnn.verify.logic import LogicCheck, decode
 from logicnn.verify.vectors import Vectors
 from sim_tests.helpers import all_bits, dense_network
+from sim_tests.netlist_helpers import board_netlist
 
 NETWORK = replace(dense_network(np.random.default_rng(24), 9, 7, 5, 4), name="small")
 EVERY = Vectors(all_bits(9).astype(int), np.zeros(0, int), "every input")
@@ -25,12 +23,7 @@ EVERY = Vectors(all_bits(9).astype(int), np.zeros(0, int), "every input")
 @pytest.fixture(scope="module", params=[(), (1,)], ids=["combinational", "registered"])
 def netlist(request, tmp_path_factory):
     """A board design of a small network, as Yosys makes it: the file."""
-    folder = tmp_path_factory.mktemp("design")
-    sources = elaborated(designed(Mapping.unrolled(NETWORK, request.param), boards.find("icebreaker"), 115_200))
-    for name, data in sources.files.items():
-        (folder / name).write_bytes(data)
-    tools.run(sources.synthesis, folder, "synthesis.log")
-    return folder / "top.json"
+    return board_netlist(Mapping.unrolled(NETWORK, request.param), tmp_path_factory.mktemp("design"))
 
 
 def test_every_input(netlist):
