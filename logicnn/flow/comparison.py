@@ -140,7 +140,6 @@ def _axes(builds: Sequence[Built]) -> Axes | None:
     ]
     if not shown:
         return None
-
     accuracies = [accuracy for _, accuracy, _ in shown]
     low, high = min(accuracies), max(accuracies)
     middle = min(max((low + high) / 2, SPAN / 2), 1 - SPAN / 2)

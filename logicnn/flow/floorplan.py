@@ -125,10 +125,11 @@ class Floorplan:
             raise CheckFailed(f"cannot read the placed design {path}: {error}") from None
         found = ((name, PLACE.fullmatch(bel)) for name, bel in bels.items())
         places = [(name, int(place[1]), int(place[2]), place[3]) for name, place in found if place]
+        slots = ((name, x, y, _slot(bel), bel) for name, x, y, bel in places)
         cells = [
-            Cell(x, y, _slot(bel), parts.of_cell(name))
-            for name, x, y, bel in places
-            if _slot(bel) is not None or _is_block(bel)
+            Cell(x, y, slot, parts.of_cell(name))
+            for name, x, y, slot, bel in slots
+            if slot is not None or _is_block(bel)
         ]
         # Of a device that is not listed, as much as is used
         grid = next((size for end, size in GRIDS.items() if device.endswith(end)), (1, 1))

@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ class Netlist:
         self.cells = Counter(cell["type"] for cell in cells.values())
         self._carry_cells = _carry_cells(cells.values()) + _feed_ins(cells.values())
         self._names = module.names
-        self._owners = module.owners
+        self._module = module
         self.nets = module.nets
         self._gates: dict[Net, Gate] = {}
         self._registers: dict[Net, Net] = {}
@@ -290,7 +291,7 @@ class Netlist:
 
     def named(self, counts: Mapping[Net, int]) -> dict[str, int]:
         """Counts of nets added up by name; a net of several names has that of the innermost module."""
-        owners, found = self._owners(), Counter[str]()
+        owners, found = self.owners, Counter[str]()
         for net, count in counts.items():
             if net in owners:
                 found[owners[net]] += count
@@ -354,10 +355,10 @@ class Netlist:
             return self._inputs(net)
         return ()
 
-    @property
+    @cached_property
     def owners(self) -> dict[Net, str]:
         """One name of each net: in the innermost module where it has one."""
-        return self._owners()
+        return self._module.owners()
 
     @property
     def drivers(self) -> dict[Net, str]:

@@ -72,10 +72,12 @@ def test_few_labelled_samples_are_enough(netlist):
     assert check.layers(netlist, three) == check.layers(netlist, every)
 
 
-def test_layers_without_logic(netlist):
-    """A network that only turns its input around has none."""
-    network = Network(Activations((1, 3, 3), Interval(0, 1)), (Flatten(),))
+def test_layers_without_logic(tmp_path):
+    """A network that only turns its input around has none, and its netlist nothing of a layer."""
+    network = Network(Activations((1, 3, 3), Interval(0, 1)), (Flatten(),), name="flat")
+    made = Netlist(board_netlist(Mapping.unrolled(network), tmp_path))
     assert layer_names(network) == {}
+    assert LogicCheck(network).layers(made, vectors_for(network, "quick")) == {}
 
 
 def test_layers_that_share_logic_are_not_told():
