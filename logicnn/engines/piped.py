@@ -8,13 +8,13 @@ after a register: they meet in the same cycle, since those that are early wait i
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property, singledispatch
+from functools import cached_property
 from itertools import count
 from typing import Any
 
 from logicnn import bits
 from logicnn.engines.engine import FeedForward, MappingError
-from logicnn.network import Activations, Argmax, BinaryDense, GroupSum, Layer, LutLayer
+from logicnn.engines.layer_bits import Word, has_bits, words_of
 from logicnn.resources import Device, Resources
 
 __all__ = ["Piped", "Pipeline", "Timed", "outputs_of"]
@@ -126,52 +126,6 @@ class _Net:
         return Counter(each.kind for each in seen)
 
 
-Word = Sequence[Timed]
-
-
-@singledispatch
-def words_of(layer: Layer, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
-    """What a layer makes of words, lowest bits first, as words of so many bits. A layer type that can be cut anywhere
-    registers here.
-    """
-    raise MappingError(f"a {type(layer).__name__} cannot be cut by registers")
-
-
-@words_of.register
-def _(layer: LutLayer, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
-    tables = zip(layer.connections.tolist(), layer.tables.tolist(), strict=True)
-    return [[bits.table(wire, [words[each][0] for each in inputs], rows)] for inputs, rows in tables]
-
-
-@words_of.register
-def _(layer: GroupSum, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
-    made: list[Word] = []
-    for group, offset in zip(layer.groups, layer.offsets.tolist(), strict=True):
-        columns = [[words[each][0] for each in column] for column in layer.columns(group)]
-        made.append(bits.add_bits(wire, columns, offset % (1 << width), width))
-    return made
-
-
-@words_of.register
-def _(layer: BinaryDense, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
-    made: list[Word] = []
-    for neuron in layer.neurons(given):
-        pairs = zip(neuron.inputs, neuron.inverted, strict=True)
-        read = [~words[each][0] if inverted else words[each][0] for each, inverted in pairs]
-        if layer.fires:
-            made.append([bits.at_least(wire, read, neuron.level)])
-        else:
-            made.append(bits.popcount(wire, read, neuron.level, width))
-    return made
-
-
-@words_of.register
-def _(layer: Argmax, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int) -> list[Word]:
-    signed = given.interval.low < 0  # two's complement in the order of unsigned words: the sign bit inverted
-    unsigned = [[*word[:-1], ~word[-1] if signed else word[-1]] for word in words]
-    return [bits.argmax(wire, unsigned, all_pairs=len(words) <= PAIRED)]
-
-
 def outputs_of(engine: "Piped", pipeline: Pipeline, values: Sequence[Any]) -> tuple[list[Any], int]:
     """The bits of an engine's outputs from those of its inputs, and how many cycles later."""
     activations = engine.network.activations[engine.start :]
@@ -180,7 +134,7 @@ def outputs_of(engine: "Piped", pipeline: Pipeline, values: Sequence[Any]) -> tu
     words: list[Word] = [made[at : at + width] for at in range(0, len(made), width)]
     for layer, given, gives in zip(engine.layers, activations, activations[1:], strict=False):
         if not layer.reshapes:
-            words = words_of(layer, given, pipeline.wire, words, gives.interval.word)
+            words = words_of(layer, given, pipeline.wire, words, gives.interval.word, PAIRED)
     return pipeline.together([bit for word in words for bit in word])
 
 
@@ -198,7 +152,7 @@ class Piped(FeedForward):
         if self.register:
             raise MappingError("register must be left out: the outputs of Piped are out of registers")
         for index, layer in enumerate(self.layers, self.start):
-            if not layer.reshapes and words_of.dispatch(type(layer)) is words_of.dispatch(object):
+            if not layer.reshapes and not has_bits(layer):
                 raise MappingError(f"layer {index}, of type {type(layer).__name__}, cannot be cut by registers")
 
     @property

@@ -35,7 +35,7 @@ from logicnn.storage import replace_file
 from logicnn.verify.energy import energy_of
 from logicnn.verify.vectors import Vectors, vectors_for
 
-__all__ = ["Options", "build", "build_folder", "netlist_path"]
+__all__ = ["Options", "build", "build_folder", "netlist_path", "synthesised"]
 
 FLASH_SUFFIX = ".flash.bin"  # what goes to a board's flash beside the bitstream
 FIRST_RUN = "the first run of a tool compiles it, up to a minute"
@@ -79,12 +79,8 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     check_fits(design)
     with _results(build_folder(design, options), design.device.family) as folder:
         stages = Stages(folder)
-        with steps.step("elaborate", "elaborate"):
-            vectors = options.vectors(design)
-            sources = _written(elaborated(design), folder)
-            versions = _versions(sources)
-        with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
-            netlist = _synthesised(sources, stages, folder, design.device.family, remark)
+        vectors = options.vectors(design)
+        sources, versions, netlist = _netlist(design, stages, folder, steps)
         with steps.step("verify", "verify the netlist") as remark:
             verification = design.check.verified(netlist, vectors) if vectors else None
             activity = design.check.activity(netlist, vectors.typical) if vectors else None
@@ -122,6 +118,14 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     return report
 
 
+def synthesised(design: Design, options: Options, steps: Steps) -> Netlist:
+    """The netlist of a design, in its build's folder; what a build has left there stays."""
+    folder = build_folder(design, options)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return _netlist(design, Stages(folder), folder, steps)[2]
+
+
 def build_folder(design: Design, options: Options) -> Path:
     """Where a build goes: one folder a board and network digest."""
     return options.output / f"{design.board.name}-{design.network.digest()[:16]}"
@@ -141,16 +145,31 @@ def _results(folder: Path, family: Family) -> Iterator[Path]:
         for path in [*flashable, *(folder / f"report.{suffix}" for suffix in ("json", "txt", "html"))]:
             path.unlink(missing_ok=True)
 
-    try:
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         remove()
-    except OSError as error:
-        raise LogicnnError(f"cannot write to the output folder {folder}: {error.strerror}; choose another") from None
     try:
         yield folder
     except BaseException:
         remove()
         raise
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LogicnnError(f"cannot write to the output folder {folder}: {error.strerror}; choose another") from None
+
+
+def _netlist(design: Design, stages: Stages, folder: Path, steps: Steps) -> tuple[Sources, dict[str, str], Netlist]:
+    """Elaborated and synthesised, where that has not been done: sources, the tools' versions, the netlist."""
+    with steps.step("elaborate", "elaborate"):
+        sources = _written(elaborated(design), folder)
+        versions = _versions(sources)
+    with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
+        return sources, versions, _synthesised(sources, stages, folder, design.device.family, remark)
 
 
 def _written(sources: Sources, folder: Path) -> Sources:

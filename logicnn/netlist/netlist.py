@@ -11,7 +11,7 @@ Diamond 3.12), CCU2C.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,6 +129,10 @@ def _lut(table: int) -> Callable[..., Bits]:
 
 
 MAJORITY = _lut(0b1110_1000)
+
+
+def _passed(bit: Bits) -> Bits:
+    return bit
 
 
 def number_of(parameter: str | int) -> int:
@@ -347,6 +351,13 @@ class Netlist:
         values = self._values(given, order)
         return {net: values[net] for net in order}
 
+    def logic(self, given: Iterable[Net], wanted: Sequence[Net]) -> Iterator[tuple[Net, Gate]]:
+        """The nets that `wanted` depend on beyond those `given`, a net after all that it depends on, each with its
+        gate; of a register one that passes its next value on.
+        """
+        for net in self._order(wanted, {*given, *CONSTANTS}):
+            yield net, self._gate(net)
+
     def reads(self, net: Net, through: bool = True) -> Sequence[Net]:
         """The nets that a net follows from: inputs of its gate, and `through` a register its next value; none of
         anything else.
@@ -390,11 +401,13 @@ class Netlist:
         values: dict[Net, np.ndarray] = dict(given)
         values |= {"0": np.zeros(words, np.uint64), "1": np.full(words, ~np.uint64(0)), "x": np.zeros(words, np.uint64)}
         for net in order:
-            gate = self._gates.get(net)
-            values[net] = (
-                values[self._registers[net]] if gate is None else gate.function(*(values[each] for each in gate.inputs))
-            )
+            gate = self._gate(net)
+            values[net] = gate.function(*(values[each] for each in gate.inputs))
         return values
+
+    def _gate(self, net: Net) -> Gate:
+        """What makes a net; a register counts as a wire."""
+        return self._gates.get(net) or Gate((self._registers[net],), _passed)
 
     def _inputs(self, net: Net) -> Sequence[Net]:
         if net in self._gates:
