@@ -15,7 +15,7 @@ from logicnn.board import boards
 from logicnn.commands.command import Command
 from logicnn.commands.options import warn_of_old_tools
 from logicnn.engines.choose import kinds
-from logicnn.flow.build import Options, build_folder, synthesised
+from logicnn.flow.build import PROOF_SAMPLES, Options, build_folder, synthesised
 from logicnn.flow.design import designed, mapped
 from logicnn.flow.progress import Steps
 from logicnn.network import load
@@ -24,8 +24,6 @@ from logicnn.verify.prove import check_provable, prove
 from logicnn.verify.vectors import random_vectors
 
 __all__ = ["COMMAND"]
-
-STARTS = 1024  # random samples that show which nets may be the same
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     design = designed(mapping, board, options.baud)
     netlist = synthesised(design, options, steps)
     with steps.step("prove", "prove the netlist"):
-        proof = prove(netlist, mapping, network.encode(random_vectors(network, STARTS)))
+        proof = prove(netlist, mapping, network.encode(random_vectors(network, PROOF_SAMPLES)))
     of = {"name": design.name, "digest": network.digest(), "board": board.name, "device": board.device.name}
     text = json.dumps(of | dataclasses.asdict(proof) | {"whole": proof.whole, "seconds": steps.seconds}, indent=2)
     replace_file(build_folder(design, options) / "proof.json", f"{text}\n".encode())

@@ -29,13 +29,15 @@ from logicnn.flow.sources import TOP, Sources, elaborated
 from logicnn.flow.stages import Stages
 from logicnn.flow.timing import Placed
 from logicnn.netlist.chains import open_chains
+from logicnn.netlist.graph import GaveUp
 from logicnn.netlist.netlist import Netlist
 from logicnn.resources import Family, Resources
 from logicnn.storage import replace_file
 from logicnn.verify.energy import energy_of
+from logicnn.verify.prove import Proof, can_prove, prove
 from logicnn.verify.vectors import Vectors, vectors_for
 
-__all__ = ["Options", "build", "build_folder", "netlist_path", "synthesised"]
+__all__ = ["PROOF_SAMPLES", "Options", "build", "build_folder", "netlist_path", "synthesised"]
 
 FLASH_SUFFIX = ".flash.bin"  # what goes to a board's flash beside the bitstream
 FIRST_RUN = "the first run of a tool compiles it, up to a minute"
@@ -45,6 +47,8 @@ SUFFIXES = {
     Family.ECP5: (".bit", ".svf"),
 }  # what can be flashed; the first is the one that is reported
 NETLISTS = {Family.ICE40: f"{TOP}.json", Family.ECP5: "opened.json"}  # what is verified and placed
+PROOF_S = 60.0  # in which nearly all are; `logicnn prove` takes as long as it takes
+PROOF_SAMPLES = 1024  # that show which nets may be the same
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
     Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
     Family.ECP5: ("TRELLIS_COMB", "DP16KD", "MULT18X18D"),
@@ -85,6 +89,10 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             verification = design.check.verified(netlist, vectors) if vectors else None
             activity = design.check.activity(netlist, vectors.typical) if vectors else None
             remark(f"{verification.vectors} vectors equal" if verification else "not asked for")
+        proof = None
+        if vectors and options.verify == "full" and can_prove(mapping):
+            with steps.step("prove", "prove the netlist") as remark:
+                proof = _proof(design, netlist, vectors, remark)
         with steps.step("place_route", "place and route", FIRST_RUN) as remark:
             placement, placed = _placed(design, sources, stages, folder, options.seed, remark)
             timing = _timing(design, netlist, placed)
@@ -101,6 +109,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             timing=timing,
             placement=placement,
             verification=verification,
+            proof=proof,
             activity=activity,
             phases=design.mapping.phases,
             energy=energy_of(activity, design.device, timing.clock_mhz * 1e6) if activity else None,
@@ -216,6 +225,18 @@ def _placed(
     raise CheckFailed(
         f"place and route come to no end with {seeds}: try another --seed, a smaller network, or a larger board"
     )
+
+
+def _proof(design: Design, netlist: Netlist, vectors: Vectors, remark) -> Proof | None:
+    """That the netlist is the network for every input, where that is proved in time."""
+    try:
+        encoded = design.network.encode(vectors.varied(PROOF_SAMPLES))
+        proof = prove(netlist, design.mapping, encoded, PROBE, PROOF_S)
+    except GaveUp as failure:
+        remark(str(failure))
+        return None
+    remark(f"equal for all 2**{proof.inputs} inputs")
+    return proof
 
 
 def _timing(design: Design, netlist: Netlist, placed: Placed) -> Timing:

@@ -8,6 +8,7 @@ from logicnn.flow.placement import Placement
 from logicnn.resources import Resources
 from logicnn.verify.activity import Activity
 from logicnn.verify.energy import Energy
+from logicnn.verify.prove import Proof
 from logicnn.verify.vectors import Verification
 
 __all__ = ["Bitstream", "FlashImage", "Report", "Timing"]
@@ -59,7 +60,7 @@ class FlashImage:
 @dataclass(frozen=True)
 class Report:
     """One build. `verification` and `activity` are None where no vectors were asked for, `energy` also for devices of
-    which no measurements are known.
+    which no measurements are known; `proof` where nothing was proved.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Report:
     timing: Timing
     placement: Placement
     verification: Verification | None
+    proof: Proof | None
     activity: Activity | None
     phases: tuple[tuple[str, int], ...]
     energy: Energy | None
@@ -93,6 +95,7 @@ class Report:
             "verification": asdict(self.verification)
             if self.verification
             else {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None},
+            "proof": self.proof and asdict(self.proof) | {"whole": self.proof.whole},
             **self._switching(),
             "bitstream": asdict(self.bitstream),
             **({"flash": asdict(self.flash)} if self.flash else {}),
@@ -165,6 +168,7 @@ class Report:
             ),
             ("latency, interval", f"{latency} and {timing.interval_cycles} cycles"),
             ("netlist check", verdict),
+            ("proof", self.proof.summary if self.proof else "none: vectors are samples"),
             ("accuracy", accuracy),
             *self._switching_rows(),
             *(("warning", warning) for warning in self.warnings),

@@ -10,22 +10,32 @@ differ, that is one pattern more, else one of them stands for both, and what is 
 two circuits of like structure are proved equal step by step, each of which is small.
 """
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from logicnn.errors import LogicnnError
 
-__all__ = ["FALSE", "TRUE", "Bit", "Graph"]
+__all__ = ["FALSE", "TRUE", "Bit", "GaveUp", "Graph", "has_solver"]
 
 FALSE, TRUE = 0, 1
 INPUT = (-1, -1)
 RANDOM = 1024  # patterns of every input in the beginning
+CONFLICTS = 5000  # of the solver until it is asked what time it is
 NEAR = 64  # patterns like one on which two bits differ
 FLIPPED = 0.02  # of its bits, in each of them
 WINDOWS = 40, 200, 1000  # ANDs that the solver is told, until it can say that something is so
+
+
+class GaveUp(LogicnnError):
+    """A question for whose answer there is no time left."""
+
+    exit_code = 1
 
 
 class Bit:
@@ -54,10 +64,11 @@ class Bit:
 
 class Graph:
     """Nodes in the order in which they were made, with their values on `count` patterns: bit p of ``values[node]`` is
-    the value on pattern p.
+    the value on pattern p. After so many `seconds` it answers no more: `GaveUp`.
     """
 
-    def __init__(self, seed: int = 0):
+    def __init__(self, seed: int = 0, seconds: float = math.inf):
+        self._seconds, self._until = seconds, time.monotonic() + seconds
         self._operands: list[tuple[int, int]] = [INPUT]
         self._numbers: dict[tuple[int, int], int] = {}
         self._rng = np.random.default_rng(seed)
@@ -198,10 +209,19 @@ class Graph:
             output = named(2 * node)
             clauses += [[-output, a], [-output, b], [output, -a, -b]]
         with _solver(clauses) as solver:
-            if not solver.solve():
+            answer = None
+            while answer is None:
+                self._check_time()
+                solver.conf_budget(CONFLICTS)
+                answer = solver.solve_limited()
+            if not answer:
                 return None
             model = solver.get_model()
         return {node: model[name - 1] > 0 for node, name in names.items()}
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._until:
+            raise GaveUp(f"no proof in {self._seconds:g} s")
 
     def _window(self, node: int, size: int) -> tuple[list[int], bool]:
         """At most so many ANDs below a node, those made last first, and whether these are all."""
@@ -248,6 +268,11 @@ class Graph:
         kept, self._kept = self._kept, []
         for literal in kept:
             self._keep(literal)
+
+
+def has_solver() -> bool:
+    """Whether the SAT solver is installed."""
+    return find_spec("pysat") is not None
 
 
 def _solver(clauses: Sequence[Sequence[int]]) -> Any:

@@ -1,5 +1,5 @@
-"""That what `logicnn.bits` makes of bits is arithmetic: for all rows of its inputs, by a SAT solver, or by lemmas of its
-adders. What it is compared with is numpy's arithmetic on integers, or comparison by subtraction.
+"""That what `logicnn.bits` makes of bits is arithmetic: for all rows of its inputs, by a SAT solver, or by lemmas of
+its adders. What it is compared with is numpy's arithmetic on integers, or comparison by subtraction.
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,7 @@ The logic between two registers of the netlist, gate by gate, joins the graph of
 In the end the answer's bits are.
 """
 
+import math
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 
@@ -13,13 +14,13 @@ import numpy as np
 from logicnn import bits
 from logicnn.engines import Mapping
 from logicnn.errors import CheckFailed, LogicnnError
-from logicnn.netlist.graph import FALSE, TRUE, Bit, Graph
+from logicnn.netlist.graph import FALSE, TRUE, Bit, Graph, has_solver
 from logicnn.netlist.netlist import Net, Netlist
 from logicnn.verify.logic import Probe, netlist_outputs
 from logicnn.verify.specification import Step, can_specify, specified
 from logicnn.verify.traced import Lemmas
 
-__all__ = ["Proof", "Proved", "check_provable", "prove"]
+__all__ = ["Proof", "Proved", "can_prove", "check_provable", "prove"]
 
 
 PROBE = Probe()
@@ -50,9 +51,14 @@ class Proof:
         """Whether all blocks are arithmetic, too."""
         return all(method for layer in self.layers for _, _, method in layer.blocks)
 
+    @property
+    def summary(self) -> str:
+        what = "the network" if self.whole else "the network's logic, not all of which is proved to be arithmetic,"
+        return f"{self.gates} gates equal {what} for all 2**{self.inputs} inputs"
+
     def as_text(self) -> str:
         """A line a layer, behind what all of it says."""
-        lines = [f"{self.gates} gates equal the network's logic for all 2**{self.inputs} inputs"]
+        lines = [self.summary]
         for layer in self.layers:
             what = [
                 f"{count} x {kind}, {method or 'not proved to be arithmetic'}" for kind, count, method in layer.blocks
@@ -64,7 +70,9 @@ class Proof:
         return "".join(f"{name:<{width}}{line}\n" for name, line in zip(names, lines, strict=True))
 
 
-def prove(netlist: Netlist, mapping: Mapping, encoded: np.ndarray, probe: Probe = PROBE) -> Proof:
+def prove(
+    netlist: Netlist, mapping: Mapping, encoded: np.ndarray, probe: Probe = PROBE, seconds: float = math.inf
+) -> Proof:
     """Proves the logic between the registers of `probe`; samples `encoded` (n, core bits) bool are where the search for
     equal nets begins.
 
@@ -87,6 +95,11 @@ def prove(netlist: Netlist, mapping: Mapping, encoded: np.ndarray, probe: Probe 
             raise CheckFailed(_difference(netlist, mapping, pattern, probe))
     there = {bit.literal >> 1 for bit in values.values()}
     return Proof(tuple(_proved(step, there) for step in steps), len(given), len(values) - len(given) - 3)
+
+
+def can_prove(mapping: Mapping) -> bool:
+    """Whether all engines say what they make of bits, and there is a solver."""
+    return has_solver() and all(can_specify(engine) for engine in mapping.engines)
 
 
 def check_provable(mapping: Mapping) -> None:
