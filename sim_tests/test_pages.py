@@ -49,10 +49,10 @@ def by_name(page: Path) -> str:
 @pytest.fixture(scope="module")
 def names_of(tmp_path_factory, short_search):
     """What the code of a page leaves, all of it run in order, in an empty folder."""
-    found: dict[str, dict] = {}
+    found: dict[Path, dict] = {}
 
     def run(page: Path) -> dict:
-        if page.name not in found:
+        if page not in found:
             names: dict = {"__name__": page.stem}
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(tmp_path_factory.mktemp(page.stem))
@@ -65,8 +65,8 @@ def names_of(tmp_path_factory, short_search):
             for value in names.values():
                 if isinstance(value, Elaboratable):
                     Fragment.get(value, None)  # what a page makes is gateware
-            found[page.name] = names
-        return found[page.name]
+            found[page] = names
+        return found[page]
 
     return run
 
