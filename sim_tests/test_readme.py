@@ -1,13 +1,11 @@
-"""The README's commands and code are the ones that work, its figures and those of docs/results.md the records'."""
+"""The README's commands are the ones that work, its figures and those of docs/results.md the records'."""
 
 import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from amaranth.hdl import Fragment
 
 from benchmarks.common import RESULTS
 from benchmarks.readme import PAGES, filled
@@ -15,41 +13,15 @@ from benchmarks.tables import record_of
 from logicnn.build import main
 from logicnn.commands import build
 from logicnn.resources import DEVICES
+from sim_tests.page_helpers import PAGES as ALL_PAGES
+from sim_tests.page_helpers import ROOT, blocks
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DESIGN = (ROOT / "docs" / "design.md").read_text()
 
 
-def blocks(page: str) -> list[str]:
-    """Indented code, without the indent."""
-    return [
-        re.sub(r"^    ", "", block, flags=re.M)
-        for block in re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", page, flags=re.M)
-    ]
-
-
-def the_block(words: str, page: str = README) -> str:
-    (block,) = [block for block in blocks(page) if words in block]
+def the_block(words: str) -> str:
+    (block,) = [block.code for block in blocks(README) if words in block.code]
     return block
-
-
-def test_code_runs(short_search):
-    names = {"images": np.zeros((3, 1, 28, 28), np.uint8)}
-    exec(the_block("import logicnn\n", DESIGN), names)
-    for name in ("core", "accelerator"):
-        Fragment.get(names[name], None)
-    pipeline = names["pipeline"]
-    assert names["labels"].shape == (3,) and names["core"].latency == 0
-    assert names["accelerator"].interval == pipeline.interval == 1 and pipeline.latency.least > 0
-    assert pipeline.cost(DEVICES["LFE5U-85F"]).logic_cells > 0
-
-
-def test_matrix_code_runs():
-    names = {}
-    exec(the_block("ConstantMatrix(graph)", DESIGN), names)
-    Fragment.get(names["product"], None)
-    assert np.array_equal(names["graph"].matrix, [[93, -7, 45], [46, 14, -90]])
 
 
 def test_ci_runs_the_test_command():
@@ -85,9 +57,7 @@ def test_a_page_without_a_tables_place_is_an_error():
         filled("", {"boards": str})
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text()):
         assert (page.parent / target).exists(), target

@@ -1,15 +1,11 @@
 """Boards: what the command lists, how a user's own is found, and how flash is written."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from logicnn.board import boards
 from logicnn.board.boards import BoardError, Programmer
 from logicnn.resources import DEVICES
-
-ROOT = Path(__file__).parents[2]
+from sim_tests.page_helpers import ROOT, python_blocks
 
 
 def test_table():
@@ -28,9 +24,9 @@ def test_table():
 
 def test_documented_board_is_one(tmp_path):
     """The file of docs/boards.md."""
-    (code,) = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "docs" / "boards.md").read_text(), flags=re.M)
+    (code,) = python_blocks(ROOT / "docs" / "boards.md")
     own = tmp_path / "mine.py"
-    own.write_text(re.sub(r"^    ", "", code, flags=re.M))
+    own.write_text(code)
     board = boards.find(str(own))
     assert (board.name, board.engine_hz) == ("mine", 24e6) and board.programmer is not None
     assert board.make_platform().default_clk_frequency == 12e6

@@ -2,7 +2,6 @@
 
 import re
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +21,7 @@ from logicnn.board.protocol import (
 )
 from logicnn.errors import CheckFailed
 from sim_tests.board_helpers import NETWORK, Board
+from sim_tests.page_helpers import ROOT, python_blocks
 
 IDENTITY = Identity.of(NETWORK, 1)
 
@@ -298,14 +298,9 @@ def test_busy_port():
 
 def test_code_of_the_page(monkeypatch):
     """The program of docs/host.md."""
-    page = (Path(__file__).parents[2] / "docs" / "host.md").read_text()
-    (code,) = [
-        re.sub(r"^    ", "", block, flags=re.M)
-        for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", page, flags=re.M)
-        if "import logicnn" in block
-    ]
-    network = load("mnist-bnn")
+    (code,) = python_blocks(ROOT / "docs" / "host.md")
+    network = load("digits-bnn")
     monkeypatch.setattr("logicnn.board.host.open_port", lambda port: Board(network))
-    names = {"images": np.random.default_rng(1).integers(0, 256, (5, 1, 28, 28))}
+    names: dict = {}
     exec(code, names)
     assert names["found"].answers.tolist() == network.evaluate(names["images"]).tolist()

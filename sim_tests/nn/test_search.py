@@ -1,10 +1,8 @@
 """The search for a network: what it keeps, what it does when time or room is short, and as an estimator."""
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +26,7 @@ from logicnn.nn.search import Way, searched
 from logicnn.nn.ways import WAYS
 from logicnn.resources import DEVICES
 from sim_tests.helpers import dense_network, digits
+from sim_tests.page_helpers import ROOT, python_blocks
 
 UP5K = DEVICES["iCE40UP5K"]
 X, Y = np.arange(64).reshape(-1, 1) >> np.arange(6) & 1, np.arange(64) % 4
@@ -217,18 +216,12 @@ def test_estimator_refuses():
 
 
 def test_page(tmp_path, monkeypatch):
-    """The code of docs/own_data.md, in less time; a module and its samples are whatever a user has."""
-    page = (Path(__file__).parents[2] / "docs" / "own_data.md").read_text()
-    estimator, converted = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    """The code of docs/own_data.md, in less time."""
+    (estimator,) = python_blocks(ROOT / "docs" / "own_data.md")
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(estimator.replace("minutes=0.5", "minutes=0.01"), names)
     assert load("cancer.lnn").digest() == names["model"].network_.digest()
-    torch.manual_seed(1)
-    layers = torch.nn.Linear(30, 6), torch.nn.ReLU(), torch.nn.Linear(6, 2)
-    names |= {"module": torch.nn.Sequential(*layers), "samples": names["X"], "labels": names["y"]}
-    exec(converted, names)
-    assert load("mine.lnn").digest() == names["found"].network.digest()
 
 
 def test_engines_of_the_command():

@@ -1,9 +1,7 @@
 """Training of learned tables: gradients against those of the functions that they stand for, and export bit for bit."""
 
-import re
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +33,7 @@ from logicnn.nn.tables.budget import _drawn
 from logicnn.nn.tables.layers import _balanced, _beside, _candidates
 from logicnn.resources import DEVICES
 from sim_tests.helpers import digits
+from sim_tests.page_helpers import ROOT, python_blocks
 
 UP5K = DEVICES["iCE40UP5K"]
 
@@ -224,8 +223,7 @@ def test_within_refuses():
 
 def test_page(tmp_path, monkeypatch):
     """The code of docs/tables.md."""
-    page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
-    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    code = "\n".join(python_blocks(ROOT / "docs" / "tables.md"))
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "tables.md", "exec"), {})
     network, test = load("digits-luts.lnn"), digits().test
