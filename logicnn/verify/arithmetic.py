@@ -13,7 +13,7 @@ from logicnn.arithmetic.slices import Rectifier
 from logicnn.engines.layer_bits import greater_word, reached
 from logicnn.netlist.graph import Bit, Graph
 from logicnn.network import Interval
-from logicnn.verify.traced import Lemmas, add_times
+from logicnn.verify.traced import Lemmas
 
 __all__ = [
     "added",
@@ -23,12 +23,12 @@ __all__ = [
     "finds_greater",
     "finds_greatest",
     "holds_all",
-    "is_sum",
     "looks_up",
     "rectified",
     "rectifies",
     "slices",
     "sums_of",
+    "sums_up",
 ]
 
 MOST_ROWS = 20  # bits, all of whose rows are tried
@@ -67,15 +67,20 @@ def looks_up(rows: tuple[int, ...]) -> bool:
     return found == sum(bit << row for row, bit in enumerate(rows))
 
 
-def is_sum(lemmas: Lemmas, word: Sequence[int], terms: Sequence[tuple[int, int]], constant: int) -> bool:
-    """Whether a word of literals, the lowest first, is the sum of terms (a literal, how often) and a constant modulo
-    its width, by lemmas of adders.
+@cache
+def sums_up(columns: tuple[int, ...], constant: int, width: int) -> bool:
+    """Whether ``bits.add_bits`` of so many bits of each weight, 1, 2, 4, ..., and a constant is their sum modulo
+    ``2 ** width``, by lemmas of its adders.
     """
-    modulus, expected = 1 << len(word), dict[int, int]()
-    add_times(expected, 1, constant, modulus)
-    for literal, weight in terms:
-        add_times(expected, literal, weight, modulus)
-    return lemmas.linear(word, {literal >> 1 for literal, _ in terms}, len(word)) == expected
+    lemmas = Lemmas(Graph())
+    read = [lemmas.inputs(count) for count in columns]
+    word = bits.add_bits(lemmas.wire, read, constant % (1 << width), width)
+    expected = {0: constant % (1 << width)}
+    for weight, column in enumerate(read):
+        expected |= dict.fromkeys((bit.literal >> 1 for bit in column), (1 << weight) % (1 << width))
+    inputs = {bit.literal >> 1 for column in read for bit in column}
+    found = lemmas.linear([bit.literal for bit in word], inputs, width)
+    return found == {node: much for node, much in expected.items() if much}
 
 
 @cache

@@ -18,7 +18,6 @@ from logicnn.netlist.graph import FALSE, TRUE, Bit, Graph, has_solver
 from logicnn.netlist.netlist import Net, Netlist
 from logicnn.verify.logic import Probe, netlist_outputs
 from logicnn.verify.specification import Step, can_specify, specified
-from logicnn.verify.traced import Lemmas
 
 __all__ = ["Proof", "Proved", "can_prove", "check_provable", "prove"]
 
@@ -82,7 +81,8 @@ def prove(
     check_provable(mapping)
     graph = Graph()
     given, literals = _inputs(graph, netlist, mapping, encoded, probe)
-    steps = specified(mapping, Lemmas(graph), literals)
+    wire = bits.Wire(lambda bit: Bit(graph, graph.merged(bit.literal)), graph.zero)
+    steps = specified(mapping, wire, [Bit(graph, each) for each in literals])
     wanted = netlist.next_of_registers(probe.output)
     values = _joined(graph, netlist, given, wanted)
     answer = [bit for word in steps[-1].words for bit in word]

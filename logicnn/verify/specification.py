@@ -5,7 +5,7 @@ The graph has the structure in which gateware is made, since two circuits of lik
 steps (`logicnn.netlist.graph`). That it is plain arithmetic is shown block by block:
 
     neuron that fires     its function of up to `MOST_ROWS` bits, row by row against a count of ones
-    score                 as a linear sum of its inputs modulo its width, by the lemmas of its adders (`verify.traced`)
+    score                 as a linear sum of bits modulo its width, by the wire of its adders (`verify.traced`)
     table                 its rows
     constant matrix       the graph of additions by unit vectors, its intervals, and the addition of two words by its
                           full adders: what is added never leaves the word that holds it
@@ -13,16 +13,19 @@ steps (`logicnn.netlist.graph`). That it is plain arithmetic is shown block by b
     class                 by the SAT solver: there are no scores of which another one is greater
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
+from logicnn import bits
 from logicnn.engines import Mapping
 from logicnn.engines.embedded import Embedded, computes
 from logicnn.engines.engine import Engine
 from logicnn.engines.layer_bits import Word, has_bits, words_of
 from logicnn.engines.piped import PAIRED, Piped
 from logicnn.engines.unrolled import Unrolled
+from logicnn.netlist.graph import Bit
 from logicnn.network import Activations, Argmax, GroupSum, Layer, LutLayer, MaxPool2d, Slicer
 from logicnn.network.layer import Neurons
 from logicnn.verify.arithmetic import (
@@ -32,15 +35,14 @@ from logicnn.verify.arithmetic import (
     finds_greater,
     finds_greatest,
     holds_all,
-    is_sum,
     looks_up,
     rectified,
     rectifies,
     slices,
     sums_of,
+    sums_up,
 )
 from logicnn.verify.layers import layer_names
-from logicnn.verify.traced import Lemmas
 
 __all__ = ["Block", "Step", "can_specify", "specified"]
 
@@ -67,17 +69,16 @@ class Step:
     blocks: tuple[Block, ...]
 
 
-Words = list[Word]
+Words = Sequence[Word]
 
 
-def specified(mapping: Mapping, lemmas: Lemmas, given: Sequence[int]) -> list[Step]:
-    """The steps of a mapping from the literals of its inputs' bits on, of engines that `can_specify`."""
+def specified(mapping: Mapping, wire: bits.Wire, given: Sequence[Bit]) -> list[Step]:
+    """The steps of a mapping from its inputs' bits on, of engines that `can_specify`."""
     width = mapping.given.interval.word
-    inputs = lemmas.bits(given)
-    words: Words = [inputs[at : at + width] for at in range(0, len(inputs), width)]
+    words: Words = [given[at : at + width] for at in range(0, len(given), width)]
     steps: list[Step] = []
     for engine in mapping.engines:
-        for step, made in steps_of(engine, lemmas, words):
+        for step, made in steps_of(engine, wire, words):
             steps.append(step)
             words = made
     return steps
@@ -91,37 +92,32 @@ def can_specify(engine: Engine) -> bool:
 
 
 @singledispatch
-def steps_of(engine: Engine, lemmas: Lemmas, words: Words) -> Iterator[tuple[Step, Words]]:
+def steps_of(engine: Engine, wire: bits.Wire, words: Words) -> Iterator[tuple[Step, Words]]:
     """The steps of an engine and the words that each gives. An engine that can be proved registers here."""
     raise NotImplementedError(type(engine).__name__)
 
 
 @steps_of.register
-def _(engine: Unrolled, lemmas: Lemmas, words: Words) -> Iterator[tuple[Step, Words]]:
-    return _layers(engine, lemmas, words, 0)
+def _(engine: Unrolled, wire: bits.Wire, words: Words) -> Iterator[tuple[Step, Words]]:
+    return _layers(engine, wire, words, 0)
 
 
 @steps_of.register
-def _(engine: Piped, lemmas: Lemmas, words: Words) -> Iterator[tuple[Step, Words]]:
-    return _layers(engine, lemmas, words, PAIRED)
+def _(engine: Piped, wire: bits.Wire, words: Words) -> Iterator[tuple[Step, Words]]:
+    return _layers(engine, wire, words, PAIRED)
 
 
-def _layers(engine: Engine, lemmas: Lemmas, words: Words, paired: int) -> Iterator[tuple[Step, Words]]:
+def _layers(engine: Engine, wire: bits.Wire, words: Words, paired: int) -> Iterator[tuple[Step, Words]]:
     network, names = engine.network, layer_names(engine.network)
     for index, layer in enumerate(engine.layers, engine.start):
         if layer.reshapes or not has_bits(layer):
             continue
         given, gives = network.activations[index], network.activations[index + 1]
-        made = words_of(layer, given, lemmas.wire, words, gives.interval.word, paired)
-        made = _bound(lemmas, made)
-        blocks = tuple(blocks_of(layer, given, gives, lemmas, words, made, paired))
+        made = words_of(layer, given, wire, words, gives.interval.word, paired)
+        made = [[wire(bit) for bit in word] for word in made]
+        blocks = tuple(blocks_of(layer, given, gives, wire, words, made, paired))
         yield Step(names[index], _literals(made), blocks), made
         words = made
-
-
-def _bound(lemmas: Lemmas, words: Words) -> Words:
-    """Expressions bound, as they are where they enter a register or another layer."""
-    return [[bit if bit.is_bound else lemmas.wire(bit) for bit in word] for word in words]
 
 
 def _literals(words: Words) -> tuple[tuple[int, ...], ...]:
@@ -130,59 +126,65 @@ def _literals(words: Words) -> tuple[tuple[int, ...], ...]:
 
 @singledispatch
 def blocks_of(
-    layer: Layer, given: Activations, gives: Activations, lemmas: Lemmas, words: Words, made: Words, paired: int
+    layer: Layer, given: Activations, gives: Activations, wire: bits.Wire, words: Words, made: Words, paired: int
 ) -> Iterator[Block]:
     """What a layer has made of words, and the proof of it."""
     yield Block("output", len(made), "")
 
 
 @blocks_of.register
-def _(layer: Neurons, given, gives, lemmas, words, made, paired) -> Iterator[Block]:
+def _(layer: Neurons, given, gives, wire, words, made, paired) -> Iterator[Block]:
     neurons = list(layer.neurons(given))
     if layer.fires:
         proved = [counts(len(each.inputs), each.level) for each in neurons]
         yield from _counted("neuron", proved, "row by row")
         return
-    proved = []
-    for neuron, word in zip(neurons, made, strict=True):
-        terms = [(words[each][0].literal ^ int(no), 1) for each, no in zip(neuron.inputs, neuron.inverted, strict=True)]
-        proved.append(is_sum(lemmas, [bit.literal for bit in word], terms, neuron.level))
-    yield from _counted("score", proved, "by lemmas of its adders")
+    width = gives.interval.word
+    proved = [sums_up((len(each.inputs),), each.level % (1 << width), width) for each in neurons]
+    yield from _counted("score", proved, "by wire of its adders")
 
 
 @blocks_of.register
-def _(layer: MaxPool2d, given, gives, lemmas, words, made, paired) -> Iterator[Block]:
+def _(layer: MaxPool2d, given, gives, wire, words, made, paired) -> Iterator[Block]:
     if given.is_bits:
-        yield from blocks_of.dispatch(Neurons)(layer, given, gives, lemmas, words, made, paired)
+        yield from blocks_of.dispatch(Neurons)(layer, given, gives, wire, words, made, paired)
     else:
         proved = finds_greater(given.interval.word, given.interval.low < 0)
         yield from _counted("maximum", [proved] * len(made), "of two, row by row")
 
 
 @blocks_of.register
-def _(layer: LutLayer, given, gives, lemmas, words, made, paired) -> Iterator[Block]:
+def _(layer: LutLayer, given, gives, wire, words, made, paired) -> Iterator[Block]:
     proved = [looks_up(tuple(rows)) for rows in layer.tables.tolist()]
     yield from _counted("table", proved, "row by row")
 
 
 @blocks_of.register
-def _(layer: GroupSum, given, gives, lemmas, words, made, paired) -> Iterator[Block]:
+def _(layer: GroupSum, given, gives, wire, words, made, paired) -> Iterator[Block]:
+    width = gives.interval.word
     proved = []
-    for group, offset, word in zip(layer.groups, layer.offsets.tolist(), made, strict=True):
-        places = range(*group.indices(len(words)))
-        terms = [(words[at][0].literal, int(layer.weights[at])) for at in places]
-        proved.append(is_sum(lemmas, [bit.literal for bit in word], terms, offset))
-    yield from _counted("score", proved, "by lemmas of its adders")
+    for group, offset in zip(layer.groups, layer.offsets.tolist(), strict=True):
+        columns = tuple(len(column) for column in layer.columns(group))
+        proved.append(sums_up(columns, offset % (1 << width), width) and _weighs(layer, group))
+    yield from _counted("score", proved, "by wire of its adders")
+
+
+def _weighs(layer: GroupSum, group: slice) -> bool:
+    """Whether the columns of a class's bits are the binary digits of their weights."""
+    found = Counter[int]()
+    for place, column in enumerate(layer.columns(group)):
+        found.update(dict.fromkeys(column, 1 << place))
+    return found == Counter({at: int(layer.weights[at]) for at in range(*group.indices(len(layer.weights)))})
 
 
 @blocks_of.register
-def _(layer: Argmax, given, gives, lemmas, words, made, paired) -> Iterator[Block]:
+def _(layer: Argmax, given, gives, wire, words, made, paired) -> Iterator[Block]:
     proved = finds_greatest(given.size, given.interval.word, given.interval.low < 0, paired)
     yield from _counted("class", [proved], "by the SAT solver")
 
 
 @blocks_of.register
-def _(layer: Slicer, given, gives, lemmas, words, made, paired) -> Iterator[Block]:
+def _(layer: Slicer, given, gives, wire, words, made, paired) -> Iterator[Block]:
     proved = slices(tuple(layer.thresholds.tolist()), given.interval.word, given.interval.low < 0, gives.interval.word)
     yield from _counted("decision", [proved], "row by row")
 
@@ -198,24 +200,23 @@ def _counted(kind: str, proved: Sequence[bool], method: str) -> Iterator[Block]:
 
 
 @steps_of.register
-def _(engine: Embedded, lemmas: Lemmas, words: Words) -> Iterator[tuple[Step, Words]]:
+def _(engine: Embedded, wire: bits.Wire, words: Words) -> Iterator[tuple[Step, Words]]:
     """The additions of the engine's own graphs, each an addition of two words; requantised words."""
     proved = computes(engine.slices.datapath, engine.network, engine.start) and adds()
     for number, (graph, rectifiers) in enumerate(engine.slices.datapath.layers, 1):
-        one = [[~lemmas.wire.zero]] if len(graph.inputs) > len(words) else []
-        made: Words = [*sums_of(graph, lemmas.wire, [*words, *one])]
+        one = [[~wire.zero]] if len(graph.inputs) > len(words) else []
+        made: Words = [*sums_of(graph, wire, [*words, *one])]
         method = f"by unit vectors; its {len(graph.adders)} additions by their full adders"
         blocks = list(_counted("constant sum", [proved and holds_all(graph)] * len(made), method))
         if rectifiers is not None:
             of = [(graph.interval(index), each) for index, each in enumerate(rectifiers)]
             made = [
-                rectified(lemmas.wire, word, interval.low < 0, each)
-                for word, (interval, each) in zip(made, of, strict=True)
+                rectified(wire, word, interval.low < 0, each) for word, (interval, each) in zip(made, of, strict=True)
             ]
             blocks += _counted("requantised word", [rectifies(*each) for each in of], "row by row")
-        words = _bound(lemmas, made)
+        words = [[wire(bit) for bit in word] for word in made]
         yield Step(f"matrix {number}", _literals(words), tuple(blocks)), words
-    width, zero = engine.gives.interval.word, lemmas.wire.zero
+    width, zero = engine.gives.interval.word, wire.zero
     pairs = zip(words, engine.slices.datapath.outputs, strict=True)
     words = [extended(word, interval.low < 0, width, zero) for word, interval in pairs]
     yield Step("outputs", _literals(words), ()), words

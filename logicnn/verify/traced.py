@@ -15,7 +15,7 @@ from itertools import product
 from logicnn import bits
 from logicnn.netlist.graph import FALSE, TRUE, Graph
 
-__all__ = ["Lemma", "Lemmas", "Traced", "add_times"]
+__all__ = ["Lemma", "Lemmas", "Traced"]
 
 MOST = 4  # bound bits of which a table is kept
 
@@ -35,10 +35,6 @@ class Traced:
         if literal in (FALSE, TRUE):
             return cls(graph, literal, (), literal)
         return cls(graph, literal, (literal >> 1,), 0b01 if literal & 1 else 0b10)
-
-    @property
-    def is_bound(self) -> bool:
-        return self.leaves in ((), (self.literal >> 1,))
 
     def _with(self, other: "Traced", literal: int, of_rows: str) -> "Traced":
         leaves = tuple(sorted({*self.leaves, *other.leaves}))
@@ -86,7 +82,7 @@ class Lemma:
 
 
 class Lemmas:
-    """A reading of `logicnn.bits` on a graph, which keeps what it binds. Bits that are proved the same are one."""
+    """A reading of `logicnn.bits` on a graph, which finds the lemmas of what it binds."""
 
     def __init__(self, graph: Graph):
         self.graph = graph
@@ -96,7 +92,7 @@ class Lemmas:
         self._made_at: dict[int, int] = {}  # when a node was first bound
 
     def _bound(self, bit: Traced) -> Traced:
-        literal = self.graph.merged(bit.literal)
+        literal = bit.literal
         if bit.table is not None and 0 < len(bit.leaves) < MOST:
             tables = self._tables.setdefault(bit.leaves, {})
             if bit.table not in tables:
@@ -107,8 +103,9 @@ class Lemmas:
         self._made_at.setdefault(literal >> 1, len(self._made_at))
         return Traced.bound(self.graph, literal)
 
-    def bits(self, literals: Sequence[int]) -> list[Traced]:
-        return [Traced.bound(self.graph, each) for each in literals]
+    def inputs(self, count: int) -> list[Traced]:
+        """So many new inputs of the graph."""
+        return [Traced.bound(self.graph, self.graph.input()) for _ in range(count)]
 
     def linear(self, word: Sequence[int], until: Collection[int], width: int) -> dict[int, int] | None:
         """The number that a word's literals are, the lowest first, as a sum of the nodes `until` modulo ``2 ** width``:
@@ -118,7 +115,7 @@ class Lemmas:
         modulus = 1 << width
         found: dict[int, int] = {}
         for place, literal in enumerate(word):
-            add_times(found, literal, 1 << place, modulus)
+            _add(found, literal, 1 << place, modulus)
         while True:
             inner = [node for node in found if node and node not in until]
             if not inner:
@@ -128,7 +125,7 @@ class Lemmas:
                 return None
 
 
-def add_times(found: dict[int, int], literal: int, weight: int, modulus: int) -> None:
+def _add(found: dict[int, int], literal: int, weight: int, modulus: int) -> None:
     """Adds a literal so many times: ``~x`` is ``1 - x``."""
     node, inverted = literal >> 1, literal & 1
     parts = [(node, -weight if inverted else weight)] if node else []
@@ -148,11 +145,11 @@ def _replaced(found: dict[int, int], lemma: Lemma, modulus: int) -> bool:
     total = weight(lemma.total)
     if weight(lemma.carry) != 2 * total % modulus or not (total or weight(lemma.carry)):
         return False
-    add_times(found, lemma.total, -total % modulus, modulus)
-    add_times(found, lemma.carry, -2 * total % modulus, modulus)
+    _add(found, lemma.total, -total % modulus, modulus)
+    _add(found, lemma.carry, -2 * total % modulus, modulus)
     for each in lemma.operands:
-        add_times(found, each, total, modulus)
-    add_times(found, TRUE, total * lemma.constant % modulus, modulus)
+        _add(found, each, total, modulus)
+    _add(found, TRUE, total * lemma.constant % modulus, modulus)
     return True
 
 
