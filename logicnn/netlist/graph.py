@@ -26,6 +26,7 @@ __all__ = ["FALSE", "TRUE", "Bit", "GaveUp", "Graph", "has_solver"]
 FALSE, TRUE = 0, 1
 INPUT = (-1, -1)
 RANDOM = 1024  # patterns of every input in the beginning
+MOST_ASKED = 8  # literals that a new one may be the same as
 CONFLICTS = 5000  # of the solver until it is asked what time it is
 NEAR = 64  # patterns like one on which two bits differ
 FLIPPED = 0.02  # of its bits, in each of them
@@ -77,6 +78,7 @@ class Graph:
         self.values: list[int] = [0]
         self._kept: list[int] = []  # literals that others may be the same as
         self._classes: dict[int, list[int]] = {}
+        self._stands: dict[int, int] = {}  # for literals that were merged, the kept ones
         self._keep(FALSE)
 
     @property
@@ -91,6 +93,7 @@ class Graph:
         drawn = int.from_bytes(self._rng.bytes(-(-self.count // 8)), "little")
         self.values.append((drawn if values is None else values) & self._mask)
         self._keep(2 * node)
+        self._stands[2 * node] = 2 * node
         return 2 * node
 
     def bits(self, count: int) -> list[Bit]:
@@ -123,24 +126,26 @@ class Graph:
 
     def merged(self, literal: int) -> int:
         """The first kept literal that is the same function, or the literal itself, which is kept from now on."""
+        known = self._stands.get(literal & ~1)
+        if known is None:
+            known = self._stands[literal & ~1] = self._merged(literal & ~1)
+        return known ^ literal & 1
+
+    def _merged(self, literal: int) -> int:
+        undecided: set[int] = set()
         while True:
-            found, differs = None, False
-            for other in self._classes.get(self._signature(literal), ()):
-                same = other ^ 1 if self.value(other) != self.value(literal) else other
-                if same == literal:
-                    return literal
-                answer = self.equal(same, literal, thorough=False)
-                if answer:
-                    found = same
-                    break
-                if answer is False:  # the patterns tell them apart now, and perhaps others, too
-                    differs = True
-                    break
-            if found is not None:
-                return found
-            if not differs:
+            others = self._classes.get(self._signature(literal), ())
+            other = next((each for each in others if each not in undecided), None)
+            if other is None or len(undecided) == MOST_ASKED:
                 self._keep(literal)
                 return literal
+            same = other ^ 1 if self.value(other) != self.value(literal) else other
+            match self.equal(same, literal, thorough=False):
+                case True:
+                    return same
+                case None:
+                    undecided.add(other)
+            # else the patterns tell them apart now, and perhaps others, too
 
     def equal(self, a: int, b: int, thorough: bool = True) -> bool | None:
         """Whether two literals are the same for every input; where they are not, the patterns hold an input on which
