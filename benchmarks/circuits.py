@@ -19,9 +19,8 @@ from amaranth.back import rtlil
 
 from benchmarks.bench import opened_netlist
 from benchmarks.common import finished, parser_for, write_result
-from benchmarks.iscas import BenchError, Design, GateCircuit, circuit_files, circuits_folder, evaluate, read
+from benchmarks.iscas import Design, GateCircuit, circuits_folder, evaluate, read_all
 from logicnn.commands.command import guarded
-from logicnn.errors import LogicnnError
 from logicnn.flow import tools
 from logicnn.netlist.netlist import Netlist
 from logicnn.netlist.simulate import Simulation
@@ -107,9 +106,8 @@ def compared(circuit: GateCircuit, netlist: Netlist, given: np.ndarray) -> dict[
     return row
 
 
-def measure(path: Path, folder: Path) -> list[dict[str, Any]]:
+def measure(circuit: GateCircuit, folder: Path) -> list[dict[str, Any]]:
     """Rows of one circuit, by family."""
-    circuit = read(path)
     given = random_inputs(circuit)
     rows = []
     for family in FAMILIES:
@@ -145,17 +143,11 @@ def main() -> None:
     parser = parser_for(__doc__, output="circuits")
     parser.add_argument("--circuits", help="folder of *.bench (default: LOGICNN_CIRCUITS)")
     given = parser.parse_args()
-    rows, refused = [], []
-    for path in circuit_files(circuits_folder(given.circuits)):
-        try:
-            read(path)
-        except BenchError as error:
-            refused.append({"file": path.name, "why": str(error)})
-            continue
-        folder = given.output / path.stem
-        rows += finished(folder, measure, path, folder)
-    if not rows:
-        raise LogicnnError(f"no file holds a circuit: {refused[0]['why']}")
+    circuits, refused = read_all(circuits_folder(given.circuits))
+    rows = []
+    for circuit in circuits:
+        folder = given.output / circuit.name
+        rows += finished(folder, measure, circuit, folder)
     figures = {
         "families": [family.value for family in FAMILIES],
         "rows": rows,

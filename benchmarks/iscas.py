@@ -13,8 +13,8 @@ Brglez, Bryan and Kozminski, "Combinational profiles of sequential benchmark cir
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from graphlib import CycleError, TopologicalSorter
 from operator import and_, or_, xor
@@ -26,7 +26,19 @@ from amaranth import *
 
 from logicnn.errors import LogicnnError
 
-__all__ = ["BenchError", "Design", "Gate", "GateCircuit", "circuit_files", "circuits_folder", "evaluate", "read"]
+__all__ = [
+    "BenchError",
+    "Design",
+    "Gate",
+    "GateCircuit",
+    "checked",
+    "circuits_folder",
+    "evaluate",
+    "read",
+    "read_all",
+    "run",
+    "settled",
+]
 
 VARIABLE = "LOGICNN_CIRCUITS"
 PORT = re.compile(r"(INPUT|OUTPUT)\s*\(\s*([^\s(),=]+)\s*\)", re.IGNORECASE)
@@ -47,7 +59,7 @@ ON_VALUES: Mapping[str, Callable] = {"AND": Value.all, "OR": Value.any, "XOR": V
 
 
 class BenchError(LogicnnError):
-    """A file that holds no circuit; the message names the file, and the line or the net."""
+    """What is no circuit; the message names the file and the line, or the circuit and the net."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class Gate:
 class GateCircuit:
     """A circuit of one clock, as a file has it. Every net is an input, a gate's or a register's."""
 
-    name: str
+    name: str  # the file's, without its ending
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     gates: Mapping[str, Gate]  # by the net that each drives, operands before their readers
@@ -79,12 +91,20 @@ def circuits_folder(given: str | os.PathLike[str] | None = None) -> Path:
     return Path(chosen)
 
 
-def circuit_files(folder: Path) -> list[Path]:
-    """All circuits of a folder, by name. Raises `BenchError` for a folder without any."""
-    found = sorted(folder.glob("*.bench"))
-    if not found:
-        raise BenchError(f"folder {folder} holds no *.bench")
-    return found
+def read_all(folder: Path) -> tuple[list[GateCircuit], list[dict[str, str]]]:
+    """The circuits of a folder by name, and which files hold none and why. Raises `BenchError` for a folder without any
+    circuit.
+    """
+    circuits, refused = [], []
+    for path in sorted(folder.glob("*.bench")):
+        try:
+            circuits.append(read(path))
+        except BenchError as error:
+            refused.append({"file": path.name, "why": str(error)})
+    if not circuits:
+        why = f": {refused[0]['why']}" if refused else " in any *.bench"
+        raise BenchError(f"folder {folder} holds no circuit{why}")
+    return circuits, refused
 
 
 def read(path: Path) -> GateCircuit:
@@ -119,7 +139,7 @@ def read(path: Path) -> GateCircuit:
         if net in driven:
             raise BenchError(f"{where}: net {net!r} is driven twice")
         driven.add(net)
-    return _checked(GateCircuit(path.stem, tuple(inputs), tuple(outputs), gates, registers), path.name)
+    return checked(GateCircuit(path.stem, tuple(inputs), tuple(outputs), gates, registers))
 
 
 def _assignment(line: str, where: str) -> tuple[str, Gate]:
@@ -140,17 +160,18 @@ def _assignment(line: str, where: str) -> tuple[str, Gate]:
     return net, Gate(kind, operands)
 
 
-def _checked(circuit: GateCircuit, file: str) -> GateCircuit:
+def checked(circuit: GateCircuit) -> GateCircuit:
     """The circuit with its gates in order. Raises `BenchError` for a net that nothing drives, and for a loop."""
+    name = circuit.name
     if not circuit.outputs:
-        raise BenchError(f"{file}: there is no OUTPUT(n)")
+        raise BenchError(f"{name}: there is no OUTPUT(n)")
     driven = {*circuit.inputs, *circuit.gates, *circuit.registers}
     read_by = {net: f"gate {reader!r}" for reader, gate in circuit.gates.items() for net in gate.operands}
     read_by |= {net: f"register {reader!r}" for reader, net in circuit.registers.items()}
     read_by |= dict.fromkeys(circuit.outputs, "OUTPUT")
     for net, reader in read_by.items():
         if net not in driven:
-            raise BenchError(f"{file}: net {net!r}, which {reader} reads, is driven by nothing")
+            raise BenchError(f"{name}: net {net!r}, which {reader} reads, is driven by nothing")
     sorter = TopologicalSorter(
         {net: [each for each in gate.operands if each in circuit.gates] for net, gate in circuit.gates.items()}
     )
@@ -158,30 +179,34 @@ def _checked(circuit: GateCircuit, file: str) -> GateCircuit:
         order = list(sorter.static_order())
     except CycleError as error:
         circle = error.args[1]
-        raise BenchError(f"{file}: net {circle[0]!r} depends on itself, through {len(circle) - 1} gates") from None
-    gates = {net: circuit.gates[net] for net in order}
-    return GateCircuit(circuit.name, circuit.inputs, circuit.outputs, gates, circuit.registers)
+        raise BenchError(f"{name}: net {circle[0]!r} depends on itself, through {len(circle) - 1} gates") from None
+    return replace(circuit, gates={net: circuit.gates[net] for net in order})
 
 
-def evaluate(
-    circuit: GateCircuit, given: np.ndarray
-) -> tuple[
-    np.ndarray, np.ndarray
-]:  # (cycles, inputs, words) uint64 -> (cycles, outputs, words), (cycles, registers, words)
-    """Outputs just before every edge, with that cycle's inputs, and the registers then; all registers are 0 at first.
-    64 lanes a word.
+def run(
+    circuit: GateCircuit, given: np.ndarray, first: Mapping[str, np.ndarray] | None = None
+) -> Iterator[dict[str, np.ndarray]]:
+    """All nets (words,) just before every edge, for inputs (cycles, inputs, words) uint64, 64 lanes a word. Registers
+    start with the values `first`, or 0.
     """
-    cycles, _, words = given.shape
-    state = {net: np.zeros(words, np.uint64) for net in circuit.registers}
-    outputs = np.zeros((cycles, len(circuit.outputs), words), np.uint64)
-    states = np.zeros((cycles, len(circuit.registers), words), np.uint64)
-    for cycle in range(cycles):
-        values = settled(circuit, dict(zip(circuit.inputs, given[cycle], strict=True)) | state)
+    state = first or {net: np.zeros(given.shape[2], np.uint64) for net in circuit.registers}
+    for now in given:
+        values = settled(circuit, dict(zip(circuit.inputs, now, strict=True)) | dict(state))
+        yield values
+        state = {net: values[before] for net, before in circuit.registers.items()}
+
+
+def evaluate(circuit: GateCircuit, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs (cycles, outputs, words) just before every edge, and the registers (cycles, registers, words) then, for
+    inputs as of `run`; all registers are 0 at first.
+    """
+    outputs = np.zeros((len(given), len(circuit.outputs), given.shape[2]), np.uint64)
+    states = np.zeros((len(given), len(circuit.registers), given.shape[2]), np.uint64)
+    for cycle, values in enumerate(run(circuit, given)):
         for place, net in enumerate(circuit.outputs):
             outputs[cycle, place] = values[net]
         for place, net in enumerate(circuit.registers):
-            states[cycle, place] = state[net]
-        state = {net: values[before] for net, before in circuit.registers.items()}
+            states[cycle, place] = values[net]
     return outputs, states
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.circuits import as_lanes, as_words
-from benchmarks.iscas import KINDS, BenchError, Gate, circuit_files, circuits_folder, evaluate, read, settled
+from benchmarks.iscas import KINDS, BenchError, Gate, circuits_folder, evaluate, read, read_all, settled
 
 # Three bits that count where `up`, and are cleared where `clear` is 1; `full` is their AND. Names that are numbers,
 # small letters, spaces, and readers before what they read are all the format's.
@@ -119,7 +119,7 @@ def test_gates(tmp_path, kind):
     ],
 )
 def test_no_circuit(tmp_path, text, message):
-    with pytest.raises(BenchError, match=rf"^x\.bench(,|:) {message}$"):
+    with pytest.raises(BenchError, match=rf"^x(\.bench, |: ){message}$"):
         read(written(tmp_path, text))
 
 
@@ -141,6 +141,16 @@ def test_folder(tmp_path, monkeypatch):
     with pytest.raises(BenchError, match=r"^--circuits is nowhere, which is no folder$"):
         circuits_folder("nowhere")
     assert circuits_folder(tmp_path) == tmp_path
-    with pytest.raises(BenchError, match=r"^folder .* holds no \*\.bench$"):
-        circuit_files(tmp_path)
-    assert circuit_files(written(tmp_path, LFSR).parent) == [tmp_path / "x.bench"]
+
+
+def test_read_all(tmp_path):
+    """What holds no circuit is named, and does not keep the others."""
+    with pytest.raises(BenchError, match=r"^folder .* holds no circuit in any \*\.bench$"):
+        read_all(tmp_path)
+    written(tmp_path, "INPUT(a)", "a")
+    with pytest.raises(BenchError, match=r"^folder .* holds no circuit: a: there is no OUTPUT\(n\)$"):
+        read_all(tmp_path)
+    written(tmp_path, LFSR, "b")
+    circuits, refused = read_all(tmp_path)
+    assert [circuit.name for circuit in circuits] == ["b"]
+    assert refused == [{"file": "a.bench", "why": "a: there is no OUTPUT(n)"}]
