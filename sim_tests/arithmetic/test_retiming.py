@@ -203,7 +203,7 @@ def ref_retimings(circuit: Circuit, latency: int, farthest: int = 3) -> list[tup
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(sequential_circuits(), st.integers(0, 1), st.floats(1, 1.5))
 def test_loops(circuit, latency, slack):
-    """The least period and the fewest bits of all retimings of a circuit with registers; no more than it has itself."""
+    """The least period and the fewest bits of all retimings of a circuit with registers."""
     every = ref_retimings(circuit, latency)
     shortest = min(period for period, _ in every)
     assert least_period(circuit, latency) == pytest.approx(shortest, abs=1e-9)
@@ -249,7 +249,7 @@ def test_correlator():
 
 
 def test_ring():
-    """Two vertices of 1 ns and one register, which no retiming gets below 2 ns; two more in front need none."""
+    """Two vertices of 1 ns and one register: no retiming gets below 2 ns, whatever the latency."""
     nets = (Net(0, 1, (1,)), Net(1, 1, (2,), (0,)), Net(2, 1, (1, 3), (1, 0)))
     ring = Circuit((0.0, 1.0, 1.0, 0.0), nets, (0,), (3,), 0.0)
     assert retime(ring, latency=0) == Pipeline((0, 0, 0, 0), 0, 2.0, 1)
