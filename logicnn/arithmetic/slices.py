@@ -2,9 +2,9 @@
 chain.
 
 A `Datapath` is what is computed: an adder graph and a rectifier for each layer. `Slices` is how it is cut: every carry
-chain in slices of a few bits, each a vertex of a `retiming.Circuit`; bits that pass by an addition belong to the slice
-that made them. A pipeline stage may then run through the middle of a long addition, its lower bits and its carry a
-cycle earlier than its upper ones.
+chain in slices of a few bits, each a vertex of a `synchronous.Circuit`; bits that pass by an addition belong to the
+slice that made them. A pipeline stage may then run through the middle of a long addition, its lower bits and its carry
+a cycle earlier than its upper ones.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from logicnn.arithmetic.adders import AdderGraph, Term
-from logicnn.arithmetic.retiming import Circuit, Net, Shortcut
+from logicnn.arithmetic.synchronous import Circuit, Net, Shortcut
 from logicnn.errors import LogicnnError
 from logicnn.network import Interval
 from logicnn.resources import Device

@@ -11,11 +11,7 @@ from hypothesis import strategies as st
 
 from logicnn.arithmetic.retiming import (
     TOLERANCE,
-    Circuit,
-    Net,
     Pipeline,
-    RetimingError,
-    Shortcut,
     as_placed,
     least_latency,
     least_period,
@@ -24,6 +20,7 @@ from logicnn.arithmetic.retiming import (
     retime,
     soonest,
 )
+from logicnn.arithmetic.synchronous import Circuit, Net, RetimingError, Shortcut
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=150)
 
@@ -158,6 +155,127 @@ def test_least_latency(circuit, slack):
     assert pipeline == as_placed(circuit, pipeline.stages)
 
 
+@st.composite
+def sequential_circuits(draw, most: int = 6) -> Circuit:
+    """Any small circuit with registers and loops: an input or none, an output, vertices that only loops lead to."""
+    count = draw(st.integers(3, most))
+    inputs = draw(st.integers(0, 1))
+    delays = draw(st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.7, 1.0]), min_size=count, max_size=count))
+    nets = []
+    for source in range(count - 1):
+        readers = draw(st.lists(st.integers(inputs, count - 1), max_size=3))
+        taps = [draw(st.integers(0 if reader > source else 1, 2)) for reader in readers]
+        if readers:
+            nets.append(Net(source, draw(st.integers(1, 3)), tuple(readers), tuple(taps)))
+    edges = sorted({(net.source, reader) for net in nets for reader in net.readers})
+    shortcuts = [Shortcut(*edge, 0.5 * delays[edge[1]]) for edge in edges if draw(st.booleans())]
+    return Circuit(tuple(delays), tuple(nets), tuple(range(inputs)), (count - 1,), 0.2, tuple(shortcuts))
+
+
+def ref_retimings(circuit: Circuit, latency: int, farthest: int = 3) -> list[tuple[float, int]]:
+    """Period and register bits of all legal stages near 0, from registers edge by edge and tap by tap."""
+    count = len(circuit.delays)
+    near = range(-farthest, farthest + latency + 1)
+    choices = [[0] if v in circuit.inputs else [latency] if v in circuit.outputs else near for v in range(count)]
+    saved = {(source, reader): ns for source, reader, ns in circuit.shortcuts}
+    taps = [(net, *tap) for net in circuit.nets for tap in zip(net.readers, net.taps, strict=True)]
+    found = []
+    for stages in itertools.product(*choices):
+        left = [(net, reader, tap + stages[reader] - stages[net.source]) for net, reader, tap in taps]
+        if any(registers < 0 for _, reader, registers in left):
+            continue
+        direct = [(net.source, reader) for net, reader, registers in left if not registers]
+
+        def arrival(vertex: int, direct=direct) -> float:
+            before = [
+                arrival(source) - saved.get((source, vertex), 0.0) for source, reader in direct if reader == vertex
+            ]
+            return circuit.delays[vertex] + max([0.0, *before])
+
+        longest: dict[int, int] = {}
+        for net, _, registers in left:
+            longest[id(net)] = max(longest.get(id(net), 0), registers)
+        bits = sum(net.width * longest[id(net)] for net in circuit.nets)
+        found.append((max(map(arrival, range(count))) + circuit.latch_ns, bits))
+    return found
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(sequential_circuits(), st.integers(0, 1), st.floats(1, 1.5))
+def test_loops(circuit, latency, slack):
+    """The least period and the fewest bits of all retimings of a circuit with registers."""
+    every = ref_retimings(circuit, latency)
+    shortest = min(period for period, _ in every)
+    assert least_period(circuit, latency) == pytest.approx(shortest, abs=1e-9)
+    pipeline = retime(circuit, latency=latency)
+    assert pipeline == as_placed(circuit, pipeline.stages) and pipeline.latency == latency
+    assert pipeline.period_ns == pytest.approx(shortest, abs=2e-9)
+    assert pipeline.register_bits == min(bits for period, bits in every if period <= shortest + TOLERANCE)
+    period = slack * shortest
+    slower = retime(circuit, latency=latency, period=period)
+    assert slower.register_bits == min(bits for each, bits in every if each <= period + TOLERANCE)
+    first = soonest(circuit, period)
+    assert first.period_ns <= period + TOLERANCE and first.latency == least_latency(circuit, period) <= latency
+
+
+# The correlator of Leiserson and Saxe, Fig. 1: comparators of 3, adders of 7, and the host (vertex 7) as logic of 0 in
+# the loop; an output reads it, since a circuit here has one.
+CORRELATOR = Circuit(
+    (3.0, 3.0, 3.0, 3.0, 7.0, 7.0, 7.0, 0.0, 0.0),
+    (
+        Net(7, 1, (0, 8), (1, 0)),
+        Net(0, 1, (1, 6), (1, 0)),
+        Net(1, 1, (2, 5), (1, 0)),
+        Net(2, 1, (3, 4), (1, 0)),
+        Net(3, 1, (4,)),
+        Net(4, 1, (5,)),
+        Net(5, 1, (6,)),
+        Net(6, 1, (7,)),
+    ),
+    (),
+    (8,),
+    0.0,
+)
+
+
+def test_correlator():
+    """The paper's periods: 24 as it is drawn, 13 at best; in between more registers than four buy time."""
+    assert as_placed(CORRELATOR, [0] * 9) == Pipeline((0,) * 9, 0, 24.0, 4)
+    assert least_period(CORRELATOR, 0) == least_period(CORRELATOR, 3) == 13.0
+    assert retime(CORRELATOR, latency=0, period=24.0).register_bits == 4
+    best = retime(CORRELATOR, latency=0)
+    assert best.period_ns == 13.0
+    assert best.register_bits == min(bits for period, bits in ref_retimings(CORRELATOR, 0, 2) if period <= 13.0)
+
+
+def test_ring():
+    """Two vertices of 1 ns and one register: no retiming gets below 2 ns, whatever the latency."""
+    nets = (Net(0, 1, (1,)), Net(1, 1, (2,), (0,)), Net(2, 1, (1, 3), (1, 0)))
+    ring = Circuit((0.0, 1.0, 1.0, 0.0), nets, (0,), (3,), 0.0)
+    assert retime(ring, latency=0) == Pipeline((0, 0, 0, 0), 0, 2.0, 1)
+    assert retime(ring, latency=1).period_ns == 2.0
+    with pytest.raises(
+        RetimingError, match=r"^period 1\.5 ns is less than a loop takes by its registers, whatever the latency$"
+    ):
+        least_latency(ring, 1.5)
+
+
+def test_register_moves_forwards():
+    """From behind the input to between two vertices: a stage below 0."""
+    circuit = Circuit((0.0, 1.0, 1.0, 0.0), (Net(0, 4, (1,), (1,)), Net(1, 1, (2,)), Net(2, 2, (3,))), (0,), (3,), 0.0)
+    assert retime(circuit, latency=0) == Pipeline((0, -1, 0, 0), 0, 1.0, 1)
+    assert period_ns(circuit, (0, 0, 0, 0)) == 2.0 and register_bits(circuit, (0, 0, 0, 0)) == 4
+    assert soonest(circuit, 2.0).stages == (0, -1, -1, 0)
+
+
+def test_loop_that_nothing_leads_to():
+    """A counter's bit, 2 ns and a register, reads no input: its stage is below whatever reads it."""
+    circuit = Circuit((1.0, 1.0, 0.0), (Net(0, 1, (1,)), Net(1, 1, (0, 2), (1, 0))), (), (2,), 0.0)
+    assert retime(circuit, latency=0) == Pipeline((0, 0, 0), 0, 2.0, 1)
+    first = soonest(circuit, 2.0)
+    assert first.latency == 0 and first.period_ns == 2.0
+
+
 @pytest.mark.parametrize("latency", range(13))
 def test_chain(latency):
     circuit = chain(*[1.0] * 12, width=3)
@@ -255,6 +373,9 @@ def test_blocks_of_start_vertices(monkeypatch, block):
         ("nets", (Net(0, 1, (1,)), Net(1, 0, (2,))), r"nets\[1\]\.width must be at least 1 bit, not 0"),
         ("nets", (Net(0, 1, ()),), r"nets\[0\]\.readers must name at least one vertex, not \(\)"),
         ("nets", (Net(1, 1, (1,)),), r"nets\[0\]\.readers must come after source 1, up to 2, not 1"),
+        ("nets", (Net(0, 1, (1,), (0, 1)),), r"nets\[0\]\.registers must be one for every reader, not 2"),
+        ("nets", (Net(0, 1, (1,), (-1,)),), r"nets\[0\]\.registers must be at least 0, not -1"),
+        ("nets", (Net(1, 1, (3,), (1,)),), r"nets\[0\]\.readers must be a vertex, up to 2, not 3"),
         ("nets", (Net(1, 1, (2, 3)),), r"nets\[0\]\.readers must come after source 1, up to 2, not 3"),
         ("inputs", (0, -1), r"inputs\[1\] must be a vertex of 0 \.\.\. 2, not -1"),
         ("inputs", (1,), r"inputs\[0\] must be a vertex that reads nothing, not 1"),
@@ -287,6 +408,14 @@ def test_circuit_wrong(field, value, message):
 def test_stages_wrong(function, stages, message):
     with pytest.raises(RetimingError, match=f"^{message}$"):
         function(chain(1.0, 1.0), stages)
+
+
+def test_stages_of_a_sequential_circuit_wrong():
+    with pytest.raises(RetimingError, match=r"^stages\[1\] must be an integer, not -0\.5$"):
+        as_placed(CORRELATOR, (0, -0.5, 0, 0, 0, 0, 0, 0, 0))
+    message = r"^stages\[1\] must be at least -1, the stage of its driver 0, less 1 registers, not -2$"
+    with pytest.raises(RetimingError, match=message):
+        as_placed(CORRELATOR, (0, -2, 0, 0, 0, 0, 0, 0, 0))
 
 
 def test_outputs_in_different_stages():
