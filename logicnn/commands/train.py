@@ -27,14 +27,15 @@ from logicnn.errors import LogicnnError
 from logicnn.flow.progress import Steps
 from logicnn.network import Network, save
 from logicnn.network.network import NAME
+from logicnn.nn import way_names
 from logicnn.storage import replace_file
 
 if TYPE_CHECKING:
     from logicnn.nn.search import Trial
 
-__all__ = ["COMMAND", "ENGINES", "interval", "own_test"]
+__all__ = ["COMMAND", "interval", "own_test"]
 
-ENGINES = "logic", "reuse"
+ENGINE = "logic"
 TEST = 0.2  # of the samples
 VALIDATION, LEAST, MOST = 0.1, 200, 0.25  # of those that are left; so many samples at least, if that is not too much
 DEVIATIONS = 1.96  # a confidence of 95 %
@@ -57,9 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.lnn", help="where the network goes")
     parser.add_argument(
         "--engine",
-        choices=ENGINES,
-        default=ENGINES[0],
-        help="learned tables as logic, or words of eight bits on few multipliers (default: %(default)s)",
+        choices=way_names(),
+        default=ENGINE,
+        help="learned tables as logic, those with classes counted in turn, or words of eight bits on few multipliers "
+        "(default: %(default)s)",
     )
     parser.add_argument("--minutes", type=_minutes, default=10.0, help="of training (default: %(default)g)")
     parser.add_argument("--label", metavar="NAME", help="column that says the class, of a .csv (default: label)")
