@@ -10,7 +10,7 @@ __all__ = ["Choice", "Chosen", "Number", "Option"]
 
 @dataclass(frozen=True)
 class Number:
-    """A number from `low` to `high`, a whole one where both are whole; with `log` it is drawn by factors instead of
+    """A number from `low` to `high`, a whole one where all three are; with `log` it is drawn by factors instead of
     differences.
     """
 
@@ -25,7 +25,7 @@ class Number:
 
     @property
     def whole(self) -> bool:
-        return isinstance(self.low, int) and isinstance(self.high, int)
+        return all(isinstance(each, int) for each in (self.low, self.high, self.default))
 
 
 @dataclass(frozen=True)

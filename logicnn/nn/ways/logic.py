@@ -20,7 +20,7 @@ from logicnn.resources import Device
 __all__ = ["WAY", "Lookups", "Tables"]
 
 LEVELS = 7  # of a column of numbers
-GREYS = (64, 128, 192)  # from where on the bits of a pixel are 1; of large pictures the middle one
+GREYS = (64, 128, 192)  # of 256, from where on the bits of a pixel are 1; of large pictures the middle one
 FEW = 400  # bits that may be read; of fewer inputs every level is
 ROUTED, ROUTED_DEEP = 0.9, 0.77  # of a device's logic cells: for more tables of two layers iCE40 has no routes
 CELLS_A_BIT = 8  # of a design, at least: each bit that is read is stored, too
@@ -133,12 +133,15 @@ def _size(data: Dataset) -> int:
 
 def _levels(data: Dataset) -> tuple[int, ...]:
     """From where on bits are 1, all that there are."""
-    return GREYS if _pictures(data) else tuple(range(1, LEVELS + 1))
+    if _pictures(data):
+        return tuple(each * (data.highest + 1) // 256 for each in GREYS)
+    return tuple(range(1, LEVELS + 1))
 
 
 def _few_levels(data: Dataset) -> tuple[int, ...]:
     """Those of them that a search begins with."""
-    return GREYS[1:2] if _pictures(data) and _size(data) > FEW else _levels(data)
+    every = _levels(data)
+    return every[1:2] if _pictures(data) and _size(data) > FEW else every
 
 
 def _varied(data: Dataset, times: float) -> Variety:
