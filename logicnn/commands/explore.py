@@ -122,7 +122,7 @@ def _explored(arguments: argparse.Namespace, board: Board) -> "Results":
         print(f"way {name} is left out: {reason}", file=sys.stderr)
     sizes = ", ".join(f"{number} {name}" for name, number in material.samples.items())
     print(f"{material.name}: {sizes} samples, {len(material.any.classes)} classes", file=sys.stderr)
-    of = {"--data": material.digest, "--board": board.name, "--ways": sorted(ways), "--seed": arguments.seed}
+    of = {"data": material.digest, "board": board.name, "ways": sorted(ways), "seed": arguments.seed}
     limits = Limits(60 * arguments.minutes, arguments.trials, arguments.builds, arguments.epochs)
     output = arguments.output
     with closing(Study(output, of, choices, arguments.seed)) as study:

@@ -61,8 +61,8 @@ class Study:
         elif (other := [name for name in of if known.get(name) != of[name]]) or set(known) != set(of):
             self.close()
             raise LogicnnError(
-                f"--output {folder} holds an exploration with another {other[0] if other else 'version'}; give the "
-                f"same as before to go on, or another folder"
+                f"--output {folder} holds an exploration of other {' and '.join(other) or 'things'}; give the same as "
+                f"before to go on, or another folder"
             )
         for way, choices in ways.items():
             first = {f"{way}.{name}": choice.default for name, choice in choices.items()}

@@ -7,4 +7,7 @@ from logicnn.nn.ways.logic import Tables
 
 __all__ = ["WAY"]
 
-WAY = Tables("counted", Counted.row)
+ROUTED = (
+    0.8  # of a device's logic cells: of MNIST, 0.81 of an iCE40UP5K is routed at once, for 0.89 there are no routes
+)
+WAY = Tables("counted", Counted.row, ROUTED)

@@ -29,7 +29,7 @@ LEAST_RATE, MOST_RATE = 0.01, 0.1  # of learning: it falls with the root of the 
 CHOICE_RATE = 2.0  # of connections, times that of tables
 MOVED, TURNED, STRETCHED = 0.05, 8.0, 0.08  # of pictures: by such a fraction of their height, so many degrees, so much
 VARIETY = 0.7  # times that, where it is searched for
-LEAST_SHARE, MOST_SHARE = 0.2, 0.92  # of a device's logic cells, where a budget is searched for
+LEAST_SHARE = 0.2  # of a device's logic cells, where a budget is searched for
 SHARES = {1: (1.0,), 2: (0.8, 0.2)}  # of the tables, by the number of layers
 
 
@@ -49,10 +49,12 @@ class Lookups:
 
 
 class Tables(Way[Lookups]):
-    """Learned tables within a device's logic cells, built by an engine that is named as `engines.choose.kinds` does."""
+    """Learned tables within a device's logic cells, built by an engine that is named as `engines.choose.kinds` does; of
+    those cells a share `routed` has routes.
+    """
 
-    def __init__(self, engine: str, built: Callable[[Network], Mapping]):
-        self._engine, self._built = engine, built
+    def __init__(self, engine: str, built: Callable[[Network], Mapping], routed: float):
+        self._engine, self._built, self._routed = engine, built, routed
 
     @property
     def engine(self) -> str:
@@ -64,10 +66,10 @@ class Tables(Way[Lookups]):
     def candidates(self, data: Dataset, device: Device) -> Sequence[Lookups]:
         every = _levels(data)
         levels = _few_levels(data)
-        room = min(int(ROUTED * device.capacity.logic_cells), WIDEST)
+        room = min(int(self._routed * device.capacity.logic_cells), WIDEST)
         inputs = min(FEW, _size(data) * len(levels), room // CELLS_A_BIT)
         first = Lookups((1.0,), levels, inputs, _varied(data, 1.0), room, device)
-        deep = min(int(ROUTED_DEEP * device.capacity.logic_cells), WIDEST)
+        deep = min(int(min(self._routed, ROUTED_DEEP) * device.capacity.logic_cells), WIDEST)
         return [
             first,
             replace(first, cells=room - 2 * (room - STORED.logic_cells - inputs) // 3),
@@ -78,12 +80,12 @@ class Tables(Way[Lookups]):
 
     def choices(self, data: Dataset, device: Device) -> dict[str, Choice]:
         first = self.candidates(data, device)[0]
-        most = min(int(MOST_SHARE * device.capacity.logic_cells), WIDEST)
-        least = min(first.cells, max(int(LEAST_SHARE * device.capacity.logic_cells), 2 * STORED.logic_cells))
+        most = first.cells
+        least = min(most, max(int(LEAST_SHARE * device.capacity.logic_cells), 2 * STORED.logic_cells))
         every = len(_levels(data))
         bits = max(first.inputs, min(_size(data) * every, most // CELLS_A_BIT))
         return {
-            "logic_cells": Number(least, most, first.cells, log=True),
+            "logic_cells": Number(least, most, most, log=True),
             "layers": Option(tuple(SHARES), 1),
             "levels": Option(tuple(sorted({len(first.thresholds), every, every // 2})), len(first.thresholds)),
             "inputs": Number(min(first.inputs, max(1, bits // CELLS_A_BIT)), bits, first.inputs, log=True),
@@ -150,4 +152,4 @@ def _varied(data: Dataset, times: float) -> Variety:
     return Variety(times * MOVED * data.train.x.shape[2], times * TURNED, times * STRETCHED)
 
 
-WAY = Tables("logic", Mapping.unrolled)
+WAY = Tables("logic", Mapping.unrolled, ROUTED)
