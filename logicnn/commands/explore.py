@@ -9,10 +9,10 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from rich import box
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 LOCK = ".lock"
+LIMITS = "jobs", "scheduler", "trials", "builds", "epochs", "seed"
 
 
 def _whole(text: str) -> int:
@@ -89,9 +90,24 @@ def _read(arguments: argparse.Namespace, ways: "Mapping[str, Way]") -> "Material
     return owned(own, arguments.data.resolve().name, ways, arguments.seed)
 
 
-def _told(trial: "Trial") -> None:
+def _command(arguments: argparse.Namespace) -> str:
+    """What was asked for, as a command."""
+    words = ["logicnn", "explore"]
+    for name in ("data", "dataset", "label", "drop", "size", "data_dir", "board", "output", "minutes", "ways", *LIMITS):
+        value = getattr(arguments, name)
+        if value is not None and value != () and (name, value) != ("epochs", 0):
+            words.append(f"--{name.replace('_', '-')}")
+            words += [f"{each:g}" if isinstance(each, float) else str(each) for each in _several(value)]
+    return shlex.join(words)
+
+
+def _several(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _told(trial: "Trial", elapsed_s: float, whole: float) -> None:
     """One line of a trial, or of its build."""
-    name = f"trial {trial.number:4d}  {trial.way}"
+    name = f"{elapsed_s / 60:6.1f} of {whole:g} min  trial {trial.number:4d}  {trial.way}"
     if trial.figures is None:
         text = f"{trial.state.value}: {trial.reason}"
     elif trial.build_reason:
@@ -109,7 +125,7 @@ def _told(trial: "Trial") -> None:
 
 def _explored(arguments: argparse.Namespace, board: Board) -> "Results":
     from logicnn.explore.explorer import Explorer, Limits, choosable
-    from logicnn.explore.results import results_of
+    from logicnn.explore.results import Asked, results_of
     from logicnn.explore.study import Study
     from logicnn.explore.workers import Cluster, Local
     from logicnn.nn.ways import WAYS
@@ -132,12 +148,12 @@ def _explored(arguments: argparse.Namespace, board: Board) -> "Results":
             workers = Local(arguments.jobs or len(os.sched_getaffinity(0)))
 
         def results(judged: bool) -> "Results":
-            words = shlex.join(["logicnn", *sys.argv[1:]])
-            return results_of(study, ways, refused, material, arguments.board, output, arguments.seed, words, judged)
+            asked = Asked(arguments.board, output, arguments.seed, _command(arguments))
+            return results_of(study, ways, refused, material, asked, judged)
 
         def told(trial: "Trial") -> None:
-            _told(trial)
             results(judged=False).write()
+            _told(trial, explorer.elapsed_s, arguments.minutes)
 
         with closing(workers):
             explorer = Explorer(study, material, ways, arguments.board, output, limits, workers, arguments.seed, told)
@@ -155,7 +171,7 @@ def _show(found: "Results") -> None:
         table.add_row(*row)
     Console(markup=False, emoji=False).print(table)
     print("chosen by the validation samples; the test samples were read for these networks alone, after the search")
-    print(f"page: {found.output / PAGE}")
+    print(f"page: {found.asked.output / PAGE}")
     if found.best:
         print(f"next: {found.build_command(found.best[0])}")
 

@@ -23,7 +23,7 @@ from logicnn.network import load
 from logicnn.nn.search import Way
 from logicnn.storage import replace_file
 
-__all__ = ["HEAD", "JSON", "PAGE", "Results", "best_of", "results_of"]
+__all__ = ["HEAD", "JSON", "PAGE", "Asked", "Results", "best_of", "results_of"]
 
 JSON, PAGE = "explore.json", "explore.html"
 HEAD = ("trial", "validation", "test", "logic cells", "time", "energy", "network")
@@ -40,6 +40,16 @@ def best_of(trials: Sequence[Trial]) -> list[Trial]:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """For which board, into which folder, with which seed, by which command."""
+
+    board: str
+    output: Path
+    seed: int
+    command: str
+
+
+@dataclass(frozen=True)
 class Results:
     """All trials, and what is known of the exploration beside them."""
 
@@ -49,23 +59,20 @@ class Results:
     engines: Mapping[str, str]  # of each way
     refused: Mapping[str, str]  # ways that are not for the board, and why
     material: Material
-    board: str
-    output: Path
-    seed: int
-    command: str
+    asked: Asked
     seconds: float
 
     # -- one trial
 
     def file(self, trial: Trial) -> Path:
-        return self.output / trial.known.file
+        return self.asked.output / trial.known.file
 
     def test_file(self, way: str) -> Path:
         """Where the test part goes, as the networks of a way read it."""
-        return self.output / f"test-{way}.npz"
+        return self.asked.output / f"test-{way}.npz"
 
     def build_command(self, trial: Trial) -> str:
-        words = ["logicnn", "build", "--board", self.board, "--model", str(self.file(trial))]
+        words = ["logicnn", "build", "--board", self.asked.board, "--model", str(self.file(trial))]
         words += ["--engine", self.engines[trial.way]]
         if not self.material.data[trial.way].name:
             words += ["--test", str(self.test_file(trial.way))]
@@ -82,7 +89,7 @@ class Results:
             "longer_of": trial.longer_of,
             "state": trial.state.value,
             "reason": trial.reason or None,
-            "seed": self.seed + trial.number,
+            "seed": self.asked.seed + trial.number,
             "epochs": figures and figures.epochs,
             "training_seconds": figures and round(figures.seconds, 1),
             "validation_accuracy": figures and figures.accuracy,
@@ -109,13 +116,13 @@ class Results:
     def as_json(self) -> dict[str, Any]:
         samples = self.material.samples
         return {
-            "command": self.command,
-            "board": self.board,
+            "command": self.asked.command,
+            "board": self.asked.board,
             "dataset": self.material.name,
             "samples": samples,
             "chosen_by": CHOSEN_BY,
             "networks_tested": len(self.tests),
-            "seed": self.seed,
+            "seed": self.asked.seed,
             "seconds": round(self.seconds, 1),
             "ways_refused": dict(self.refused),
             "python": platform.python_version(),
@@ -155,7 +162,7 @@ class Results:
         """To the page of a build, from ours."""
         if trial.build is None:
             return ""
-        return str((Path(trial.build["bitstream"]["path"]).parent / "report.html").relative_to(self.output))
+        return str((Path(trial.build["bitstream"]["path"]).parent / "report.html").relative_to(self.asked.output))
 
     def page(self) -> str:
         plots = [
@@ -182,8 +189,8 @@ class Results:
             packed, test = io.BytesIO(), self.material.test[way]
             np.savez_compressed(packed, inputs=test.x, labels=test.y)
             replace_file(self.test_file(way), packed.getvalue())
-        replace_file(self.output / JSON, (json.dumps(self.as_json(), indent=2) + "\n").encode())
-        replace_file(self.output / PAGE, self.page().encode("utf-8", "replace"))
+        replace_file(self.asked.output / JSON, (json.dumps(self.as_json(), indent=2) + "\n").encode())
+        replace_file(self.asked.output / PAGE, self.page().encode("utf-8", "replace"))
 
 
 def _versions() -> dict[str, str]:
@@ -199,10 +206,7 @@ def results_of(
     ways: Mapping[str, Way],
     refused: Mapping[str, str],
     material: Material,
-    board: str,
-    output: Path,
-    seed: int,
-    command: str,
+    asked: Asked,
     judged: bool = True,
 ) -> Results:
     """Of a study as it is; with `judged` networks of the front are tried on the test part, each once."""
@@ -211,9 +215,9 @@ def results_of(
     tests = study.tests
     unread = [each for each in best if judged and each.number not in tests]
     for each in unread:
-        network, test = load(output / each.known.file), material.test[each.way]
+        network, test = load(asked.output / each.known.file), material.test[each.way]
         tests[each.number] = float(np.mean(network.evaluate(test.x) == test.y))
     if unread:
         study.tests = tests
     engines = {name: way.engine for name, way in ways.items()}
-    return Results(trials, best, tests, engines, refused, material, board, output, seed, command, study.spent_s)
+    return Results(trials, best, tests, engines, refused, material, asked, study.spent_s)

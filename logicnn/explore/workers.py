@@ -96,7 +96,7 @@ class Cluster:
 
     @property
     def count(self) -> int:
-        return self._given or max(1, len(self._client.nthreads()))
+        return self._given or max(1, len(dict(self._client.nthreads())))
 
     def submit(self, function: Callable[..., Any], job: Any, samples: Any) -> Future:
         return self._executor.submit(function, job, self._handed(samples))

@@ -280,7 +280,7 @@ def test_choices(name):
     for data, share in ((pictures, 0.8), (table, 0.2)):
         choices = way.choices(data, UP5K)
         first, found = way.candidates(data, UP5K)[0], way.candidate(first_of(choices), data, UP5K)
-        assert found == (first if name == "reuse" else replace(first, variety=found.variety))
+        assert found == (first if name == "reuse" else replace(first, variety=found.variety, rate=2.0))
         candidates = [way.candidate(chosen, data, UP5K) for chosen in corners(choices)]
         sketches = [board_estimate(way.mapping(way.sketch(each, data), UP5K), UP5K) for each in candidates]
         small = way.trained(candidates[0], data, data.train, 2, 1)

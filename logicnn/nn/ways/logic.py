@@ -28,7 +28,7 @@ WIDEST = 10_000  # logic cells of a design: larger ones take long to train, and 
 LEAST_RATE, MOST_RATE = 0.01, 0.1  # of learning: it falls with the root of the steps
 CHOICE_RATE = 2.0  # of connections, times that of tables
 MOVED, TURNED, STRETCHED = 0.05, 8.0, 0.08  # of pictures: by such a fraction of their height, so many degrees, so much
-VARIETY = 0.7  # times that, where it is searched for
+VARIETY, RATE = 0.7, 2.0  # times that, and times the rate of learning, where they are searched for: of train.mnist_luts
 LEAST_SHARE = 0.2  # of a device's logic cells, where a budget is searched for
 SHARES = {1: (1.0,), 2: (0.8, 0.2)}  # of the tables, by the number of layers
 
@@ -89,7 +89,7 @@ class Tables(Way[Lookups]):
             "layers": Option(tuple(SHARES), 1),
             "levels": Option(tuple(sorted({len(first.thresholds), every, every // 2})), len(first.thresholds)),
             "inputs": Number(min(first.inputs, max(1, bits // CELLS_A_BIT)), bits, first.inputs, log=True),
-            "learning_rate": Number(0.5, 4.0, 1.0, log=True),
+            "learning_rate": Number(0.5, 4.0, RATE, log=True),
             **({"variety": Number(0.0, 2.0, VARIETY)} if _pictures(data) else {}),
         }
 
