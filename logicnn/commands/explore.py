@@ -123,6 +123,11 @@ def _told(trial: "Trial", elapsed_s: float, whole: float) -> None:
     print(f"{name}  {text}", file=sys.stderr, flush=True)
 
 
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _explored(arguments: argparse.Namespace, board: Board) -> "Results":
     from logicnn.explore.explorer import Explorer, Limits, choosable
     from logicnn.explore.results import Asked, results_of
@@ -145,7 +150,7 @@ def _explored(arguments: argparse.Namespace, board: Board) -> "Results":
         if arguments.scheduler:
             workers = Cluster(arguments.scheduler, arguments.jobs)
         else:
-            workers = Local(arguments.jobs or len(os.sched_getaffinity(0)))
+            workers = Local(arguments.jobs or _cores())
 
         def results(judged: bool) -> "Results":
             asked = Asked(arguments.board, output, arguments.seed, _command(arguments))

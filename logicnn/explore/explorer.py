@@ -29,7 +29,7 @@ from logicnn.storage import replace_file
 __all__ = ["Explorer", "Limits", "choosable", "folder_of"]
 
 SHORT_UNTIL, LONG_UNTIL = 0.35, 0.8  # of the time
-SHORT, LONG = 16, 6  # trainings in these parts of it
+SHORT, LONG = 20, 6  # trainings in these parts of it
 LONGER = 4  # times the epochs of a short training, where those are given
 LEAST_LONGER = 1.5  # times the epochs of a short training, which a long one is worth
 LEAST_BUILD_S = 300.0  # that a build is given, also where less time is left; else half of that time, since for a full

@@ -176,6 +176,7 @@ class Results:
             "explore",
             results=self,
             samples=self.material.samples,
+            built=any(each.build for each in self.best),
             plots=[each for each in plots if each],
             head=HEAD,
             front=list(zip(self.table(), links, strict=True)),

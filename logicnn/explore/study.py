@@ -25,7 +25,7 @@ __all__ = ["Study"]
 
 NAME = "explore"
 FILE = "study.db"
-STARTUP = 8  # trials that are drawn at random, beside every way's own first
+STARTUP = 4  # trials that are drawn at random, beside every way's own first
 WAY, OF, SPENT, TESTS = "way", "of", "spent_s", "tests"
 FIGURES, REASON, LONGER, BUILD = "figures", "reason", "longer_of", "build"
 STATES = {

@@ -1,7 +1,7 @@
 """Trials of an exploration as values, and which of them no other beats."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -93,9 +93,6 @@ class Trial:
         """Of a sample, the middle of its estimate; None of devices of which no measurements are known."""
         found = self.build and self.build.get("energy_estimate")
         return (found["least_uj"] + found["most_uj"]) / 2 if found else None
-
-    def without_build(self) -> "Trial":
-        return replace(self, build=None, build_reason="", build_seconds=0.0)
 
 
 def front(trials: Sequence[T], wanted: Callable[[T], tuple[float, ...]]) -> list[T]:

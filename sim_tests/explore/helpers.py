@@ -47,10 +47,14 @@ class AtOnce(Executor):
         pass
 
 
+def material_of(ways):
+    return owned(OWN, "t", ways, 1)
+
+
 def explored(folder, worker, ways=("reuse",), say=lambda trial: None, **limits):
     """An exploration of rows of three numbers, of which nothing takes long; its study, to be closed."""
     chosen = {name: WAYS[name] for name in ways}
-    material = owned(OWN, "t", chosen, 1)
+    material = material_of(chosen)
     choices, _ = choosable(chosen, material.data, boards.find(BOARD).device)
     study = Study(folder, OF, choices, 1)
     limits = {"seconds": 1000.0, "trials": 3, "builds": 0, "epochs": 1} | limits

@@ -156,7 +156,7 @@ def test_time(tmp_path):
         spent, trials = study.spent_s, study.trials
     assert spent < 8 and trials[0].state is State.TRAINED  # of the machine's own making beyond 4
     short = [each for each in trials if each.longer_of is None]
-    assert all(isinstance(job, Training) and job.seconds == 0.35 * 4 / 16 for job in worker.jobs)
+    assert all(isinstance(job, Training) and job.seconds == 0.35 * 4 / explorer.SHORT for job in worker.jobs)
     assert [each.number for each in short] == list(range(len(short)))
     with closing(explored(tmp_path, again := AtOnce(), seconds=4.0, trials=None, epochs=0)):
         assert not again.jobs  # its time is over, however often it is begun
