@@ -172,7 +172,7 @@ class Explorer:
         epochs = self._limits.epochs
         if trial.longer_of is not None:
             short = next(each for each in self._study.trials if each.number == trial.longer_of)
-            epochs = max(1, self._long_epochs(short))
+            epochs = max(short.known.epochs, self._long_epochs(short))
         seconds = SHORT_UNTIL * self._limits.seconds * self._workers.count / SHORT
         seed = self._seed + trial.number
         return Training(trial.number, trial.way, trial.chosen, self._board_name, seed, epochs, seconds)
@@ -185,6 +185,9 @@ class Explorer:
             estimated(sketch, self._board, way.engine)
         except LogicnnError as error:
             self._over(trial.number, str(error), State.REFUSED)
+            return False
+        except Exception as error:  # a trial's end is not the exploration's
+            self._over(trial.number, f"{type(error).__name__}: {error}", State.FAILED)
             return False
         return True
 

@@ -87,7 +87,7 @@ class Cluster:
         except ImportError:
             raise LogicnnError("--scheduler needs Dask; pip install logicnn[cluster]") from None
         try:
-            self._client = Client(address, timeout=ANSWERS, set_as_default=False)
+            self._client: Any = Client(address, timeout=ANSWERS, set_as_default=False)
         except (OSError, ValueError) as error:
             raise LogicnnError(f"--scheduler: no Dask scheduler answers at {address}: {error}") from None
         self._given = count
@@ -96,7 +96,7 @@ class Cluster:
 
     @property
     def count(self) -> int:
-        return self._given or max(1, len(dict(self._client.nthreads())))
+        return self._given or max(1, len(self._client.nthreads()))
 
     def submit(self, function: Callable[..., Any], job: Any, samples: Any) -> Future:
         return self._executor.submit(function, job, self._handed(samples))

@@ -14,6 +14,9 @@ from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.explore import explorer
 from logicnn.explore.jobs import Building, Built, Training
 from logicnn.explore.trials import State
+from logicnn.nn.choices import Option
+from logicnn.nn.ways import WAYS
+from logicnn.nn.ways.reuse import Words, Wordy
 from sim_tests.explore.helpers import AtOnce, explored
 
 REPORT = {
@@ -42,9 +45,9 @@ def whole(tmp_path_factory):
 def test_first_and_longer(whole):
     """A way's own candidate first; a long training of the best for four times the epochs; a file for each."""
     folder, trials, _ = whole
-    assert [each.longer_of is None for each in trials] == [True, True, True, False, False]
+    assert [each.longer_of is None for each in trials] == [True, True, True, False]
     assert trials[0].chosen == {"layers": 2, "neurons": 64, "learning_rate": 3e-3}
-    assert [each.known.epochs for each in trials] == [1, 1, 1, 4, 4]
+    assert [each.known.epochs for each in trials] == [1, 1, 1, 4]
     for each in trials[3:]:
         assert each.chosen == trials[each.longer_of].chosen
     assert trials[3].longer_of == min(trials[:3], key=lambda each: each.estimated).number
@@ -62,7 +65,7 @@ def test_interrupted(whole, tmp_path, at):
     worker = AtOnce()
     with closing(explored(tmp_path, worker)) as study:
         assert numbers(study) == whole[2]
-    assert [job.trial for job in worker.jobs] == list(range(at, 5))
+    assert [job.trial for job in worker.jobs] == list(range(at, 4))
     again = AtOnce()
     with closing(explored(tmp_path, again)) as study:  # where nothing is left to do
         assert numbers(study) == whole[2] and not again.jobs
@@ -72,7 +75,7 @@ def test_worker_lost(whole, tmp_path):
     """Its job is done again and counts once; after the third time it has failed, and the others go on."""
     worker = AtOnce({1: BrokenExecutor()})
     with closing(explored(tmp_path, worker)) as study:
-        assert numbers(study) == whole[2] and [job.trial for job in worker.jobs] == [0, 1, 1, 2, 3, 4]
+        assert numbers(study) == whole[2] and [job.trial for job in worker.jobs] == [0, 1, 1, 2, 3]
     (tmp_path / "b").mkdir()
     with closing(
         explored(tmp_path / "b", AtOnce({1: BrokenExecutor(), 2: BrokenExecutor(), 3: BrokenExecutor()}))
@@ -88,6 +91,33 @@ def test_any_error(tmp_path):
         first, *others = study.trials
         assert first.state is State.FAILED and first.reason == "MemoryError: too large"
         assert {each.state for each in others} == {State.TRAINED}
+
+
+def test_newcomer(tmp_path, monkeypatch):
+    """A way that the package does not know is explored by what it says of itself; so is one that is wrong."""
+
+    class Odd(Words):
+        def choices(self, data, device):
+            return {"neurons": Option((4, 6), 4)}
+
+        def candidate(self, chosen, data, device):
+            return Wordy((chosen["neurons"],), 3e-3)
+
+        def sketch(self, candidate, data):
+            if candidate.hidden == (6,):
+                raise RuntimeError("no sketch of six")
+            return super().sketch(candidate, data)
+
+    monkeypatch.setitem(WAYS, "odd", Odd())
+    with closing(explored(tmp_path, AtOnce(), ways=("odd",), trials=6)) as study:
+        trials = study.trials
+    assert load(tmp_path / "trials" / "0000" / "odd-0.lnn").name == "odd-0"
+    for each in trials:
+        wanted = State.TRAINED if each.chosen == {"neurons": 4} else State.FAILED
+        assert each.state is wanted and each.reason == (
+            "" if wanted is State.TRAINED else "RuntimeError: no sketch of six"
+        )
+    assert {each.state for each in trials} == {State.TRAINED, State.FAILED}
 
 
 def test_hopeless(tmp_path):
