@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -100,6 +101,12 @@ def _by_itself() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
+@cache
+def _warm() -> None:
+    """The first optimiser of a process loads half of torch: seconds that are no epoch's."""
+    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
+
+
 def train(job: Training, data: Dataset) -> Trained:
     """Trains on the training part, and judges on the other. Raises `LogicnnError` for a network that is refused."""
     way, board = WAYS[job.way], boards.find(job.board)
@@ -109,6 +116,7 @@ def train(job: Training, data: Dataset) -> Trained:
         return way.trained(candidate, data, data.train, epochs, job.seed)
 
     with _by_itself():
+        _warm()
         network, epochs, seconds = _timed(trained, job.epochs, job.seconds)
     network = replace(network, name=job.name)
     right = float(np.mean(network.evaluate(data.test.x) == data.test.y))
@@ -118,7 +126,7 @@ def train(job: Training, data: Dataset) -> Trained:
 
 def _timed(trained: Callable[[int], Network], epochs: int, seconds: float) -> tuple[Network, int, float]:
     """A network, after how many epochs, and the seconds that those took. An epoch's time is found by one of them, and
-    once more where it was less than half as long as it seemed: the first has libraries warm up.
+    once more where it was less than half as long as it seemed.
     """
     end, chosen = time.monotonic() + seconds, epochs
     epochs = chosen or 1
