@@ -8,7 +8,20 @@ from logicnn.errors import LogicnnError
 from logicnn.flow import tools
 from logicnn.network import Network
 
-__all__ = ["baud_rate", "count", "only_with", "period", "seconds", "seed", "warn_of_old_tools", "warn_of_unread_data"]
+__all__ = [
+    "add_own_data",
+    "baud_rate",
+    "count",
+    "minutes",
+    "only_with",
+    "period",
+    "seconds",
+    "seed",
+    "warn_of_old_tools",
+    "warn_of_unread_data",
+]
+
+MOST_MINUTES = 100_000
 
 
 def _whole(text: str, low: int, high: int) -> int:
@@ -46,12 +59,28 @@ def seconds(text: str) -> float:
     return value
 
 
+def minutes(text: str) -> float:
+    value = _number(text)
+    if not 0 < value <= MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"must be a number of minutes above 0, not {text!r}")
+    return value
+
+
 def period(text: str) -> float:
     """A clock period in ns."""
     value = _number(text)
     if not 0.1 <= value <= 1e6:
         raise argparse.ArgumentTypeError(f"must lie in 0.1 ... 1000000 ns, not {text!r}")
     return value
+
+
+def add_own_data(parser: argparse.ArgumentParser) -> None:
+    """What says how `--data` is read, as `logicnn.data.own.read_own` does."""
+    parser.add_argument("--label", metavar="NAME", help="column that says the class, of a .csv (default: label)")
+    parser.add_argument("--drop", nargs="+", default=(), metavar="NAME", help="columns of a .csv to leave out")
+    parser.add_argument(
+        "--size", type=count, nargs=2, metavar=("HEIGHT", "WIDTH"), help="what pictures are averaged to"
+    )
 
 
 def only_with(condition: str, **given: object) -> None:

@@ -20,35 +20,24 @@ import numpy as np
 from logicnn.board import boards
 from logicnn.board.boards import Board
 from logicnn.commands.command import Command
-from logicnn.commands.options import count
+from logicnn.commands.options import add_own_data, minutes
 from logicnn.data.dataset import Dataset, Split
-from logicnn.data.own import Labelled, OwnData, read_own
+from logicnn.data.own import TEST, Labelled, OwnData, read_own
 from logicnn.errors import LogicnnError
 from logicnn.flow.progress import Steps
 from logicnn.network import Network, save
 from logicnn.network.network import NAME
+from logicnn.nn import way_names
 from logicnn.storage import replace_file
 
 if TYPE_CHECKING:
     from logicnn.nn.search import Trial
 
-__all__ = ["COMMAND", "ENGINES", "interval", "own_test"]
+__all__ = ["COMMAND", "interval", "own_test"]
 
-ENGINES = "logic", "reuse"
-TEST = 0.2  # of the samples
-VALIDATION, LEAST, MOST = 0.1, 200, 0.25  # of those that are left; so many samples at least, if that is not too much
+ENGINE = "logic"
 DEVIATIONS = 1.96  # a confidence of 95 %
 SHOWN = 12  # classes
-
-
-def _minutes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 100_000:
-        raise argparse.ArgumentTypeError(f"must be a number of minutes above 0, not {text!r}")
-    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,16 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.lnn", help="where the network goes")
     parser.add_argument(
         "--engine",
-        choices=ENGINES,
-        default=ENGINES[0],
-        help="learned tables as logic, or words of eight bits on few multipliers (default: %(default)s)",
+        choices=way_names(),
+        default=ENGINE,
+        help="learned tables as logic, those with classes counted in turn, or words of eight bits on few multipliers "
+        "(default: %(default)s)",
     )
-    parser.add_argument("--minutes", type=_minutes, default=10.0, help="of training (default: %(default)g)")
-    parser.add_argument("--label", metavar="NAME", help="column that says the class, of a .csv (default: label)")
-    parser.add_argument("--drop", nargs="+", default=(), metavar="NAME", help="columns of a .csv to leave out")
-    parser.add_argument(
-        "--size", type=count, nargs=2, metavar=("HEIGHT", "WIDTH"), help="what pictures are averaged to"
-    )
+    parser.add_argument("--minutes", type=minutes, default=10.0, help="of training (default: %(default)g)")
+    add_own_data(parser)
     parser.add_argument("--seed", type=int, default=1, help="of splits and training (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
@@ -174,7 +160,7 @@ def run(arguments: argparse.Namespace) -> None:
         size = tuple(arguments.size) if arguments.size else None
         own = read_own(arguments.data, label=arguments.label, drop=arguments.drop, size=size)
         rest, test = own.split(TEST, arguments.seed)
-        train, held = own.parted(rest, max(VALIDATION, min(MOST, LEAST / len(rest.x))), arguments.seed)
+        train, held = own.validated(rest, arguments.seed)
     _said(own, {"train": train, "choose": held, "test": test}, arguments.seed)
     with steps.step("torch", "load torch", silent_s=2):
         try:

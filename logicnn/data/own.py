@@ -22,9 +22,11 @@ from logicnn.data.tables import Table, number_of
 from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
 
-__all__ = ["LABEL", "Labelled", "OwnData", "labelled_for", "read_own"]
+__all__ = ["LABEL", "TEST", "Labelled", "OwnData", "labelled_for", "read_own"]
 
 LABEL = "label"
+TEST = 0.2  # of the samples, where the test part is not given
+VALIDATION, LEAST, MOST = 0.1, 200, 0.25  # of those that are left; so many samples at least, if that is not too much
 PARTS = "train", "test"
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 LONGEST = 18  # digits of a label that is a number
@@ -69,6 +71,10 @@ class OwnData:
     def split(self, share: float, seed: int) -> tuple[Labelled, Labelled]:
         """To train with, and the test part: as it was given, else `share` of each class."""
         return (self.train, self.given) if self.given is not None else self.parted(self.train, share, seed)
+
+    def validated(self, rest: Labelled, seed: int) -> tuple[Labelled, Labelled]:
+        """What is to train with, without those samples of it that choose between networks, and these."""
+        return self.parted(rest, max(VALIDATION, min(MOST, LEAST / len(rest.x))), seed)
 
     def parted(self, data: Labelled, share: float, seed: int) -> tuple[Labelled, Labelled]:
         """Without about this share of every class, and that: at least a sample and not all. Equal samples are on one

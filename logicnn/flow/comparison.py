@@ -3,14 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
 from pathlib import Path
-from typing import NamedTuple
 
 from logicnn.errors import LogicnnError
+from logicnn.flow.plot import CELLS, Plot, Point, duration, plot
 from logicnn.flow.templates import rendered
 
-__all__ = ["HEAD", "Built", "page", "read", "ticks"]
+__all__ = ["HEAD", "Built", "page", "read"]
 
 HEAD = (
     "build",
@@ -26,8 +25,6 @@ HEAD = (
     "checked",
 )
 LARGEST = 1e15  # of any figure
-SPAN = 0.01  # of accuracies that are shown, at least
-LEFT, RIGHT, TOP, BOTTOM = 60, 620, 20, 350  # of the plot
 
 
 @dataclass(frozen=True)
@@ -64,19 +61,12 @@ class Built:
             f"{self.logic_cells / self.room:.0%}",
             str(self.bram),
             str(self.dsp),
-            _time(self.latency_ns),
-            _time(self.interval_ns),
+            duration(self.latency_ns),
+            duration(self.interval_ns),
             f"{self.clock_mhz:g}",
             accuracy,
             f"{self.vectors:,} equal" if self.vectors else "not verified",
         )
-
-
-def _time(nanoseconds: float) -> str:
-    unit, scale = next(
-        ((unit, scale) for unit, scale in (("ms", 1e6), ("us", 1e3)) if nanoseconds >= scale), ("ns", 1.0)
-    )
-    return f"{nanoseconds / scale:.3g} {unit}"
 
 
 def read(path: Path) -> Built:
@@ -114,51 +104,16 @@ def read(path: Path) -> Built:
         raise LogicnnError(f"{file} is no report of a build: {type(error).__name__} {error}") from None
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers, 1, 2 or 5 times a power of ten apart, from at or below `low` to at or above `high`."""
-    span = max(high - low, abs(high) * 1e-6, 1e-9)
-    power = 10.0 ** floor(log10(span / most))
-    step = next(power * each for each in (1, 2, 5, 10, 20) if span / (power * each) <= most)
-    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    return [round(index * step, 12) for index in range(first, max(last, first + 1) + 1)]
-
-
-class Axes(NamedTuple):
-    """Ticks, (place, text), and points, (x, y, number), in the plot's units."""
-
-    across: list[tuple[float, str]]
-    up: list[tuple[float, str]]
-    points: list[tuple[float, float, str]]
-
-
-def _axes(builds: Sequence[Built]) -> Axes | None:
+def _plot(builds: Sequence[Built]) -> Plot | None:
     """Accuracy against cells, of the builds whose accuracy is known; None where there are none."""
-    shown = [
-        (each.logic_cells, each.accuracy, str(number))
+    points = [
+        Point(each.logic_cells, each.accuracy, str(number))
         for number, each in enumerate(builds, 1)
         if each.accuracy is not None
     ]
-    if not shown:
-        return None
-    accuracies = [accuracy for _, accuracy, _ in shown]
-    low, high = min(accuracies), max(accuracies)
-    middle = min(max((low + high) / 2, SPAN / 2), 1 - SPAN / 2)
-    cells = ticks(0, max(1, *(size for size, _, _ in shown)))
-    shares = ticks(min(low, middle - SPAN / 2), max(high, middle + SPAN / 2))
-
-    def across(value: float) -> float:
-        return round(LEFT + (RIGHT - LEFT) * (value - cells[0]) / (cells[-1] - cells[0]), 1)
-
-    def up(value: float) -> float:
-        return round(BOTTOM - (BOTTOM - TOP) * (value - shares[0]) / (shares[-1] - shares[0]), 1)
-
-    return Axes(
-        [(across(each), f"{each:,.0f}") for each in cells],
-        [(up(each), f"{100 * each:g}%") for each in shares],
-        [(across(x), up(y), label) for x, y, label in shown],
-    )
+    return plot(points, CELLS) if points else None
 
 
 def page(builds: Sequence[Built]) -> str:
     """A table of the builds, and accuracy against cells as a plot."""
-    return rendered("comparison.html", builds=builds, head=HEAD, rows=[each.row for each in builds], axes=_axes(builds))
+    return rendered("comparison.html", builds=builds, head=HEAD, rows=[each.row for each in builds], plot=_plot(builds))

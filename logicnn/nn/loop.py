@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from logicnn.errors import LogicnnError
 from logicnn.storage import replace_file
 
-__all__ = ["Kept", "Objective", "Schedule", "train"]
+__all__ = ["Kept", "Objective", "Schedule", "batch_of", "train"]
 
 SHOWN = 20  # steps between two figures of the loss
 
@@ -55,6 +55,11 @@ class Schedule:
     @property
     def steps(self) -> int:
         return self.epoch_steps * self.epochs
+
+
+def batch_of(samples: int, most: int) -> int:
+    """Twenty steps an epoch at least."""
+    return max(8, min(most, samples // 20))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from logicnn.engines import Mapping, MappingError
 from logicnn.engines.room import board_estimate, fits
 from logicnn.errors import LogicnnError
 from logicnn.network import Columns, Network, Preparation
+from logicnn.nn.choices import Choice, Chosen
 from logicnn.resources import Device
 
 __all__ = ["FULL", "Found", "Trial", "Way", "searched", "values"]
@@ -35,8 +36,13 @@ def values(preparation: Preparation, data: Labelled) -> Split:
 
 class Way(ABC, Generic[C]):
     """A kind of network: how samples become its integers, which candidates there are for a device, how one is trained,
-    and what it is mapped to.
+    and what it is mapped to; and for a search without a list of candidates, what may be varied.
     """
+
+    @property
+    @abstractmethod
+    def engine(self) -> str:
+        """What it is built with, as `engines.choose.kinds` names it."""
 
     @abstractmethod
     def preparation(self, own: OwnData, train: Labelled) -> Preparation:
@@ -45,6 +51,20 @@ class Way(ABC, Generic[C]):
     @abstractmethod
     def candidates(self, data: Dataset, device: Device) -> Sequence[C]:
         """The most promising first."""
+
+    @abstractmethod
+    def choices(self, data: Dataset, device: Device) -> dict[str, Choice]:
+        """What may be varied, and how far. Raises `LogicnnError` where the device is not for this kind."""
+
+    @abstractmethod
+    def candidate(self, chosen: Chosen, data: Dataset, device: Device) -> C:
+        """The candidate of these choices."""
+
+    @abstractmethod
+    def sketch(self, candidate: C, data: Dataset) -> Network:
+        """Any network of a candidate's size, untrained, of which an estimate can be made. Raises `LogicnnError` where
+        there is none.
+        """
 
     @abstractmethod
     def trained(self, candidate: C, data: Dataset, train: Split, epochs: int, seed: int) -> Network:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from logicnn.commands import cli
 from logicnn.errors import LogicnnError
-from logicnn.flow.comparison import HEAD, page, read, ticks
+from logicnn.flow.comparison import HEAD, page, read
+from logicnn.flow.plot import ticks
 from sim_tests.flow.test_report import PLAIN
 
 HOSTILE = "<script>alert(1)</script>"

@@ -16,12 +16,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from logicnn import load
-from logicnn.commands.train import ENGINES
 from logicnn.data.dataset import Dataset, Split
 from logicnn.engines import Mapping
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
-from logicnn.nn import LogicClassifier
+from logicnn.nn import LogicClassifier, way_names
+from logicnn.nn.choices import Number, Option
 from logicnn.nn.search import Way, searched
 from logicnn.nn.ways import WAYS
 from logicnn.resources import DEVICES
@@ -46,6 +46,17 @@ class Fixed(Way):
 
     def candidates(self, data, device):
         return self.sizes
+
+    engine = "logic"
+
+    def choices(self, data, device):
+        return {"neurons": Option(tuple(self.sizes), self.sizes[0])}
+
+    def candidate(self, chosen, data, device):
+        return chosen["neurons"]
+
+    def sketch(self, candidate, data):
+        return dense_network(np.random.default_rng(1), 6, candidate, 4)
 
     def trained(self, candidate, data, train, epochs, seed):
         self.log.append((candidate, epochs))
@@ -205,7 +216,7 @@ def test_in_pipelines():
 def test_estimator_refuses():
     x, y = load_iris(return_X_y=True)
     for wrong, message in (
-        ({"engine": "magic"}, r"^engine must be one of logic, reuse, not 'magic'$"),
+        ({"engine": "magic"}, r"^engine must be one of counted, logic, reuse, not 'magic'$"),
         ({"engine": "reuse", "board": "ice40_hx8k_b_evn"}, r"^--engine reuse needs multipliers"),
         ({"board": "none"}, r"none"),
     ):
@@ -224,9 +235,9 @@ def test_page(tmp_path, monkeypatch):
     assert load("cancer.lnn").digest() == names["model"].network_.digest()
 
 
-def test_engines_of_the_command():
-    """Which it names without torch."""
-    assert tuple(WAYS) == ENGINES
+def test_names_of_ways():
+    """Which commands name without torch."""
+    assert tuple(WAYS) == way_names() == ("counted", "logic", "reuse")
 
 
 def test_budgets_fit():
@@ -236,3 +247,51 @@ def test_budgets_fit():
     for device in DEVICES.values():
         for candidate in logic.candidates(table, device):
             assert 0 < candidate.cells < device.capacity.logic_cells and candidate.thresholds == tuple(range(1, 8))
+
+
+def first_of(choices):
+    return {name: choice.default for name, choice in choices.items()}
+
+
+def corners(choices):
+    """All least, all most, and by default."""
+    both = [
+        (choice.low, choice.high) if isinstance(choice, Number) else (choice.values[0], choice.values[-1])
+        for choice in choices.values()
+    ]
+    return [dict(zip(choices, each, strict=True)) for each in zip(*both, strict=True)] + [first_of(choices)]
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_choices(name):
+    """By default the first of a way's own candidates; within their limits every one is a candidate. What is trained
+    takes no more cells than its sketch, and as many where samples are pictures: few rows of numbers need fewer.
+    """
+    way, pictures = WAYS[name], digits()
+    pictures = replace(pictures, highest=255, train=Split(pictures.train.x * 15, pictures.train.y), preparation=None)
+    table = replace(DATA, highest=7, train=Split(np.tile(X, (1, 2)), Y))
+    for data, share in ((pictures, 0.8), (table, 0.2)):
+        choices = way.choices(data, UP5K)
+        first, found = way.candidates(data, UP5K)[0], way.candidate(first_of(choices), data, UP5K)
+        assert found == (first if name == "reuse" else replace(first, variety=found.variety, rate=2.0))
+        candidates = [way.candidate(chosen, data, UP5K) for chosen in corners(choices)]
+        sketches = [board_estimate(way.mapping(way.sketch(each, data), UP5K), UP5K) for each in candidates]
+        small = way.trained(candidates[0], data, data.train, 2, 1)
+        cells = board_estimate(way.mapping(small, UP5K), UP5K).logic_cells
+        assert share * sketches[0].logic_cells <= cells <= 1.05 * sketches[0].logic_cells
+        assert all(each.logic_cells <= 1.02 * most for each, most in zip(sketches, limits(candidates), strict=True))
+
+
+def limits(candidates):
+    """Logic cells of candidates that have a budget."""
+    return [getattr(each, "cells", 10_000) for each in candidates]
+
+
+def test_choices_refuse():
+    with pytest.raises(LogicnnError, match=r"^default must lie in 1 \.\.\. 3, not 4$"):
+        Number(1, 3, 4)
+    with pytest.raises(LogicnnError, match=r"^default must lie in 0 \.\.\. 3, not 1$"):
+        Number(0, 3, 1, log=True)
+    with pytest.raises(LogicnnError, match=r"^default must be one of 1, 2, not 3$"):
+        Option((1, 2), 3)
+    assert Number(1, 3, 2).whole and not Number(1, 3, 2.5).whole and not Number(1.0, 3.0, 2).whole

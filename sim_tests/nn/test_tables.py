@@ -29,7 +29,7 @@ from logicnn.nn.tables import (
     training,
     within,
 )
-from logicnn.nn.tables.budget import _drawn
+from logicnn.nn.tables.budget import drawn
 from logicnn.nn.tables.layers import _balanced, _beside, _candidates
 from logicnn.resources import DEVICES
 from sim_tests.helpers import digits
@@ -208,7 +208,7 @@ def test_within(cells, inputs, classes, shares):
 
     def taken(more: int) -> int:
         found = [size + more for size in sizes]
-        return board_estimate(Mapping.unrolled(_drawn(inputs, classes, found, 4)), UP5K).logic_cells
+        return board_estimate(Mapping.unrolled(drawn(inputs, classes, found, 4)), UP5K).logic_cells
 
     assert taken(0) <= cells < taken(3)
 

@@ -1,6 +1,6 @@
 """Networks of learned tables."""
 
-from logicnn.nn.tables.budget import within
+from logicnn.nn.tables.budget import drawn, within
 from logicnn.nn.tables.export import export
 from logicnn.nn.tables.layers import Fixed, Groups, Learned, TableNet, Tables, table_net
 from logicnn.nn.tables.training import Recipe, Variety, fit
@@ -14,6 +14,7 @@ __all__ = [
     "TableNet",
     "Tables",
     "Variety",
+    "drawn",
     "export",
     "fit",
     "table_net",

@@ -11,7 +11,7 @@ from logicnn.errors import LogicnnError
 from logicnn.network import Activations, Argmax, GroupSum, Interval, LutLayer, Network, Thermometer
 from logicnn.resources import Device
 
-__all__ = ["within"]
+__all__ = ["drawn", "within"]
 
 WORDS = 4  # bits a class, from which on sums are compared as words of three bits and more
 
@@ -34,7 +34,7 @@ def within(
         return tuple(max(1, round(tables * share / sum(shares))) for share in shares)
 
     def needed(tables: int) -> int:
-        return board_estimate(built(_drawn(inputs, classes, sizes(tables), k)), device).logic_cells
+        return board_estimate(built(drawn(inputs, classes, sizes(tables), k)), device).logic_cells
 
     if not shares or not all(share > 0 and np.isfinite(share) for share in shares):
         raise LogicnnError(f"shares must be above 0, one a layer, not {tuple(shares)}")
@@ -54,7 +54,7 @@ def within(
     return sizes(low)
 
 
-def _drawn(inputs: int, classes: int, sizes: Sequence[int], k: int) -> Network:
+def drawn(inputs: int, classes: int, sizes: Sequence[int], k: int = 4) -> Network:
     """Any network of these sizes, which reads all its inputs."""
     rng, layers, width = np.random.default_rng(1), [], inputs
     for size in sizes:
