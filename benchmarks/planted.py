@@ -1,5 +1,5 @@
-"""Faults planted in a netlist, one at a time, and whether they matter: a table's bit flipped, the inputs of two cells or
-the carries of two chains exchanged, a register's reset turned into a set.
+"""Faults planted in a netlist, one at a time, and whether they matter: a table's bit flipped, the inputs of two cells
+or the carries of two chains exchanged, a register's reset turned into a set.
 
 A fault is decided over all states of the board: the next value of every register and every pin as a function of
 registers and pins, before and after. The same functions, by a proof, are harmless. Others are refuted by an input of

@@ -5,7 +5,7 @@ The graph has the structure in which gateware is made, since two circuits of lik
 steps (`logicnn.netlist.graph`). That it is plain arithmetic is shown block by block:
 
     neuron that fires     its function of up to `MOST_ROWS` bits, row by row against a count of ones
-    score                 as a linear sum of bits modulo its width, by the wire of its adders (`verify.traced`)
+    score                 as a linear sum of bits modulo its width, by the lemmas of its adders (`verify.traced`)
     table                 its rows
     constant matrix       the graph of additions by unit vectors, its intervals, and the addition of two words by its
                           full adders: what is added never leaves the word that holds it
@@ -115,7 +115,7 @@ def _layers(engine: Engine, wire: bits.Wire, words: Words, paired: int) -> Itera
         given, gives = network.activations[index], network.activations[index + 1]
         made = words_of(layer, given, wire, words, gives.interval.word, paired)
         made = [[wire(bit) for bit in word] for word in made]
-        blocks = tuple(blocks_of(layer, given, gives, wire, words, made, paired))
+        blocks = tuple(blocks_of(layer, given, gives, paired))
         yield Step(names[index], _literals(made), blocks), made
         words = made
 
@@ -125,15 +125,13 @@ def _literals(words: Words) -> tuple[tuple[int, ...], ...]:
 
 
 @singledispatch
-def blocks_of(
-    layer: Layer, given: Activations, gives: Activations, wire: bits.Wire, words: Words, made: Words, paired: int
-) -> Iterator[Block]:
-    """What a layer has made of words, and the proof of it."""
-    yield Block("output", len(made), "")
+def blocks_of(layer: Layer, given: Activations, gives: Activations, paired: int) -> Iterator[Block]:
+    """What a layer's logic consists of, and the proof of it."""
+    yield Block("output", gives.size, "")
 
 
 @blocks_of.register
-def _(layer: Neurons, given, gives, wire, words, made, paired) -> Iterator[Block]:
+def _(layer: Neurons, given, gives, paired) -> Iterator[Block]:
     neurons = list(layer.neurons(given))
     if layer.fires:
         proved = [counts(len(each.inputs), each.level) for each in neurons]
@@ -141,32 +139,32 @@ def _(layer: Neurons, given, gives, wire, words, made, paired) -> Iterator[Block
         return
     width = gives.interval.word
     proved = [sums_up((len(each.inputs),), each.level % (1 << width), width) for each in neurons]
-    yield from _counted("score", proved, "by wire of its adders")
+    yield from _counted("score", proved, "by lemmas of its adders")
 
 
 @blocks_of.register
-def _(layer: MaxPool2d, given, gives, wire, words, made, paired) -> Iterator[Block]:
+def _(layer: MaxPool2d, given, gives, paired) -> Iterator[Block]:
     if given.is_bits:
-        yield from blocks_of.dispatch(Neurons)(layer, given, gives, wire, words, made, paired)
+        yield from blocks_of.dispatch(Neurons)(layer, given, gives, paired)
     else:
         proved = finds_greater(given.interval.word, given.interval.low < 0)
-        yield from _counted("maximum", [proved] * len(made), "of two, row by row")
+        yield from _counted("maximum", [proved] * gives.size, "of two, row by row")
 
 
 @blocks_of.register
-def _(layer: LutLayer, given, gives, wire, words, made, paired) -> Iterator[Block]:
+def _(layer: LutLayer, given, gives, paired) -> Iterator[Block]:
     proved = [looks_up(tuple(rows)) for rows in layer.tables.tolist()]
     yield from _counted("table", proved, "row by row")
 
 
 @blocks_of.register
-def _(layer: GroupSum, given, gives, wire, words, made, paired) -> Iterator[Block]:
+def _(layer: GroupSum, given, gives, paired) -> Iterator[Block]:
     width = gives.interval.word
     proved = []
     for group, offset in zip(layer.groups, layer.offsets.tolist(), strict=True):
         columns = tuple(len(column) for column in layer.columns(group))
         proved.append(sums_up(columns, offset % (1 << width), width) and _weighs(layer, group))
-    yield from _counted("score", proved, "by wire of its adders")
+    yield from _counted("score", proved, "by lemmas of its adders")
 
 
 def _weighs(layer: GroupSum, group: slice) -> bool:
@@ -178,13 +176,13 @@ def _weighs(layer: GroupSum, group: slice) -> bool:
 
 
 @blocks_of.register
-def _(layer: Argmax, given, gives, wire, words, made, paired) -> Iterator[Block]:
+def _(layer: Argmax, given, gives, paired) -> Iterator[Block]:
     proved = finds_greatest(given.size, given.interval.word, given.interval.low < 0, paired)
     yield from _counted("class", [proved], "by the SAT solver")
 
 
 @blocks_of.register
-def _(layer: Slicer, given, gives, wire, words, made, paired) -> Iterator[Block]:
+def _(layer: Slicer, given, gives, paired) -> Iterator[Block]:
     proved = slices(tuple(layer.thresholds.tolist()), given.interval.word, given.interval.low < 0, gives.interval.word)
     yield from _counted("decision", [proved], "row by row")
 
