@@ -5,8 +5,6 @@ MNIST's names with any content, plain or gzipped, an ``.npz`` with x and y (and 
 column of labels.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from logicnn.data.pictures import PictureError, read_picture
 from logicnn.data.tables import Table, number_of
 from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
+from logicnn.storage import unpacked_arrays, unpacked_gzip
 
 __all__ = ["LABEL", "Labelled", "OwnData", "labelled_for", "read_own"]
 
@@ -296,9 +295,10 @@ def _idx_file(path: Path, name: str) -> np.ndarray:
         raise DatasetError(f"{path} lacks {name} or {name}.gz; all four files of IDX data are needed")
     data = file.read_bytes()
     try:
-        return parse_idx(gzip.decompress(data) if file.suffix == ".gz" else data, str(file))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        data = unpacked_gzip(data) if file.suffix == ".gz" else data
+    except ValueError as error:
         raise DatasetError(f"{file} cannot be read: {error}") from None
+    return parse_idx(data, str(file))
 
 
 # -- numbers
@@ -307,11 +307,10 @@ def _idx_file(path: Path, name: str) -> np.ndarray:
 def _loaded(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Those of an .npz that are there."""
     try:
-        with path.open("rb") as file, np.load(file) as found:
-            return {name: found[name] for name in names if name in found}
+        return unpacked_arrays(path, names)
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception as error:  # a damaged archive fails in as many ways as zlib and zipfile have
+    except ValueError as error:
         raise DatasetError(f"{path} cannot be read as .npz: {error}") from None
 
 

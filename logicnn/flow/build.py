@@ -7,11 +7,14 @@ what it reads has changed; the bitstream appears last, under its final name, and
 import hashlib
 import importlib.metadata
 import json
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
 
 from logicnn.board import flash
 from logicnn.board.boards import Board
@@ -26,7 +29,7 @@ from logicnn.flow.placement import REPORT, Placement, stuck, tuned
 from logicnn.flow.progress import Steps
 from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
 from logicnn.flow.sources import TOP, Sources, elaborated
-from logicnn.flow.stages import Stages
+from logicnn.flow.stages import RUNNING, Stages
 from logicnn.flow.timing import Placed
 from logicnn.netlist.chains import open_chains
 from logicnn.netlist.netlist import Netlist
@@ -37,6 +40,8 @@ from logicnn.verify.vectors import Vectors, vectors_for
 
 __all__ = ["Options", "build", "build_folder", "netlist_path"]
 
+LOCK = ".lock"  # of a build folder
+TEMPORARY = ".*.????????"  # files that `replace_file` writes
 FLASH_SUFFIX = ".flash.bin"  # what goes to a board's flash beside the bitstream
 FIRST_RUN = "the first run of a tool compiles it, up to a minute"
 CACHED = "unchanged, not repeated"
@@ -77,7 +82,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     """
     design = designed(mapping, board, options.baud)
     check_fits(design)
-    with _results(build_folder(design, options), design.device.family) as folder:
+    with _results(build_folder(design, options), design.device.family, steps) as folder:
         stages = Stages(folder)
         with steps.step("elaborate", "elaborate"):
             vectors = options.vectors(design)
@@ -94,7 +99,8 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             timing = _timing(design, netlist, placed)
             remark(timing.summary)
         with steps.step("pack", "pack the bitstream"):
-            tools.run(sources.pack, folder, "pack.log")
+            made = [f"{TOP}{suffix}" for suffix in SUFFIXES[design.device.family]]
+            stages.once("pack", sources.pack, [sources.place[-1]], made)
         report = Report(
             name=design.name,
             digest=design.network.digest(),
@@ -133,24 +139,46 @@ def netlist_path(design: Design, options: Options) -> Path:
 
 
 @contextmanager
-def _results(folder: Path, family: Family) -> Iterator[Path]:
-    """The folder of a build, from which every old result is gone; if the build fails, so are its own."""
+def _results(folder: Path, family: Family, steps: Steps) -> Iterator[Path]:
+    """The folder of a build, for it alone, from which every old result is gone; if the build fails, so are its own."""
 
     def remove() -> None:
         flashable = [path for suffix in SUFFIXES[family] for path in folder.glob(f"*{suffix}")]
         for path in [*flashable, *(folder / f"report.{suffix}" for suffix in ("json", "txt", "html"))]:
             path.unlink(missing_ok=True)
 
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_locked(folder, steps))
+            remove()
+            _remove_remains(folder)
+        except (OSError, NotImplementedError) as error:  # NotImplementedError: a disk without locks
+            why = getattr(error, "strerror", None) or error
+            raise LogicnnError(f"cannot write to the output folder {folder}: {why}; choose another") from None
+        try:
+            yield folder
+        except BaseException:
+            remove()
+            raise
+
+
+def _locked(folder: Path, steps: Steps) -> AbstractContextManager[Any]:
+    """The lock of a folder, which the system takes from a process that ends in any way; waits for another build."""
+    lock = FileLock(folder / LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        remove()
-    except OSError as error:
-        raise LogicnnError(f"cannot write to the output folder {folder}: {error.strerror}; choose another") from None
-    try:
-        yield folder
-    except BaseException:
-        remove()
-        raise
+        return lock.acquire(timeout=0)
+    except Timeout:
+        with steps.step("wait", f"wait for another build in {folder}"):
+            return lock.acquire()
+
+
+def _remove_remains(folder: Path) -> None:
+    """What builds that were killed have left: files half written, and folders that tools ran in."""
+    for path in folder.glob(f"{RUNNING}*"):
+        shutil.rmtree(path, ignore_errors=True)  # a tool that was left behind may still write there
+    for path in folder.glob(TEMPORARY):
+        path.unlink(missing_ok=True)
 
 
 def _written(sources: Sources, folder: Path) -> Sources:

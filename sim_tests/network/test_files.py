@@ -90,7 +90,7 @@ def reheaded(change) -> bytes:
             lambda header, tensors: header["input"].update(low=float("-inf")),
             r"^interval low must be an integer, not -inf$",
         ),
-        (lambda header, tensors: header.update(name=3), r"^name must be letters, digits, .* not 3$"),
+        (lambda header, tensors: header.update(name=3), r"^name must be at most 100 letters, digits, .* not 3$"),
         (lambda header, tensors: header.pop("layers"), r"^malformed header \(KeyError: 'layers'\)$"),
         (
             lambda header, tensors: tensors.update({"0.inputs": tensors["0.inputs"] + 100}),
