@@ -70,7 +70,7 @@ class _Checked(IndexDataCacheFile):
         return super()._load_data(name)
 
     @contextlib.contextmanager
-    def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
+    def _open_for_write(self, filepath: str) -> Iterator[Any]:
         with io.BytesIO() as file:
             yield file
             data = file.getvalue()
