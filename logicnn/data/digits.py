@@ -55,7 +55,10 @@ def _mnist_file(folder: Path, name: str) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
     if hashlib.sha256(data).hexdigest() != MNIST_FILES[name]:
-        raise DatasetError(f"{path} is not the original MNIST file: its SHA-256 differs; delete it and fetch it again")
+        raise DatasetError(
+            f"{path} is not the original MNIST file: its SHA-256 differs; delete it and fetch it again, or train with "
+            "pictures of your own: logicnn train --data"
+        )
     return parse_idx(data, str(path))
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from logicnn.data.dataset import DatasetError
 from logicnn.data.digits import parse_idx
 from logicnn.data.inputs import read_samples
-from logicnn.data.pictures import PictureError, read_picture
+from logicnn.data.pictures import PictureError, opened, read_picture
 from logicnn.data.tables import Table, number_of
 from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
@@ -27,7 +27,7 @@ LABEL = "label"
 PARTS = "train", "test"
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 LONGEST = 18  # digits of a label that is a number
-LARGEST = 1 << 22  # pixels of a picture that others are averaged to
+LARGEST = 1 << 22  # pixels of a sample
 MOST_CLASSES = 256  # of a class in a byte
 SHOWN = 5  # names in a message
 
@@ -257,7 +257,7 @@ def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture
     colour, shape = False, size
     for file in files:
         try:
-            with Image.open(file) as image:
+            with opened(file) as image:
                 colour = colour or image.mode not in ("1", "L", "LA")
                 turned = image.getexif().get(0x0112, 1) >= 5  # lies on its side
                 shape = shape or (image.size if turned else image.size[::-1])
@@ -266,6 +266,10 @@ def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture
         except Exception as error:  # readers of damaged pictures fail in any way
             raise DatasetError(f"{file} cannot be read as a picture: {error}") from None
     assert shape is not None
+    if shape[0] * shape[1] > LARGEST:
+        raise DatasetError(
+            f"{files[0]} is of {shape[0]} x {shape[1]} pixels; at most {LARGEST} are learned from: give --size"
+        )
     return Picture("RGB" if colour else "L", shape[0], shape[1], 255)
 
 

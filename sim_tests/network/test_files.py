@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save as save_tensors
 
 from logicnn import load, save
 from logicnn.network import NetworkError, files
@@ -144,3 +145,9 @@ def test_replace_file_keeps_the_old_on_failure(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         files.replace_file(target, b"new")
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_metadata_that_is_nested():
+    """Deeper than any reader of JSON goes."""
+    with pytest.raises(NetworkError, match=r"^malformed header \(RecursionError: "):
+        from_bytes(save_tensors({}, {"logicnn": "[" * 200_000}))
