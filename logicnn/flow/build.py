@@ -82,7 +82,19 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     """
     design = designed(mapping, board, options.baud)
     check_fits(design)
-    with _results(build_folder(design, options), design.device.family, steps) as folder:
+    with _alone(build_folder(design, options), steps) as folder:
+        report, netlist, placed, vectors = _results_of(design, folder, options, steps)
+        with steps.step("page", "draw the page", silent_s=2):  # a build is one without it, too
+            drawn = _page(design, report, netlist, placed, vectors, folder, options.command)
+            replace_file(folder / "report.html", drawn.encode("utf-8", "replace"))
+    return report
+
+
+def _results_of(
+    design: Design, folder: Path, options: Options, steps: Steps
+) -> tuple[Report, Netlist, Placed, Vectors | None]:
+    """Everything but the page, and what that is drawn from."""
+    with _results(folder, design.device.family):
         stages = Stages(folder)
         with steps.step("elaborate", "elaborate"):
             vectors = options.vectors(design)
@@ -104,10 +116,10 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
         report = Report(
             name=design.name,
             digest=design.network.digest(),
-            board=board.name,
-            device=board.device.name,
+            board=design.board.name,
+            device=design.device.name,
             resources=_resources(netlist, placed, design.device.family),
-            capacity=board.device.capacity,
+            capacity=design.device.capacity,
             timing=timing,
             placement=placement,
             verification=verification,
@@ -122,10 +134,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             seconds=steps.seconds | {"total": sum(steps.seconds.values())},
         )
         _finish(design, report, folder)
-    with steps.step("page", "draw the page", silent_s=2):  # a build is one without it, too
-        drawn = _page(design, report, netlist, placed, vectors, folder, options.command)
-        replace_file(folder / "report.html", drawn.encode("utf-8", "replace"))
-    return report
+    return report, netlist, placed, vectors
 
 
 def build_folder(design: Design, options: Options) -> Path:
@@ -139,28 +148,17 @@ def netlist_path(design: Design, options: Options) -> Path:
 
 
 @contextmanager
-def _results(folder: Path, family: Family, steps: Steps) -> Iterator[Path]:
-    """The folder of a build, for it alone, from which every old result is gone; if the build fails, so are its own."""
-
-    def remove() -> None:
-        flashable = [path for suffix in SUFFIXES[family] for path in folder.glob(f"*{suffix}")]
-        for path in [*flashable, *(folder / f"report.{suffix}" for suffix in ("json", "txt", "html"))]:
-            path.unlink(missing_ok=True)
-
+def _alone(folder: Path, steps: Steps) -> Iterator[Path]:
+    """The folder of a build, for it alone, without what builds that were killed have left."""
     with ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(_locked(folder, steps))
-            remove()
             _remove_remains(folder)
         except (OSError, NotImplementedError) as error:  # NotImplementedError: a disk without locks
             why = getattr(error, "strerror", None) or error
             raise LogicnnError(f"cannot write to the output folder {folder}: {why}; choose another") from None
-        try:
-            yield folder
-        except BaseException:
-            remove()
-            raise
+        yield folder
 
 
 def _locked(folder: Path, steps: Steps) -> AbstractContextManager[Any]:
@@ -171,6 +169,23 @@ def _locked(folder: Path, steps: Steps) -> AbstractContextManager[Any]:
     except Timeout:
         with steps.step("wait", f"wait for another build in {folder}"):
             return lock.acquire()
+
+
+@contextmanager
+def _results(folder: Path, family: Family) -> Iterator[None]:
+    """Every old result in a folder is gone; if the build fails, so are its own."""
+
+    def remove() -> None:
+        flashable = [path for suffix in SUFFIXES[family] for path in folder.glob(f"*{suffix}")]
+        for path in [*flashable, *(folder / f"report.{suffix}" for suffix in ("json", "txt", "html"))]:
+            path.unlink(missing_ok=True)
+
+    remove()
+    try:
+        yield
+    except BaseException:
+        remove()
+        raise
 
 
 def _remove_remains(folder: Path) -> None:

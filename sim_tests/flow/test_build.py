@@ -213,11 +213,11 @@ def test_one_build_at_a_time(tmp_path):
     said = Steps(quiet=True)
 
     def second() -> None:
-        with build._results(folder, Family.ICE40, said):
+        with build._alone(folder, said):
             order.append("second")
 
     other = threading.Thread(target=second)
-    with build._results(folder, Family.ICE40, Steps(quiet=True)):
+    with build._alone(folder, Steps(quiet=True)), build._results(folder, Family.ICE40):
         assert {path.name for path in folder.iterdir()} == {"kept.stamp", build.LOCK}
         other.start()
         other.join(0.3)
