@@ -191,11 +191,12 @@ class FaultyLine:
             here &= (times < begin) | (times >= begin + self._rng.integers(1, 3 * SLOT))
         times, stream = times[here], data[here].tobytes()
         at = 0
-        for (_, tag, label), end in zip(requests, [*(each[0] for each in requests[1:]), None], strict=True):
+        for place, (_, tag, label) in enumerate(requests):
             while len(host.waiting) >= OUTSTANDING:
                 del host.waiting[next(iter(host.waiting))]
             host.waiting[tag] = label
-            until = len(stream) if end is None else int(np.searchsorted(times, end))
+            is_last = place + 1 == len(requests)
+            until = len(stream) if is_last else int(np.searchsorted(times, requests[place + 1][0]))
             for frame in host.decoder.feed(stream[at:until]):
                 self._taken(host, frame)
             at = until
