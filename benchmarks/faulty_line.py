@@ -30,10 +30,12 @@ DIVISOR = 8  # cycles a bit: 1.5 Mbaud at 12 MHz
 BITS = 10  # of a byte on the line
 BYTE = BITS * DIVISOR  # cycles
 SLOT = 30 * BYTE  # from one request to the next: a request, an answer, and a pause
-# Cycles that a byte comes too late, and all behind it, at most: the host here goes on to the next request at once, so
-# that an answer of as many requests ago as there are tags would be taken for another's. `Connection` waits for two, has
-# sent each of them four times when it ends with an error, and so never comes round.
-LATEST = (TAGS - 4) * SLOT
+# Cycles that a byte of an answer comes too late, and all behind it, at most. The host here goes on to the next request at once, so
+# that an answer of as many requests ago as there are tags would be taken for another's (it was, once in a million, when
+# a line could be unplugged for three requests and then be late for twelve). `Connection` waits for two at a time and
+# ends when it has sent each four times: a line that says nothing for more than eight requests has no host.
+UNPLUGGED = 3  # requests, at most
+LATEST = (8 - UNPLUGGED) * SLOT
 QUIET = (2 * SILENCE + 60) * BYTE  # in which every answer comes, also that to a frame that was cut
 OUTSTANDING = 2  # requests without an answer
 LEVELS = np.array([levels(byte) for byte in range(256)], np.uint8)
@@ -70,11 +72,11 @@ class Rates:
     doubled: float = 0.003
     turned: float = 0.004  # one of its bits
     drawn: float = 0.002  # all of its bits anew
-    delayed: float = 0.002  # with all behind it, by up to `LATEST`
+    delayed: float = 0.002  # with all behind it: of an answer by up to `LATEST`, of a request by twice `SILENCE`
     noise: float = 0.005  # random bytes, up to 12, before a request
     twice: float = 0.005  # a request goes over the line twice
     glitch: float = 0.01  # the level is the other one, for up to two bits
-    unplugged: float = 0.004  # nothing arrives, through up to three requests
+    unplugged: float = 0.004  # nothing arrives, through up to `UNPLUGGED` requests
 
 
 BYTES = ("lost", "doubled", "turned", "drawn", "delayed")  # what happens to bytes
@@ -138,7 +140,7 @@ class FaultyLine:
         for place in self._happening("noise", len(frames)):
             frames[place] = self._rng.bytes(self._rng.integers(1, 13)) + frames[place]
         owner = np.repeat(np.arange(len(frames)), [len(each) for each in frames])
-        data, source, gaps = self._faulty(np.frombuffer(b"".join(frames), np.uint8))
+        data, source, gaps = self._faulty(np.frombuffer(b"".join(frames), np.uint8), 2 * SILENCE * BYTE)
         owner = owner[source]
         starts, found, begin, free = np.zeros(len(data), np.int64), [], -SLOT, 0
         edges = np.searchsorted(owner, np.arange(len(frames) + 1))
@@ -164,8 +166,8 @@ class FaultyLine:
         self.counted.faults[what] += len(found)
         return found
 
-    def _faulty(self, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Bytes with faults, where each comes from, and pauses before them in cycles."""
+    def _faulty(self, data: np.ndarray, latest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bytes with faults, where each comes from, and pauses before them, in cycles, up to `latest`."""
         bounds = np.cumsum([getattr(self._rates, each) for each in BYTES])
         kinds = np.searchsorted(bounds, self._rng.random(len(data)), side="right")
         chosen = {each: np.flatnonzero(kinds == place) for place, each in enumerate(BYTES)}
@@ -173,7 +175,7 @@ class FaultyLine:
         data, gaps, copies = data.copy(), np.zeros(len(data), np.int64), np.ones(len(data), np.int64)
         data[chosen["turned"]] ^= (1 << self._rng.integers(0, 8, len(chosen["turned"]))).astype(np.uint8)
         data[chosen["drawn"]] = self._rng.integers(0, 256, len(chosen["drawn"]))
-        gaps[chosen["delayed"]] = self._rng.integers(1, LATEST, len(chosen["delayed"]))
+        gaps[chosen["delayed"]] = self._rng.integers(1, latest, len(chosen["delayed"]))
         copies[chosen["lost"]], copies[chosen["doubled"]] = 0, 2
         source = np.repeat(np.arange(len(data)), copies)
         again = np.concatenate([[False], source[1:] == source[:-1]]) if len(source) else np.zeros(0, bool)
@@ -183,12 +185,12 @@ class FaultyLine:
         self, host: _Host, requests: Sequence[tuple[int, int, int]], times: np.ndarray, data: np.ndarray
     ) -> None:
         """What a host makes of bytes (n,) at cycles (n,) that come while it sends requests."""
-        data, source, gaps = self._faulty(data)
+        data, source, gaps = self._faulty(data, LATEST)
         times = np.maximum.accumulate(times[source] + gaps) if len(source) else times[:0]
         here = np.ones(len(data), bool)
         for place in self._happening("unplugged", len(requests)):
             begin = requests[place][0] + self._rng.integers(SLOT)
-            here &= (times < begin) | (times >= begin + self._rng.integers(1, 3 * SLOT))
+            here &= (times < begin) | (times >= begin + self._rng.integers(1, UNPLUGGED * SLOT))
         times, stream = times[here], data[here].tobytes()
         at = 0
         for place, (_, tag, label) in enumerate(requests):
