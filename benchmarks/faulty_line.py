@@ -30,10 +30,10 @@ DIVISOR = 8  # cycles a bit: 1.5 Mbaud at 12 MHz
 BITS = 10  # of a byte on the line
 BYTE = BITS * DIVISOR  # cycles
 SLOT = 30 * BYTE  # from one request to the next: a request, an answer, and a pause
-# Cycles that a byte of an answer comes too late, and all behind it, at most. The host here goes on to the next request at once, so
-# that an answer of as many requests ago as there are tags would be taken for another's (it was, once in a million, when
-# a line could be unplugged for three requests and then be late for twelve). `Connection` waits for two at a time and
-# ends when it has sent each four times: a line that says nothing for more than eight requests has no host.
+# Cycles that a byte of an answer comes too late, and all behind it, at most. The host here goes on to the next request
+# at once, so that an answer of as many requests ago as there are tags would be taken for another's (as one was, where a
+# line was unplugged for three requests and then late for twelve). `Connection` waits for two at a time and ends when it
+# has sent each four times: a line that says nothing for more than eight requests has no host.
 UNPLUGGED = 3  # requests, at most
 LATEST = (8 - UNPLUGGED) * SLOT
 QUIET = (2 * SILENCE + 60) * BYTE  # in which every answer comes, also that to a frame that was cut
