@@ -3,7 +3,7 @@
 The bitstream of one network under other hash seeds, locales, folders, homes and numbers of cores; of another where
 builds go side by side in one folder, and where one was killed (SIGKILL, its tools left running) at random times and
 then repeated. Over a million requests to a synthesised board on lines that lose, double, change and delay bytes
-(`benchmarks.faulty_line`), and how often a frame with one, two or three changed bytes is taken for a whole one. Twenty
+(`benchmarks.faulty_line`), and how often a frame with one, two or three changed bytes is taken for a whole one. Ten
 minutes on two cores.
 """
 
