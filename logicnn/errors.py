@@ -4,7 +4,7 @@
 said no).
 """
 
-__all__ = ["CheckFailed", "LogicnnError"]
+__all__ = ["CheckFailed", "LogicnnError", "one_line"]
 
 
 class LogicnnError(ValueError):
@@ -17,3 +17,10 @@ class CheckFailed(LogicnnError):
     """A check that ran and failed: a mismatch, a missed clock, a tool that rejected the design."""
 
     exit_code = 1
+
+
+def one_line(text: str) -> str:
+    """A text as a terminal shows it in one line: what cannot be printed, as line ends and escapes in the names of files
+    and classes, is written as Python escapes it.
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

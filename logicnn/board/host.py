@@ -136,19 +136,21 @@ class _Request:
     tries: int = 0
     waited_s: float = 0.0
     fault: Fault | None = None  # the last answer, if it was an error
+    tag: int | None = None  # of the last try, while it is to be tried with that again
     sent: bytes = b""
     due: float = 0.0  # when its answer counts as lost
 
 
 class Connection:
     """A board on a `line` of `baud`; `name` is what messages call it, `timeout_s` how long the board may take for an
-    answer.
+    answer. A board that is `new` has had no other host.
 
     `damaged` counts what came over the line and was no answer: damaged frames, and errors whose request is not known.
     """
 
-    def __init__(self, line: Line, name: str, timeout_s: float = 2.0, baud: int = BAUD):
+    def __init__(self, line: Line, name: str, timeout_s: float = 2.0, baud: int = BAUD, *, new: bool = False):
         self._line, self._name, self._timeout_s, self._baud = line, name, timeout_s, baud
+        self._left = not new  # whether answers may come that another host was waiting for
         self._decoder = Decoder()
         self._tags = itertools.cycle(range(1, TAGS))  # not 0, which is that of errors about noise
         self._window = WINDOW
@@ -173,7 +175,19 @@ class Connection:
                 f"{digest[:12]}; flash it, or give --model the network that it runs"
             )
         self._longest = max(LONGEST_ANSWER, found.answer_on_line)
+        self._settle(found)
         return found
+
+    def _settle(self, identity: Identity) -> None:
+        """Lets the board answer what a host that was ended has left there: `WINDOW` samples, whose tags may be any.
+
+        Samples are answered in the order in which they were accepted, so that as many of ours are the last that their
+        answers may be taken for. Then only those of ours are still to come, with tags that all others come before.
+        """
+        if self._left:
+            for _ in range(WINDOW):
+                list(self._answers(Kind.CLASSIFY, [bytes(identity.sample_bytes)]))
+            self._left = False
 
     def _ask(self, kind: Kind) -> bytes:
         ((_, payload),) = self._answers(kind, [b""])
@@ -198,7 +212,7 @@ class Connection:
         coming = (_Request(index, payload) for index, payload in enumerate(payloads))
         while True:
             while len(waiting) < self._window and (request := held.popleft() if held else next(coming, None)):
-                self._send(kind, request, waiting)
+                self._send(kind, request, waiting, {each.tag for each in held})
             if not waiting:
                 return
             for frame in self._receive(min(request.due for request in waiting.values())):
@@ -213,11 +227,13 @@ class Connection:
                     held.append(request)
             for tag in [tag for tag, request in waiting.items() if request.due <= time.monotonic()]:
                 request = waiting.pop(tag)
-                request.fault = None
+                request.fault = request.tag = None
                 held.append(request)
 
-    def _send(self, kind: Kind, request: _Request, waiting: dict[int, _Request]) -> None:
-        """Raises `HostError` when a request was sent often enough."""
+    def _send(self, kind: Kind, request: _Request, waiting: dict[int, _Request], kept: Collection[int | None]) -> None:
+        """With a tag that no other request waits for or has kept. Raises `HostError` when a request was sent often
+        enough.
+        """
         if request.tries == TRIES:
             noise = self._noise or self._decoder.pending
             what = f"sends what are no frames ({_shown(noise)})" if noise else "is silent"
@@ -227,7 +243,9 @@ class Connection:
                 f"{TRIES} times ({_shown(request.sent)}), with {self._timeout_s:g} s for each answer; is it "
                 f"configured, at this baud rate?"
             )
-        tag = next(each for each in self._tags if each not in waiting)
+        if request.tag is None:
+            request.tag = next(each for each in self._tags if each not in waiting and each not in kept)
+        tag = request.tag
         request.sent = encode(Frame(kind, tag, request.payload))
         request.tries += 1
         waiting[tag] = request
@@ -243,12 +261,16 @@ class Connection:
             request.fault = Fault(frame.payload[0]) if frame.kind == Kind.ERROR else None
         except (IndexError, ValueError):
             request.fault = None
+        if request.fault not in (Fault.BUSY, Fault.LOADING):
+            request.tag = None
         if request.fault == Fault.WEIGHTS:
             raise CheckFailed(
                 f"the board at {self._name} has other weights in its flash than its network's; write its build's "
                 f".flash.bin"
             )
         if request.fault in (Fault.BUSY, Fault.LOADING):
+            # With the same tag again: tags come round in the time for which a board may say so, and the answer that
+            # it is busy with would be taken for that of another request.
             self._window = 1
             request.tries -= 1
             if alone:  # else the answers that come first are time enough

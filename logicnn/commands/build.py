@@ -13,7 +13,7 @@ from logicnn.commands.command import Command
 from logicnn.commands.options import baud_rate, only_with, seed, warn_of_old_tools, warn_of_unread_data
 from logicnn.engines import Mapping
 from logicnn.engines.choose import kinds
-from logicnn.errors import LogicnnError
+from logicnn.errors import LogicnnError, one_line
 from logicnn.flow import tools
 from logicnn.flow.build import Options, build
 from logicnn.flow.design import mapped
@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> None:
             _check_program(mapping, board)
     report = build(mapping, board, options, steps)
     for warning in report.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(one_line(f"warning: {warning}"), file=sys.stderr)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
     if arguments.program:
         sys.stdout.flush()

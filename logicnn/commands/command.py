@@ -4,13 +4,14 @@ for a failed check and 130 for Ctrl-C.
 
 import argparse
 import errno
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from logicnn.errors import LogicnnError
+from logicnn.errors import LogicnnError, one_line
 
 __all__ = ["Command", "guarded", "run_command"]
 
@@ -42,17 +43,19 @@ class Command:
 def guarded(run: Callable[[], None], writes_to: str | None = None) -> int:
     """Turns every expected end of a run into one line and an exit code; a SIGTERM is a Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a class may be called what no terminal shows
     try:
         run()
         sys.stdout.flush()
     except LogicnnError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a full disk, a folder that vanished
-        where = f" ({error.filename})" if error.filename else ""
+        where = f" ({one_line(str(error.filename))})" if error.filename else ""
         other = f" or choose another folder with {writes_to}" if writes_to else ""
         hint = f"; free the space{other}" if error.errno in NO_ROOM else ""
         print(f"error: {error.strerror or error}{where}{hint}", file=sys.stderr)

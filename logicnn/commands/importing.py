@@ -24,6 +24,7 @@ from logicnn.flow.design import designed, mapped
 from logicnn.flow.progress import Steps
 from logicnn.importers import Given, Imported, importers
 from logicnn.network import Interval, Network, Picture, save
+from logicnn.storage import unpacked_arrays
 
 __all__ = ["COMMAND", "Answers"]
 
@@ -37,12 +38,9 @@ class Answers:
 
     def __init__(self, path: Path, found: Imported):
         try:
-            with path.open("rb") as file, np.load(file) as held:
-                arrays = {name: held[name] for name in ("inputs", "outputs", "labels") if name in held}
-        except (OSError, ValueError, EOFError) as error:
+            arrays = unpacked_arrays(path, ("inputs", "outputs", "labels"))
+        except (OSError, ValueError) as error:
             raise LogicnnError(f"{path} cannot be read as .npz: {error}") from None
-        except Exception as error:  # a damaged archive fails in as many ways as zlib and zipfile have
-            raise LogicnnError(f"{path} is damaged: {error}") from None
         for name in ("inputs", "outputs"):
             if name not in arrays:
                 raise LogicnnError(f"{path} must have inputs and outputs; {name} is missing")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from logicnn.commands.command import Command
+from logicnn.errors import one_line
 from logicnn.flow.comparison import HEAD, page, read
 from logicnn.storage import replace_file
 
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     builds = [read(path) for path in arguments.builds]
     table = Table(*HEAD, box=box.SIMPLE)
     for each in builds:
-        table.add_row(*each.row)
+        table.add_row(*map(one_line, each.row))
     Console(markup=False, emoji=False).print(table)
     if arguments.output:
         replace_file(arguments.output, page(builds).encode())

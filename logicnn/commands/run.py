@@ -25,7 +25,7 @@ from logicnn.commands.options import baud_rate, count, only_with, seconds, warn_
 from logicnn.data import datasets
 from logicnn.data.inputs import read_samples
 from logicnn.data.sources import data_folder
-from logicnn.errors import LogicnnError
+from logicnn.errors import LogicnnError, one_line
 from logicnn.flow.design import check_answers, designed, mapped
 from logicnn.flow.simulated_board import SimulatedBoard
 from logicnn.network import Network, load
@@ -55,7 +55,7 @@ def connected(arguments: argparse.Namespace) -> Iterator[tuple[Connection, Netwo
     board = boards.find(arguments.board or DEFAULT_BOARD)
     design = designed(mapped(network, board), board, BAUD)
     with SimulatedBoard(design) as simulated, contextlib.closing(open_port(simulated.port)) as line:
-        yield Connection(line, SIMULATED, arguments.timeout or SIMULATED_TIMEOUT_S), network
+        yield Connection(line, SIMULATED, arguments.timeout or SIMULATED_TIMEOUT_S, new=True), network
 
 
 def _usb() -> set[tuple[int, int]]:
@@ -112,15 +112,16 @@ def _report(network: Network, found: Classified, names: list[str], labels: np.nd
 def _show(network: Network, report: dict[str, Any]) -> None:
     """The same for people."""
     for each in report.get("classes", ()):
-        print(f"{each['sample']}: {each['label']}")
+        print(one_line(f"{each['sample']}: {each['label']}"))
     for each in report.get("outputs", ()):
-        print(f"{each['sample']}: {' '.join(map(str, np.ravel(each['outputs']).tolist()))}")
+        print(f"{one_line(each['sample'])}: {' '.join(map(str, np.ravel(each['outputs']).tolist()))}")
     if "confusion" in report:
-        table = Table("label \\ class", *(_label(network, index) for index in range(len(report["confusion"]))), "right")
+        names = [one_line(_label(network, index)) for index in range(len(report["confusion"]))]
+        table = Table("label \\ class", *names, "right")
         for index, row in enumerate(report["confusion"]):
             right = f"{row[index] / sum(row):.1%}" if sum(row) else "-"
-            table.add_row(_label(network, index), *(str(each) if each else "." for each in row), right)
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+            table.add_row(names[index], *(str(each) if each else "." for each in row), right)
+        Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False).print(table)
         which = f"{report['dataset']} test samples" if "dataset" in report else "labelled samples"
         print(f"accuracy {report['accuracy']:.2%} of {report['samples']} {which}; all as the network computes")
     if cycles := report.get("cycles"):

@@ -23,7 +23,7 @@ from logicnn.commands.command import Command
 from logicnn.commands.options import add_own_data, minutes
 from logicnn.data.dataset import Dataset, Split
 from logicnn.data.own import TEST, Labelled, OwnData, read_own
-from logicnn.errors import LogicnnError
+from logicnn.errors import LogicnnError, one_line
 from logicnn.flow.progress import Steps
 from logicnn.network import Network, save
 from logicnn.network.network import NAME
@@ -76,7 +76,7 @@ def _checked(arguments: argparse.Namespace) -> Board:
     output = arguments.output
     if output.suffix != ".lnn" or not NAME.fullmatch(output.stem):
         raise LogicnnError(
-            f"--output must end in .lnn, its name of letters, digits, '.', '_' and '-', not {str(output)!r}"
+            f"--output must end in .lnn, its name of at most 100 letters, digits, '.', '_' and '-', not {str(output)!r}"
         )
     if not output.resolve().parent.is_dir():
         raise LogicnnError(f"--output must be in a folder that is there, not {output}")
@@ -102,9 +102,9 @@ def _said(own: OwnData, parts: dict[str, Labelled], seed: int) -> None:
     counts = np.bincount(y, minlength=len(own.classes))
     some = ", ".join(f"{name} ({number})" for name, number in list(zip(own.classes, counts, strict=True))[:SHOWN])
     more = f" and {len(own.classes) - SHOWN} more" if len(own.classes) > SHOWN else ""
-    print(f"{len(own.classes)} classes: {some}{more}", file=sys.stderr)
+    print(one_line(f"{len(own.classes)} classes: {some}{more}"), file=sys.stderr)
     for remark in own.remarks:
-        print(f"warning: {remark}", file=sys.stderr)
+        print(one_line(f"warning: {remark}"), file=sys.stderr)
     how = "as given" if own.given is not None else f"stratified, seed {seed}"
     sizes = ", ".join(f"{len(each.x)} to {name}" for name, each in parts.items())
     print(f"{sizes} ({how})", file=sys.stderr)

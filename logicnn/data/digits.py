@@ -3,10 +3,8 @@ decompressed bytes; and the 8 x 8 digits bundled with scikit-learn (test part of
 download.
 """
 
-import gzip
 import hashlib
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy as np
 from logicnn.data.dataset import Dataset, DatasetError, DatasetMissing, Split
 from logicnn.data.sources import folder_of
 from logicnn.network import Picture
+from logicnn.storage import unpacked_gzip
 
 __all__ = ["digits", "download_mnist", "mnist", "parse_idx"]
 
@@ -52,11 +51,14 @@ def _mnist_file(folder: Path, name: str) -> np.ndarray:
             f"MNIST: no {name}.gz in {folder}; set LOGICNN_DATA or --data-dir to the folder that holds mnist/"
         )
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
+        data = unpacked_gzip(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
     if hashlib.sha256(data).hexdigest() != MNIST_FILES[name]:
-        raise DatasetError(f"{path} is not the original MNIST file: its SHA-256 differs; delete it and fetch it again")
+        raise DatasetError(
+            f"{path} is not the original MNIST file: its SHA-256 differs; delete it and fetch it again, or train with "
+            "pictures of your own: logicnn train --data"
+        )
     return parse_idx(data, str(path))
 
 
@@ -84,8 +86,8 @@ def download_mnist(folder: Path) -> None:
         part = f".{name}.part"
         try:
             pooch.retrieve(f"{MNIST_MIRROR}{name}.gz", known_hash=None, path=path.parent, fname=part, progressbar=True)
-            intact = hashlib.sha256(gzip.decompress((path.parent / part).read_bytes())).hexdigest() == checksum
-        except (OSError, EOFError, ValueError, zlib.error) as error:
+            intact = hashlib.sha256(unpacked_gzip((path.parent / part).read_bytes())).hexdigest() == checksum
+        except (OSError, ValueError) as error:
             raise DatasetError(f"MNIST: {MNIST_MIRROR}{name}.gz cannot be fetched: {error}") from None
         if not intact:
             (path.parent / part).unlink()

@@ -7,7 +7,6 @@ the authors' split, and no accuracy on it compares with one on that.
 """
 
 import csv
-import gzip
 import hashlib
 import io
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from logicnn.data.dataset import Dataset, DatasetError, Split
 from logicnn.data.sources import arrays_of, check_table, file_of, folder_of
+from logicnn.storage import unpacked_gzip
 
 __all__ = ["encode_flows", "flows", "flows_binarized", "parse_flows"]
 
@@ -83,8 +83,8 @@ def encode_flows(
 def _flow_columns(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     data = file_of(path, "nid-82332", None)
     try:
-        text = gzip.decompress(data)
-    except (OSError, EOFError) as error:
+        text = unpacked_gzip(data)
+    except ValueError as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
     if hashlib.sha256(text).hexdigest() != FLOWS_SHA256:
         raise DatasetError(f"{path} is not the file that nid-82332 means: its SHA-256 differs; fetch it again")

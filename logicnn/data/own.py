@@ -5,22 +5,21 @@ MNIST's names with any content, plain or gzipped, an ``.npz`` with x and y (and 
 column of labels.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from logicnn.data.dataset import DatasetError
 from logicnn.data.digits import parse_idx
 from logicnn.data.inputs import read_samples
-from logicnn.data.pictures import PictureError, read_picture
+from logicnn.data.pictures import PictureError, opened, read_picture
 from logicnn.data.tables import Table, number_of
 from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
+from logicnn.storage import unpacked_arrays, unpacked_gzip
 
 __all__ = ["LABEL", "TEST", "Labelled", "OwnData", "labelled_for", "read_own"]
 
@@ -30,7 +29,7 @@ VALIDATION, LEAST, MOST = 0.1, 200, 0.25  # of those that are left; so many samp
 PARTS = "train", "test"
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 LONGEST = 18  # digits of a label that is a number
-LARGEST = 1 << 22  # pixels of a picture that others are averaged to
+LARGEST = 1 << 22  # pixels of a sample
 MOST_CLASSES = 256  # of a class in a byte
 SHOWN = 5  # names in a message
 
@@ -264,7 +263,7 @@ def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture
     colour, shape = False, size
     for file in files:
         try:
-            with Image.open(file) as image:
+            with opened(file) as image:
                 colour = colour or image.mode not in ("1", "L", "LA")
                 turned = image.getexif().get(0x0112, 1) >= 5  # lies on its side
                 shape = shape or (image.size if turned else image.size[::-1])
@@ -273,6 +272,10 @@ def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture
         except Exception as error:  # readers of damaged pictures fail in any way
             raise DatasetError(f"{file} cannot be read as a picture: {error}") from None
     assert shape is not None
+    if shape[0] * shape[1] > LARGEST:
+        raise DatasetError(
+            f"{files[0]} is of {shape[0]} x {shape[1]} pixels; at most {LARGEST} are learned from: give --size"
+        )
     return Picture("RGB" if colour else "L", shape[0], shape[1], 255)
 
 
@@ -302,9 +305,10 @@ def _idx_file(path: Path, name: str) -> np.ndarray:
         raise DatasetError(f"{path} lacks {name} or {name}.gz; all four files of IDX data are needed")
     data = file.read_bytes()
     try:
-        return parse_idx(gzip.decompress(data) if file.suffix == ".gz" else data, str(file))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        data = unpacked_gzip(data) if file.suffix == ".gz" else data
+    except ValueError as error:
         raise DatasetError(f"{file} cannot be read: {error}") from None
+    return parse_idx(data, str(file))
 
 
 # -- numbers
@@ -313,11 +317,10 @@ def _idx_file(path: Path, name: str) -> np.ndarray:
 def _loaded(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Those of an .npz that are there."""
     try:
-        with path.open("rb") as file, np.load(file) as found:
-            return {name: found[name] for name in names if name in found}
+        return unpacked_arrays(path, names)
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception as error:  # a damaged archive fails in as many ways as zlib and zipfile have
+    except ValueError as error:
         raise DatasetError(f"{path} cannot be read as .npz: {error}") from None
 
 

@@ -1,5 +1,8 @@
 """Picture files of any format that Pillow reads."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +12,22 @@ from logicnn.errors import LogicnnError
 from logicnn.network import Picture
 from logicnn.network.preparation import PreparationError
 
-__all__ = ["PictureError", "read_picture"]
+__all__ = ["PictureError", "opened", "read_picture"]
 
 
 class PictureError(LogicnnError):
     """A file that holds no picture; the message names it."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture whose pixels are not read yet. One of so many that Pillow warns of it is an error: a file of ten
+    kilobytes may have 90 million.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            yield image
 
 
 def read_picture(path: Path, preparation: Picture, *, resize: bool = False, invert: bool = False) -> np.ndarray:
@@ -21,7 +35,7 @@ def read_picture(path: Path, preparation: Picture, *, resize: bool = False, inve
     suit.
     """
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             frames = getattr(image, "n_frames", 1)
             if frames > 1:
                 raise PreparationError(f"{frames} frames; save the one that is meant as a picture of its own")

@@ -1,14 +1,13 @@
 """Where data sets come from: files in a folder, checked as they are read. Who lacks what says so by file and column."""
 
 import hashlib
-import io
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from logicnn.data.dataset import DatasetError, DatasetMissing
+from logicnn.storage import unpacked_arrays
 
 __all__ = ["arrays_of", "check_table", "data_folder", "file_of", "folder_of"]
 
@@ -47,13 +46,13 @@ def arrays_of(path: Path, name: str, sha256: str | None, wanted: tuple[str, ...]
     """
     data = file_of(path, name, sha256)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            missing = [each for each in wanted if each not in file]
-            if missing:
-                raise DatasetError(f"{path} has no array {missing[0]!r}")
-            return {each: file[each] for each in wanted}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        found = unpacked_arrays(data, wanted)
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
+    missing = [each for each in wanted if each not in found]
+    if missing:
+        raise DatasetError(f"{path} has no array {missing[0]!r}")
+    return found
 
 
 def check_table(x: np.ndarray, y: np.ndarray, classes: int, columns: tuple[str, ...], where: str) -> None:

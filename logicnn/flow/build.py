@@ -7,11 +7,14 @@ what it reads has changed; the bitstream appears last, under its final name, and
 import hashlib
 import importlib.metadata
 import json
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
 
 from logicnn.board import flash
 from logicnn.board.boards import Board
@@ -26,7 +29,7 @@ from logicnn.flow.placement import REPORT, Placement, stuck, tuned
 from logicnn.flow.progress import Steps
 from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
 from logicnn.flow.sources import TOP, Sources, elaborated
-from logicnn.flow.stages import Stages
+from logicnn.flow.stages import RUNNING, Stages
 from logicnn.flow.timing import Placed
 from logicnn.netlist.chains import open_chains
 from logicnn.netlist.graph import GaveUp
@@ -39,6 +42,8 @@ from logicnn.verify.vectors import Vectors, vectors_for
 
 __all__ = ["PROOF_SAMPLES", "Options", "build", "build_folder", "netlist_path", "synthesised"]
 
+LOCK = ".lock"  # of a build folder
+TEMPORARY = ".*.????????"  # files that `replace_file` writes
 FLASH_SUFFIX = ".flash.bin"  # what goes to a board's flash beside the bitstream
 FIRST_RUN = "the first run of a tool compiles it, up to a minute"
 CACHED = "unchanged, not repeated"
@@ -81,7 +86,19 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
     """
     design = designed(mapping, board, options.baud)
     check_fits(design)
-    with _results(build_folder(design, options), design.device.family) as folder:
+    with _alone(build_folder(design, options), steps) as folder:
+        report, netlist, placed, vectors = _results_of(design, folder, options, steps)
+        with steps.step("page", "draw the page", silent_s=2):  # a build is one without it, too
+            drawn = _page(design, report, netlist, placed, vectors, folder, options.command)
+            replace_file(folder / "report.html", drawn.encode("utf-8", "replace"))
+    return report
+
+
+def _results_of(
+    design: Design, folder: Path, options: Options, steps: Steps
+) -> tuple[Report, Netlist, Placed, Vectors | None]:
+    """Everything but the page, and what that is drawn from."""
+    with _results(folder, design.device.family):
         stages = Stages(folder)
         vectors = options.vectors(design)
         sources, versions, netlist = _netlist(design, stages, folder, steps)
@@ -90,7 +107,7 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             activity = design.check.activity(netlist, vectors.typical) if vectors else None
             remark(f"{verification.vectors} vectors equal" if verification else "not asked for")
         proof = None
-        if vectors and options.verify == "full" and can_prove(mapping):
+        if vectors and options.verify == "full" and can_prove(design.mapping):
             with steps.step("prove", "prove the netlist") as remark:
                 proof = _proof(design, netlist, vectors, remark)
         with steps.step("place_route", "place and route", FIRST_RUN) as remark:
@@ -98,14 +115,15 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             timing = _timing(design, netlist, placed)
             remark(timing.summary)
         with steps.step("pack", "pack the bitstream"):
-            tools.run(sources.pack, folder, "pack.log")
+            made = [f"{TOP}{suffix}" for suffix in SUFFIXES[design.device.family]]
+            stages.once("pack", sources.pack, [sources.place[-1]], made)
         report = Report(
             name=design.name,
             digest=design.network.digest(),
-            board=board.name,
-            device=board.device.name,
+            board=design.board.name,
+            device=design.device.name,
             resources=_resources(netlist, placed, design.device.family),
-            capacity=board.device.capacity,
+            capacity=design.device.capacity,
             timing=timing,
             placement=placement,
             verification=verification,
@@ -121,18 +139,13 @@ def build(mapping: Mapping, board: Board, options: Options, steps: Steps) -> Rep
             seconds=steps.seconds | {"total": sum(steps.seconds.values())},
         )
         _finish(design, report, folder)
-    with steps.step("page", "draw the page", silent_s=2):  # a build is one without it, too
-        drawn = _page(design, report, netlist, placed, vectors, folder, options.command)
-        replace_file(folder / "report.html", drawn.encode("utf-8", "replace"))
-    return report
+    return report, netlist, placed, vectors
 
 
 def synthesised(design: Design, options: Options, steps: Steps) -> Netlist:
     """The netlist of a design, in its build's folder; what a build has left there stays."""
-    folder = build_folder(design, options)
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return _netlist(design, Stages(folder), folder, steps)[2]
+    with _alone(build_folder(design, options), steps) as folder:
+        return _netlist(design, Stages(folder), folder, steps)[2]
 
 
 def build_folder(design: Design, options: Options) -> Path:
@@ -146,30 +159,44 @@ def netlist_path(design: Design, options: Options) -> Path:
 
 
 @contextmanager
-def _results(folder: Path, family: Family) -> Iterator[Path]:
-    """The folder of a build, from which every old result is gone; if the build fails, so are its own."""
+def _alone(folder: Path, steps: Steps) -> Iterator[Path]:
+    """The folder of a build, for it alone, without what builds that were killed have left."""
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_locked(folder, steps))
+            _remove_remains(folder)
+        except (OSError, NotImplementedError) as error:  # NotImplementedError: a disk without locks
+            why = getattr(error, "strerror", None) or error
+            raise LogicnnError(f"cannot write to the output folder {folder}: {why}; choose another") from None
+        yield folder
+
+
+def _locked(folder: Path, steps: Steps) -> AbstractContextManager[Any]:
+    """The lock of a folder, which the system takes from a process that ends in any way; waits for another build."""
+    lock = FileLock(folder / LOCK)
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        with steps.step("wait", f"wait for another build in {folder}"):
+            return lock.acquire()
+
+
+@contextmanager
+def _results(folder: Path, family: Family) -> Iterator[None]:
+    """Every old result in a folder is gone; if the build fails, so are its own."""
 
     def remove() -> None:
         flashable = [path for suffix in SUFFIXES[family] for path in folder.glob(f"*{suffix}")]
         for path in [*flashable, *(folder / f"report.{suffix}" for suffix in ("json", "txt", "html"))]:
             path.unlink(missing_ok=True)
 
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        remove()
+    remove()
     try:
-        yield folder
+        yield
     except BaseException:
         remove()
         raise
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise LogicnnError(f"cannot write to the output folder {folder}: {error.strerror}; choose another") from None
 
 
 def _netlist(design: Design, stages: Stages, folder: Path, steps: Steps) -> tuple[Sources, dict[str, str], Netlist]:
@@ -179,6 +206,14 @@ def _netlist(design: Design, stages: Stages, folder: Path, steps: Steps) -> tupl
         versions = _versions(sources)
     with steps.step("synthesis", "synthesise", FIRST_RUN) as remark:
         return sources, versions, _synthesised(sources, stages, folder, design.device.family, remark)
+
+
+def _remove_remains(folder: Path) -> None:
+    """What builds that were killed have left: files half written, and folders that tools ran in."""
+    for path in folder.glob(f"{RUNNING}*"):
+        shutil.rmtree(path, ignore_errors=True)  # a tool that was left behind may still write there
+    for path in folder.glob(TEMPORARY):
+        path.unlink(missing_ok=True)
 
 
 def _written(sources: Sources, folder: Path) -> Sources:

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.text import Text
+
+from logicnn.errors import one_line
 
 __all__ = ["Steps"]
 
@@ -13,7 +16,7 @@ class Steps:
     """Announces steps and keeps how long each took (`seconds`)."""
 
     def __init__(self, quiet: bool = False):
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -22,9 +25,10 @@ class Steps:
 
         A step of less than `silent_s` leaves no line.
         """
+        text = one_line(text)  # which may name a user's file
         remarks: list[str] = []
         start = time.perf_counter()
-        with self._console.status(f"{text} ... {note and f'({note})'}", spinner="line"):
+        with self._console.status(Text(f"{text} ... {note and f'({note})'}"), spinner="line"):
             yield remarks.append
         self.seconds[name] = time.perf_counter() - start
         if self.seconds[name] >= silent_s:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from logicnn.engines import Latency
+from logicnn.errors import one_line
 from logicnn.flow.placement import Placement
 from logicnn.resources import Resources
 from logicnn.verify.activity import Activity
@@ -186,4 +187,4 @@ class Report:
         """A page for people."""
         rows = self.rows()
         width = max(len(key) for key, _ in rows)
-        return "\n".join(f"{key:<{width}}  {value}" for key, value in rows) + "\n"
+        return "".join(one_line(f"{key:<{width}}  {value}") + "\n" for key, value in rows)

@@ -125,15 +125,26 @@ def _compiled(tool: str) -> None:
     done = folder / f"{version(tool).replace(' ', '-')}-{tool}.compiled"
     if done.exists():
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{tool}.lock"):
-        if not done.exists():
-            subprocess.run([executable(tool), "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-            done.touch()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{tool}.lock"):
+            if not done.exists():
+                _started(tool)
+                done.touch()
+    except (OSError, NotImplementedError) as error:  # no home, or one on a disk without locks
+        raise LogicnnError(
+            f"{tool} is compiled once for this machine, which cannot be kept in {folder} ({error}): "
+            "set YOWASP_CACHE_DIR to a folder that can be written to"
+        ) from None
+
+
+def _started(tool: str) -> None:
+    subprocess.run([executable(tool), "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def run(command: Sequence[str], folder: Path, log: str, hopeless: Callable[[Path], bool] | None = None) -> None:
-    """Runs a tool in `folder`, its output in the file `log` there; raises `ToolFailed`, and stops the tool on Ctrl-C.
+    """Runs a tool in `folder`, its output in the file `log` there (or at that path, where it is absolute); raises
+    `ToolFailed`, and stops the tool on Ctrl-C.
 
     Where `hopeless` says so of the folder, meanwhile or in the end, it is stopped, too: `ToolGaveUp`.
     """

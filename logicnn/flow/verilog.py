@@ -45,13 +45,13 @@ class Exported:
     vectors: int
 
     def write(self, path: Path, force: bool) -> list[Path]:
-        """Writes all files beside `path`, or none. Raises `ExportError` where one is there and not to be replaced."""
+        """Writes all files, `path` last, or none where one is there and not to be replaced: `ExportError`."""
         files = {path: self.verilog, path.with_name(f"{self.name}_tb.v"): self.testbench}
         files |= {path.with_name(f"{self.name}_{part}.hex"): getattr(self, part) for part in ("inputs", "expected")}
         there = [each for each in files if each.exists()]
         if there and not force:
             raise ExportError(f"{there[0]} exists; --force replaces it")
-        for each, text in files.items():
+        for each, text in reversed(files.items()):
             replace_file(each, text.encode())
         return list(files)
 

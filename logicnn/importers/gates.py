@@ -22,6 +22,7 @@ import numpy as np
 from logicnn.importers.imported import Given, Imported, Importer, ImportRefused, Walk
 from logicnn.network import BIT, Activations, Argmax, GroupSum, Interval, LutLayer, Network, Thermometer, simplify
 from logicnn.network.values import NetworkError
+from logicnn.storage import unpacked_arrays
 
 __all__ = ["IMPORTER", "gate_tables", "imported"]
 
@@ -42,11 +43,10 @@ class _Arrays:
 
     def __init__(self, path: Path):
         try:
-            with path.open("rb") as file, np.load(file) as held:
-                self._held = {name: held[name] for name in held}
+            self._held = unpacked_arrays(path)
         except OSError as error:
             raise ImportRefused(f"{path} cannot be read: {error}") from None
-        except Exception as error:  # a damaged archive fails in as many ways as zlib, zipfile and numpy have
+        except ValueError as error:
             raise ImportRefused(f"{path} is no .npz file of arrays: {error}") from None
         self._used: set[str] = set()
         for name, array in self._held.items():

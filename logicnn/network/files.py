@@ -130,6 +130,7 @@ def from_bytes(data: bytes) -> Network:
         IndexError,
         AttributeError,
         OverflowError,
+        RecursionError,
     ) as error:  # any malformed header ends in one of these
         raise NetworkError(f"malformed header ({type(error).__name__}: {error})") from None
     return network

@@ -37,7 +37,7 @@ from logicnn.storage import digest_of
 
 __all__ = ["Network"]
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|")  # a network's name is also that of its bitstream
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}|")  # also that of its bitstream, which a disk must take
 CHUNK = 8192  # samples evaluated at a time: 128 words a bit, so that the bits of a layer stay in the cache
 
 
@@ -75,7 +75,7 @@ class Network:
         if not self.layers:
             raise NetworkError("a network needs at least one layer")
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
-            raise NetworkError(f"name must be letters, digits, '.', '_' and '-', not {self.name!r}")
+            raise NetworkError(f"name must be at most 100 letters, digits, '.', '_' and '-', not {self.name!r}")
         if not isinstance(self.dataset, str) or not all(isinstance(label, str) for label in self.labels):
             raise NetworkError(f"dataset and labels must be text, not {self.dataset!r} and {self.labels!r}")
         self._check_preparation()

@@ -16,7 +16,7 @@ X = digits().test.x[:10]
 
 
 def connection(board: Board) -> Connection:
-    return Connection(board, "PORT", 1.0, BAUD)
+    return Connection(board, "PORT", 1.0, BAUD, new=True)
 
 
 def test_classes():

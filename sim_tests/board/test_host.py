@@ -10,6 +10,7 @@ import pytest
 from logicnn import load
 from logicnn.board.host import TRIES, Connection, HostError, found_port, open_port
 from logicnn.board.protocol import (
+    TAGS,
     Counters,
     Fault,
     Frame,
@@ -27,7 +28,7 @@ IDENTITY = Identity.of(NETWORK, 1)
 
 
 def connected(board: Board) -> Connection:
-    return Connection(board, "PORT", 0.01)
+    return Connection(board, "PORT", 0.01, new=True)
 
 
 def samples(count: int) -> tuple[list[bytes], list[int]]:
@@ -217,6 +218,72 @@ def test_busy_for_long(monkeypatch):
     packed, expected = samples(4)
     connection = Connection(board, "PORT", 0.05)
     assert classes(connection, packed) == expected
+
+
+def test_busy_with_a_sample_that_was_given_up(monkeypatch):
+    """Its answer comes at last, when another request has its tag, if any has: nobody takes it for that one's."""
+    monkeypatch.setattr("logicnn.board.host.WAIT_S", 0.001)
+    late: list[tuple[Frame, bytes]] = []
+
+    def hook(number, asked, answer):
+        if number == 0:
+            late.append((asked, answer))
+            return b""
+        if late and (number == 40 or (asked.tag == late[0][0].tag and asked.payload != late[0][0].payload)):
+            return late.pop()[1] + error(Fault.BUSY, asked.tag)
+        return error(Fault.BUSY, asked.tag) if late else answer
+
+    board = Board(hook=hook)
+    packed, expected = (each[1:] for each in samples(9))
+    assert expected[0] != expected[1] and classes(connected(board), packed) == expected
+    assert len(board.requests) > 40
+
+
+@pytest.mark.parametrize("before", [[(1, 2)], [(1, 3), (2, 4)], [(3, 2), (4, 1)]], ids=["one", "two", "others"])
+@pytest.mark.parametrize("is_busy", [False, True], ids=["at once", "later"])
+@pytest.mark.parametrize("first", range(1, TAGS))
+def test_samples_of_a_host_before(before, is_busy, first, monkeypatch):
+    """A host was ended while the board had samples of it: whatever their tags, nobody takes their answers for ours."""
+    monkeypatch.setattr("logicnn.board.host.WAIT_S", 0.001)
+    packed, expected = samples(16)
+    wrong = (expected[0] + 1) % 10
+    foreign = [encode(Frame(Kind.CLASSIFY, (first + tag - 2) % (TAGS - 1) + 1, bytes([wrong]))) for tag, _ in before]
+    left, busy = list(foreign), [is_busy] * 3
+
+    def hook(number, asked, answer):
+        if asked.kind != Kind.CLASSIFY:
+            return answer
+        if busy:
+            busy.pop()
+            return error(Fault.BUSY, asked.tag)
+        return (left.pop(0) if left else b"") + answer
+
+    board = Board(hook=hook)
+    connection = Connection(board, "PORT", 0.05)
+    connection.check(NETWORK.digest(), "digits-bnn")
+    assert classes(connection, packed) == expected and not left
+
+
+def test_unplugged_and_back():
+    """In the middle of an answer: an error, and the next connection finds its way behind what is left of it."""
+
+    class Unplugged(Board):
+        reads = 0
+
+        def read(self, size: int = 1) -> bytes:
+            self.reads += 1
+            if self.reads > 1:
+                raise OSError(5, "Input/output error")
+            return super().read(4)
+
+    board, (packed, expected) = Unplugged(), samples(3)
+    with pytest.raises(HostError, match=r"is the board still connected\?$"):
+        classes(connected(board), packed)
+    again = Board()
+    again.coming = board.coming
+    connection = Connection(again, "PORT", 0.05)
+    connection.check(NETWORK.digest(), "digits-bnn")
+    assert classes(connection, packed) == expected and connection.damaged == 2
 
 
 def test_weights():

@@ -1,7 +1,9 @@
 """Samples from files: tables that name themselves, and pictures that say how they are to be turned."""
 
 import io
+import struct
 import warnings
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from logicnn import load
+from logicnn.data.dataset import DatasetError
 from logicnn.data.inputs import read_samples
+from logicnn.data.own import read_own
+from logicnn.data.pictures import PictureError
 from logicnn.errors import LogicnnError
 
 JETS, DIGITS = load("jsc-a"), load("digits-bnn")
@@ -116,3 +121,33 @@ def test_pictures_of_several_frames(tmp_path):
 
 def test_no_files():
     assert read_samples(replace(JETS), []).x.shape == (0, 16)
+
+
+@pytest.mark.parametrize("size", [9_500, 30_000])
+def test_pictures_that_unpack_without_end(tmp_path, size, recwarn):
+    """A file of some kilobytes with 90 or 900 million pixels: refused before they are there, without a warning."""
+    deflate = zlib.compressobj(9)
+    row = bytes(1 + (size + 7) // 8)  # of black and white
+    rows = b"".join(deflate.compress(row) for _ in range(size)) + deflate.flush()
+    header = struct.pack(">IIBBBBB", size, size, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
+    data = [
+        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part)) for kind, part in chunks
+    ]
+    (tmp_path / "a").mkdir()
+    path = tmp_path / "a" / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(data))
+    assert path.stat().st_size < 200_000
+    with pytest.raises(PictureError, match=r"bomb.png cannot be read as a picture: DecompressionBomb"):
+        read_samples(DIGITS, [path], resize=True)
+    with pytest.raises(DatasetError, match=r"bomb.png cannot be read as a picture: Image size "):
+        read_own(tmp_path, size=(8, 8))
+    assert not recwarn.list
+
+
+def test_pictures_that_are_large(tmp_path):
+    """To learn from, pictures of millions of pixels are averaged first."""
+    (tmp_path / "a").mkdir()
+    Image.new("L", (3_000, 3_000)).save(tmp_path / "a" / "x.png")
+    with pytest.raises(DatasetError, match=r"x.png is of 3000 x 3000 pixels; at most 4194304 are .*: give --size$"):
+        read_own(tmp_path)

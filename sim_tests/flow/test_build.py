@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from logicnn.commands import cli
 from logicnn.engines.room import STORED
 from logicnn.flow import build, tools
 from logicnn.flow.floorplan import PLACED, Floorplan, Parts
+from logicnn.flow.progress import Steps
+from logicnn.flow.stages import RUNNING
 from logicnn.network import (
     Activations,
     Argmax,
@@ -24,6 +27,7 @@ from logicnn.network import (
     Threshold,
     files,
 )
+from logicnn.resources import Family
 from logicnn.verify.vectors import QUICK
 from sim_tests.helpers import dense_network
 
@@ -198,3 +202,41 @@ def test_constant_class(layers, tmp_path, capsys):
     report = json.loads((folder / "report.json").read_text())
     assert report["warnings"] == [warning] and report["timing"]["core_delay_ns"] is None
     assert (folder / "dead.bin").is_file() and report["verification"]["vectors"] > 100
+
+
+def test_one_build_at_a_time(tmp_path):
+    """Of two in one folder the second waits, and says so; what killed ones left there is gone."""
+    folder, order = tmp_path / "build", []
+    (folder / f"{RUNNING}x").mkdir(parents=True)
+    for name in (f"{RUNNING}x/top.asc", ".top.il.abcd_123", "top.bin", "kept.stamp"):
+        (folder / name).write_text("half")
+    said = Steps(quiet=True)
+
+    def second() -> None:
+        with build._alone(folder, said):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    with build._alone(folder, Steps(quiet=True)), build._results(folder, Family.ICE40):
+        assert {path.name for path in folder.iterdir()} == {"kept.stamp", build.LOCK}
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        order.append("first")
+    other.join(30)
+    assert order == ["first", "second"] and set(said.seconds) == {"wait"}
+
+
+def test_folder_that_cannot_be_locked(tmp_path, monkeypatch, capsys):
+    def locked(_path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    (tmp_path / "file").write_text("")
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(tmp_path / "file")) == 2
+    monkeypatch.setattr(build, "FileLock", locked)
+    assert run("--board", "icebreaker", *DIGITS, "--output", str(tmp_path)) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    for error, why in zip(errors, ("Not a directory", "Read-only file system"), strict=True):
+        assert error.startswith("error: cannot write to the output folder ") and error.endswith(
+            f": {why}; choose another"
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from logicnn.errors import LogicnnError
 from logicnn.flow import tools
 
 ROOT = Path(__file__).parents[2]
@@ -77,3 +78,20 @@ def test_compiles_itself_once(tmp_path, monkeypatch):
     assert all("Project Trellis" in (tmp_path / log).read_text() for log in names)
     assert not any("Preparing to run" in (tmp_path / log).read_text() for log in names)
     assert list((tmp_path / "cache").rglob("*.wasm"))
+
+
+def test_no_home(tmp_path, monkeypatch):
+    """What a tool compiles once has no place: a line that says how to give it one."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(LogicnnError, match=r"^ecppack is compiled once .*/file/cache .*: set YOWASP_CACHE_DIR to"):
+        tools.run(["ecppack", "--version"], tmp_path, "log")
+
+
+def test_tool_that_dies(tmp_path, monkeypatch):
+    script = tmp_path / "dies"
+    script.write_text("#!/bin/sh\necho half\nkill -SEGV $$\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(script))
+    with pytest.raises(tools.ToolFailed, match=r"^yosys failed: half \(exit code -11, log .*log\)$"):
+        tools.run(["yosys"], tmp_path, "log")

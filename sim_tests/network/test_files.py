@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save as save_tensors
 
 from logicnn import load, save
 from logicnn.network import NetworkError, files
@@ -90,7 +91,7 @@ def reheaded(change) -> bytes:
             lambda header, tensors: header["input"].update(low=float("-inf")),
             r"^interval low must be an integer, not -inf$",
         ),
-        (lambda header, tensors: header.update(name=3), r"^name must be letters, digits, .* not 3$"),
+        (lambda header, tensors: header.update(name=3), r"^name must be at most 100 letters, digits, .* not 3$"),
         (lambda header, tensors: header.pop("layers"), r"^malformed header \(KeyError: 'layers'\)$"),
         (
             lambda header, tensors: tensors.update({"0.inputs": tensors["0.inputs"] + 100}),
@@ -144,3 +145,9 @@ def test_replace_file_keeps_the_old_on_failure(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         files.replace_file(target, b"new")
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_metadata_that_is_nested():
+    """Deeper than any reader of JSON goes."""
+    with pytest.raises(NetworkError, match=r"^malformed header \(RecursionError: "):
+        from_bytes(save_tensors({}, {"logicnn": "[" * 200_000}))

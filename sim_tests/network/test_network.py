@@ -175,7 +175,7 @@ def test_interval_width(interval, width):
         ),
         (
             lambda: Network(Activations((2,), BITS), [Argmax()], "my/net"),
-            r"^name must be letters, digits, .* not 'my/net'$",
+            r"^name must be at most 100 letters, digits, .* not 'my/net'$",
         ),
         (
             lambda: Network(Activations((2,), BITS), [Argmax()], labels=(1, 2)),

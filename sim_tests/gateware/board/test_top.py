@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.faulty_line import FaultyLine, Rates
 from logicnn.board import boards
 from logicnn.board.protocol import TAGS, Counters, Fault, Frame, Identity, Kind, pack_sample
 from logicnn.engines import Mapping
@@ -78,3 +79,23 @@ def test_sender_fast_or_slow(line):
     wrong, samples = np.linspace(-0.03, 0.03, 13), all_bits(13)[5::800]
     answers = line.answers([asked(samples)] * 13, 2 * ANSWERED, bit_cycles=DIVISOR * (1 + wrong))
     assert answers == [classes(samples)] * 13
+
+
+def test_faulty_line(line):
+    """Bytes lost, doubled, changed and late on the way to 512 boards and back: no class that is another sample's, and a
+    board that goes on. (`benchmarks.faults` has a million frames.)
+    """
+    line.simulation.restore(line.start)
+    hosts = FaultyLine(line.simulation, wide_network(), 1)
+    hosts.ask(8)
+    counted = hosts.counted
+    assert counted.frames > 3_500 and counted.wrong == 0 and min(counted.faults.values()) > 5
+    assert 0.5 * counted.frames < counted.accepted < 0.95 * counted.frames < counted.accepted + counted.damaged
+
+
+def test_line_without_faults(line):
+    """All are answered right, a cycle of tags and more."""
+    line.simulation.restore(line.start)
+    hosts = FaultyLine(line.simulation, wide_network(), 1, Rates(**dict.fromkeys(vars(Rates()), 0.0)))
+    hosts.ask(2)
+    assert (hosts.counted.frames, hosts.counted.accepted, hosts.counted.damaged) == (1_024, 1_024, 0)
