@@ -5,8 +5,6 @@ MNIST's names with any content, plain or gzipped, an ``.npz`` with x and y (and 
 column of labels.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from logicnn.data.dataset import DatasetError
-from logicnn.data.digits import parse_idx
+from logicnn.data.digits import parse_idx, unzipped_idx
 from logicnn.data.inputs import read_samples
 from logicnn.data.pictures import PictureError, read_picture
 from logicnn.data.tables import Table, number_of
@@ -295,10 +293,7 @@ def _idx_file(path: Path, name: str) -> np.ndarray:
     if file is None:
         raise DatasetError(f"{path} lacks {name} or {name}.gz; all four files of IDX data are needed")
     data = file.read_bytes()
-    try:
-        return parse_idx(gzip.decompress(data) if file.suffix == ".gz" else data, str(file))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DatasetError(f"{file} cannot be read: {error}") from None
+    return parse_idx(unzipped_idx(data, str(file)) if file.suffix == ".gz" else data, str(file))
 
 
 # -- numbers
