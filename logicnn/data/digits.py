@@ -28,6 +28,7 @@ MNIST_FILES = {
 }
 MOST_DIMENSIONS = 4  # of an IDX file
 LARGEST_IDX = 1 << 30  # bytes; twice the largest of MNIST's kind, EMNIST's pictures
+PIECE = 1 << 20  # bytes that are unpacked at a time
 MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
@@ -58,7 +59,12 @@ def unzipped_idx(data: bytes, where: str) -> bytes:
             size = 4 + 4 * dimensions + math.prod(np.frombuffer(head, ">u4", max(0, dimensions), 4).tolist())
             if size > LARGEST_IDX:
                 raise DatasetError(f"{where} should hold {size} bytes; at most {LARGEST_IDX} are read")
-            return head + file.read(max(0, size + 1 - len(head)))
+            parts = [head]
+            left = size + 1 - len(head)
+            while left > 0 and (part := file.read(min(left, PIECE))):  # a read takes the memory that it asks for
+                parts.append(part)
+                left -= len(part)
+            return b"".join(parts)
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{where} cannot be read: {error}") from None
 

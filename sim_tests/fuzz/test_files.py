@@ -28,5 +28,7 @@ def test_zipped_zeros():
     zeros = gzip.compress(bytes(1 << 27))
     with bounded():
         assert len(unzipped_idx(zeros, "x")) == 20
+        announced = gzip.compress(b"\0\0\x08\x01\x20\0\0\0" + bytes(99))
+        assert len(unzipped_idx(announced, "x")) == 107  # and not half a gigabyte
         with pytest.raises(DatasetError, match=r"^x should hold 4294967303 bytes; at most \d+ are read$"):
             unzipped_idx(gzip.compress(b"\0\0\x08\x01\xff\xff\xff\xff" + bytes(99)), "x")
