@@ -20,7 +20,7 @@ from sim_tests.fuzz import files, lines, readings
 from sim_tests.fuzz.engines import ENGINES, FAMILY
 from sim_tests.fuzz.networks import FAMILIES
 
-__all__ = ["KINDS", "SEED", "Finding", "Kind", "Outcome", "explore", "repeated"]
+__all__ = ["KINDS", "SEED", "Finding", "Kind", "Outcome", "by_bytes", "explore", "repeated"]
 
 SEED = int(os.environ.get("LOGICNN_FUZZ_SEED") or int.from_bytes(os.urandom(4), "little"))  # another one every time
 DEVICES_OF = {"iCE40": DEVICES["iCE40UP5K"], "ECP5": DEVICES["LFE5U-25F"]}
@@ -89,6 +89,17 @@ def explore(kind: Kind, seed: int, examples: int) -> Outcome:
         except Exception as error:
             return Outcome(examples, made, checked, Finding(latest, error))
     return Outcome(examples, made, checked, None)
+
+
+def by_bytes(kind: Kind) -> Callable[[bytes], Any]:
+    """The check of the case that bytes stand for, for fuzzers that make bytes."""
+
+    @settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @hypothesis.given(kind.cases)
+    def body(case: Any) -> None:
+        kind.check(case)
+
+    return body.hypothesis.fuzz_one_input  # type: ignore[attr-defined]
 
 
 def repeated(name: str, seed: int, outcome: Outcome) -> str | None:
