@@ -135,6 +135,7 @@ def _kinds() -> dict[str, Kind]:
         found[f"file: {name}"] = Kind(of.contents(), partial(files.check_file, name), 40, 300)
     found["line: frames"] = Kind(lines.frames(), lines.check_frames, 100, 300)
     found["line: identities"] = Kind(lines.identities(), lines.check_identity, 100, 300)
+    found["line: counters"] = Kind(lines.counters(), lines.check_counters, 100, 300)
     found["line: host"] = Kind(lines.lines(), lines.check_host, 5, 20)
     found["flash: images"] = Kind(lines.images(), lines.check_image, 10, 50)
     return found

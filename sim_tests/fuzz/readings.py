@@ -1,7 +1,7 @@
 """All readings of one network, each of which must give what `sim_tests.reference` gives.
 
-A reading is a function of a `Case`; what it cannot read, it leaves out. Those in `CHEAP` take milliseconds, those in
-`ENGINES_SIMULATED` a simulation, and those in `SYNTHESISED` programs.
+A reading of those in `CHEAP` is a function of a `Case`, None where it cannot read it, and takes milliseconds. The other
+`check_*` take a kind of engine: a simulation, or synthesis and what reads its netlists and texts.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,17 @@ from sim_tests.helpers import all_bits_of, synthesised_outputs
 from sim_tests.reference import ref_evaluate
 from sim_tests.stream_helpers import as_integers, rtl_stream
 
-__all__ = ["CHEAP", "Case", "check"]
+__all__ = [
+    "CHEAP",
+    "Case",
+    "cases",
+    "check",
+    "check_board",
+    "check_core",
+    "check_engine",
+    "check_verilog",
+    "through_qonnx",
+]
 
 SIMULATED = 6  # samples of a simulation, which costs a millisecond and more a cycle
 
@@ -138,7 +148,7 @@ def _unread_changed(case: Case) -> np.ndarray:
     return case.network.evaluate_bits(encoded ^ unread)
 
 
-def _through_qonnx(case: Case) -> np.ndarray | None:
+def through_qonnx(case: Case) -> np.ndarray | None:
     """Written as a QONNX file and read again; that has no place for a network without binarized layers."""
     network = case.network
     try:
@@ -162,7 +172,7 @@ CHEAP: dict[str, Callable[[Case], np.ndarray | None]] = {
     "the network file": _from_file,
     "simplify": _simplified,
     "evaluate, with what is not read changed": _unread_changed,
-    "QONNX there and back": _through_qonnx,
+    "QONNX there and back": through_qonnx,
 }
 
 

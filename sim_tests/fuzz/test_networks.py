@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from logicnn.engines import Engine
 from logicnn.network import Layer, Requantize
+from sim_tests.fuzz import readings
 from sim_tests.fuzz.engines import ENGINES, FAMILY, mapping_with
 from sim_tests.fuzz.kinds import KINDS, SEED, explore, repeated
 from sim_tests.fuzz.networks import FAMILIES, LAYERS, ROUNDINGS, networks
@@ -60,6 +61,11 @@ def test_every_rounding_is_made(kind):
         return type(getattr(layer, "activation", None)) is kind
 
     hypothesis.find(networks(), lambda made: any(map(rounds, made.layers)), settings=FOUND)
+
+
+def test_qonnx_is_read_again():
+    """Not every network that is written is one for the importer; some are."""
+    hypothesis.find(readings.cases("bits", 4), lambda case: readings.through_qonnx(case) is not None, settings=FOUND)
 
 
 @pytest.mark.parametrize("kind", ENGINES, ids=lambda kind: kind.__name__)
