@@ -20,7 +20,7 @@ from typing import TypeGuard
 
 __all__ = ["PACKAGES", "Source", "Unit", "reached"]
 
-PACKAGES = ("logicnn", "boards", "train", "benchmarks")
+PACKAGES = ("logicnn", "boards", "train", "benchmarks", "sim_tests")
 # How figures are written down and drawn, not how they come about
 BESIDE = {f"benchmarks.{name}" for name in ("common", "provenance", "reach", "plots")}
 REST = ""  # the name of what a module does beside binding names

@@ -1,4 +1,4 @@
-"""Small networks, an independent golden model, and ways to run a component: `ref_*` and `rtl_*` have one signature."""
+"""Small networks, and ways to run a component: `rtl_*` have the signature of `sim_tests.reference.ref_evaluate`."""
 
 import itertools
 import json
@@ -101,59 +101,6 @@ def conv_network(rng: np.random.Generator, padding: int = 1, stride: int = 1) ->
         trail = layer.infer(trail)
     layers += [BinaryDense(random_ternary(rng, 3, trail.size), Offset([0, -1, 1])), Argmax()]
     return Network(given, layers, "conv")
-
-
-def ref_evaluate(network: Network, x: np.ndarray) -> np.ndarray:
-    """The conventions of `logicnn.network.network` in -1 and +1, by loops and products: no packed words, no adders."""
-    return np.array([_ref_sample(network, sample) for sample in np.asarray(x).astype(np.int64)]).reshape(
-        len(x), *network.output.shape
-    )
-
-
-def _activate(agreeing: np.ndarray, activation: Threshold | Offset, axis_shape: tuple[int, ...]) -> np.ndarray:
-    level = activation.level.reshape(axis_shape)
-    return np.where(agreeing >= level, 1, -1) if isinstance(activation, Threshold) else agreeing + level
-
-
-def _ref_sample(network: Network, value: np.ndarray) -> np.ndarray:
-    if not isinstance(network.layers[0], Thermometer):
-        value = 2 * value - 1
-    for layer in network.layers:
-        match layer:
-            case Thermometer(thresholds):
-                value = np.concatenate([[np.where(channel >= each, 1, -1) for each in thresholds] for channel in value])
-            case Flatten():
-                value = value.ravel()
-            case BinaryDense(weights, activation):
-                weights = weights.astype(int)
-                value = _activate((weights @ value + np.abs(weights).sum(1)) // 2, activation, (-1,))
-            case BinaryConv2d(weights, activation):
-                value = _ref_conv(layer, value)
-            case MaxPool2d(size):
-                channels, height, width = value.shape
-                tiles = value[:, : height // size * size, : width // size * size].reshape(
-                    channels, height // size, size, width // size, size
-                )
-                value = tiles.max(axis=(2, 4))
-            case Argmax():
-                return np.argmax(value)
-    return (value + 1) // 2 if network.output.is_bits else value
-
-
-def _ref_conv(layer: BinaryConv2d, value: np.ndarray) -> np.ndarray:
-    weights = layer.weights.astype(int)
-    padded = np.pad(value, [(0, 0)] + [(layer.padding, layer.padding)] * 2, constant_values=-1)
-    _, _, height, width = weights.shape
-    rows = range(0, padded.shape[1] - height + 1, layer.stride)
-    columns = range(0, padded.shape[2] - width + 1, layer.stride)
-    sums = np.array(
-        [
-            [[np.sum(kernel * padded[:, y : y + height, x : x + width]) for x in columns] for y in rows]
-            for kernel in weights
-        ]
-    )
-    kept = np.abs(weights).sum(axis=(1, 2, 3))[:, None, None]
-    return _activate((sums + kept) // 2, layer.activation, (-1, 1, 1))
 
 
 def rtl_words(component, inputs: np.ndarray) -> list[int]:

@@ -21,7 +21,7 @@ from logicnn.network import (
     Requantize,
 )
 
-__all__ = ["conv_network", "dense_network", "near_ties", "ref_outputs"]
+__all__ = ["conv_network", "dense_network", "near_ties"]
 
 UNSIGNED = Interval(0, 7)
 
@@ -118,40 +118,3 @@ def conv_network(
         layers.append(IntDense(*parts((neurons, inputs), number == len(dense))))
         inputs = neurons
     return Network(Activations(image, given), [*layers, Argmax()] if decides else layers, "conv")
-
-
-def ref_outputs(network: Network, x: np.ndarray) -> np.ndarray:
-    """By products and sums of whole numbers, as `logicnn.network.layers.integer` describes them."""
-    for layer in network.layers:
-        if isinstance(layer, Argmax):
-            return x.argmax(1)
-        if isinstance(layer, Flatten):
-            x = x.reshape(len(x), -1)
-            continue
-        if isinstance(layer, MaxPool2d):
-            rows, columns = (each // layer.size for each in x.shape[2:])
-            x = x[:, :, : rows * layer.size, : columns * layer.size]
-            x = x.reshape(*x.shape[:2], rows, layer.size, columns, layer.size).max((3, 5))
-            continue
-        weights = layer.weights.astype(np.int64)
-        if isinstance(layer, IntConv2d):
-            x = np.pad(x, [(0, 0), (0, 0), *[(layer.padding, layer.padding)] * 2])
-            windows = np.lib.stride_tricks.sliding_window_view(x, weights.shape[2:], (2, 3))
-            windows = windows[:, :, :: layer.stride, :: layer.stride]
-            x = np.einsum("nchwij,ocij->nhwo", windows, weights)
-        else:
-            x = x @ weights.T
-        x = x + layer.bias
-        if layer.activation is not None:
-            of = layer.activation
-            if isinstance(of, FloatScaled):
-                factor = (of.multiplier / 2.0**of.shift).astype(np.float32)
-                x = np.clip(np.rint(x.astype(np.float32) * factor).astype(np.int64) + of.zero, of.low, of.high)
-            elif isinstance(of, Even):
-                x = np.clip(np.rint(x * of.multiplier / 2.0**of.shift), of.low, of.high).astype(np.int64)
-            else:
-                held = x * of.multiplier + ((1 << of.shift.astype(np.int64)) >> 1) + getattr(of, "offset", 0)
-                x = np.clip(held >> of.shift, of.low, of.high)
-        if isinstance(layer, IntConv2d):
-            x = x.transpose(0, 3, 1, 2)
-    return x

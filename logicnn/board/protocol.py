@@ -203,6 +203,15 @@ class Identity:
         numbers += self.outputs, self.output_word, self.output_low
         if not all(isinstance(each, str) for each in words) or not all(isinstance(each, int) for each in numbers):
             raise ProtocolError(f"an identity must hold texts and integers, not {words} and {numbers}")
+        if not (1 <= self.word <= 63 and self.values >= 1):
+            raise ProtocolError(
+                f"a sample must be of 1 value at least of 1 to 63 bits, not {self.values} of {self.word}"
+            )
+        if self.classes and (self.outputs, self.output_word, self.output_low) != (1, 8, 0):
+            raise ProtocolError(
+                f"a class must be answered by a byte, not by {self.outputs} outputs of {self.output_word} bits from "
+                f"{self.output_low}"
+            )
         if not (1 <= self.output_word <= 63 and 1 <= self.answer_bytes <= MOST_OUTPUTS):
             raise ProtocolError(
                 f"an answer of {self.outputs} outputs of {self.output_word} bits must have 1 to {MOST_OUTPUTS} bytes"

@@ -3,8 +3,11 @@ decompressed bytes; and the 8 x 8 digits bundled with scikit-learn (test part of
 download.
 """
 
+import gzip
 import hashlib
+import io
 import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from logicnn.data.sources import folder_of
 from logicnn.network import Picture
 from logicnn.storage import unpacked_gzip
 
-__all__ = ["digits", "download_mnist", "mnist", "parse_idx"]
+__all__ = ["digits", "download_mnist", "mnist", "parse_idx", "unzipped_idx"]
 
 # SHA-256 of the decompressed files, which have the MD5 sums of the original distribution (shared provenance note of the
 # data set).
@@ -25,6 +28,8 @@ MNIST_FILES = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 MOST_DIMENSIONS = 4  # of an IDX file
+LARGEST_IDX = 1 << 30  # bytes; twice the largest of MNIST's kind, EMNIST's pictures
+PIECE = 1 << 20  # bytes that are unpacked at a time
 MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
@@ -44,6 +49,27 @@ def parse_idx(data: bytes, where: str) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
+def unzipped_idx(data: bytes, where: str) -> bytes:
+    """What a gzipped IDX file holds, no more of it than its own header announces and one byte: a file of kilobytes may
+    hold gigabytes of zeros. Raises `DatasetError` for one that is damaged or announces too much.
+    """
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            head = file.read(4 + 4 * MOST_DIMENSIONS)
+            dimensions = min(MOST_DIMENSIONS, head[3] if len(head) > 3 else 0, (len(head) - 4) // 4)
+            size = 4 + 4 * dimensions + math.prod(np.frombuffer(head, ">u4", max(0, dimensions), 4).tolist())
+            if size > LARGEST_IDX:
+                raise DatasetError(f"{where} should hold {size} bytes; at most {LARGEST_IDX} are read")
+            parts = [head]
+            left = size + 1 - len(head)
+            while left > 0 and (part := file.read(min(left, PIECE))):  # a read takes the memory that it asks for
+                parts.append(part)
+                left -= len(part)
+            return b"".join(parts)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{where} cannot be read: {error}") from None
+
+
 def _mnist_file(folder: Path, name: str) -> np.ndarray:
     path = next((each for each in (folder / f"{name}.gz", folder / name) if each.is_file()), None)
     if path is None:
@@ -51,9 +77,10 @@ def _mnist_file(folder: Path, name: str) -> np.ndarray:
             f"MNIST: no {name}.gz in {folder}; set LOGICNN_DATA or --data-dir to the folder that holds mnist/"
         )
     try:
-        data = unpacked_gzip(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, ValueError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
+    data = unzipped_idx(data, str(path)) if path.suffix == ".gz" else data
     if hashlib.sha256(data).hexdigest() != MNIST_FILES[name]:
         raise DatasetError(
             f"{path} is not the original MNIST file: its SHA-256 differs; delete it and fetch it again, or train with "

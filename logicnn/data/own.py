@@ -13,13 +13,13 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from logicnn.data.dataset import DatasetError
-from logicnn.data.digits import parse_idx
+from logicnn.data.digits import parse_idx, unzipped_idx
 from logicnn.data.inputs import read_samples
 from logicnn.data.pictures import PictureError, opened, read_picture
 from logicnn.data.tables import Table, number_of
 from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
-from logicnn.storage import unpacked_arrays, unpacked_gzip
+from logicnn.storage import unpacked_arrays
 
 __all__ = ["LABEL", "TEST", "Labelled", "OwnData", "labelled_for", "read_own"]
 
@@ -304,11 +304,7 @@ def _idx_file(path: Path, name: str) -> np.ndarray:
     if file is None:
         raise DatasetError(f"{path} lacks {name} or {name}.gz; all four files of IDX data are needed")
     data = file.read_bytes()
-    try:
-        data = unpacked_gzip(data) if file.suffix == ".gz" else data
-    except ValueError as error:
-        raise DatasetError(f"{file} cannot be read: {error}") from None
-    return parse_idx(data, str(file))
+    return parse_idx(unzipped_idx(data, str(file)) if file.suffix == ".gz" else data, str(file))
 
 
 # -- numbers

@@ -24,7 +24,7 @@ def without_idle(network: Network) -> Network:
     for index, given in enumerate(network.activations[:-1]):
         layer = layers[index]
         if isinstance(layer, Flatten):
-            size = given.size // given.shape[0]
+            size = given.size // _channels(given)
             constant = {channel * size + place: each for channel, each in constant.items() for place in range(size)}
         elif isinstance(layer, IntDense | IntConv2d):
             layers[index] = layer = _absorbed(layer, constant)
@@ -35,7 +35,7 @@ def without_idle(network: Network) -> Network:
     for index in reversed(range(len(layers))):
         given, layer = network.activations[index], layers[index]
         if isinstance(layer, Flatten):
-            read = None if read is None else np.asarray(read.reshape(given.shape[0], -1).any(1))
+            read = None if read is None else np.asarray(read.reshape(_channels(given), -1).any(1))
         elif isinstance(layer, IntDense | IntConv2d):
             if read is not None:
                 weights = layer.weights.copy()
@@ -45,6 +45,11 @@ def without_idle(network: Network) -> Network:
         elif not isinstance(layer, MaxPool2d):
             read = None
     return replace(network, layers=tuple(layers))
+
+
+def _channels(given: Activations) -> int:
+    """Of a class, which has no shape, one."""
+    return given.shape[0] if given.shape else 1
 
 
 def _absorbed(layer: IntDense | IntConv2d, constant: dict[int, int]) -> IntDense | IntConv2d:

@@ -73,12 +73,12 @@ class Reused(Engine):
             raise MappingError(f"neurons must be at least 1 at a time, not {self.neurons}")
         if self.inputs < 1 or self.inputs & (self.inputs - 1):
             raise MappingError(f"inputs must be a power of two of values at a time, not {self.inputs}")
-        if not self.computing or not isinstance(self.layers[-1 - self.decides], IntDense):
-            raise MappingError(f"Reused must end with a dense layer or its class, not {type(self.layers[-1]).__name__}")
         before: Layer | None = None
         for index, layer in enumerate(self.layers, self.start):
             _check(layer, index, before, last=index >= self.stop - 1 - self.decides)
             before = layer
+        if not isinstance(self.layers[-1 - self.decides :][0], IntDense):
+            raise MappingError(f"Reused must end with a dense layer or its class, not {type(self.layers[-1]).__name__}")
 
     # -- what is computed
 

@@ -102,7 +102,7 @@ class FoldedLayer(wiring.Component):
                 held.word_select(place * engine.inputs + value, width)
                 if place * engine.inputs + value < engine.given.size
                 else C(0, width)
-                for place in range(engine.words)
+                for place in range(max(place for _, place in places) + 1)  # of words that some row reads
             ]
             chosen = choice(m, all_of, word, f"value{value}", platform)
             m.d.comb += sums.values[value].eq(chosen)

@@ -429,6 +429,11 @@ class _Walk(Walk):
         last = self.values.get(output)
         if not isinstance(last, _Flow) or last.of is None or len(last.shape) != 1 or last.layers != len(self.layers):
             raise ImportRefused(f"output {output!r} must be scores of classes, which nothing quantizes")
+        neurons = len((last.of.alike if isinstance(last.of, WordSums) else last.of).weights)
+        if last.shape != (neurons,):  # those of a convolution, flattened
+            raise ImportRefused(
+                f"output {output!r} must be a score of each of {neurons} neurons, not of {last.shape[0]}"
+            )
         if isinstance(last.of, WordSums):
             sums = last.of.alike
             offsets, scores = straight(sums, output)

@@ -83,6 +83,10 @@ def _drop_unread(layer: BinaryDense, reader: BinaryDense) -> tuple[BinaryDense, 
     )
 
 
+def _fires(layer: Layer) -> bool:
+    return isinstance(layer, BinaryDense) and layer.fires
+
+
 def simplify(network: Network) -> Network:
     """The same function with less: no constant or unread neurons between dense layers or layers of tables, and the
     least scores that have the same argmax.
@@ -91,9 +95,12 @@ def simplify(network: Network) -> Network:
     where only their argmax is the result.
     """
     layers: list[Layer] = list(network.layers)
+    # Scores of one bit that a layer reads as bits keep their range, which without constants might be less
+    bits = (index for index in range(len(layers) - 1) if network.activations[index + 1].is_bits)
+    kept = {index for index in bits if not _fires(layers[index])}
     for index in range(len(layers) - 1):  # constants travel towards the output
         match layers[index], layers[index + 1]:
-            case BinaryDense(_, Threshold()) as layer, BinaryDense() as reader:
+            case BinaryDense(_, Threshold()) as layer, BinaryDense() as reader if index + 1 not in kept:
                 layers[index : index + 2] = _absorb_constants(layer, reader)
             case BinaryDense(weights, Offset(value)), Argmax():
                 layers[index] = BinaryDense(weights, Offset(_without_common_offset(value)))

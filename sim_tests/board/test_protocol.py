@@ -137,6 +137,10 @@ def test_long_name():
     assert Identity.of(named, 1).name == "n" * LONGEST_NAME
 
 
+def identity_with(**fields: int) -> bytes:
+    return json.dumps(json.loads(Identity.of(load("digits-bnn"), 1).to_bytes()) | fields).encode()
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -153,6 +157,10 @@ def test_long_name():
             re.sub(rb'"digest":"[^"]*"', b'"digest":null', Identity.of(load("digits-bnn"), 1).to_bytes()),
             r"must be JSON with the fields",
         ),
+        (identity_with(word=0), r"must be JSON with the fields"),
+        (identity_with(word=1 << 70), r"must be JSON with the fields"),
+        (identity_with(values=-1), r"must be JSON with the fields"),
+        (identity_with(output_word=1), r"must be JSON with the fields"),  # of a class, which is a byte
         (json.dumps({"logicnn": 2}).encode(), r"^the board speaks version 2 of the protocol, this is version 1$"),
     ],
 )

@@ -13,7 +13,7 @@ from logicnn.engines.differences import Differences
 from logicnn.engines.differences.orders import Order, changes, ordered, spanning
 from logicnn.engines.differences.program import GROUPS, Mode, dense_ops, kernels_of, ops_of, steps
 from logicnn.errors import LogicnnError
-from logicnn.network import BinaryConv2d, Flatten, MaxPool2d, Network, Threshold
+from logicnn.network import BIT, Activations, Argmax, BinaryConv2d, Flatten, MaxPool2d, Network, Threshold
 from logicnn.resources import DEVICES
 from sim_tests.differences_helpers import binary_network
 
@@ -190,6 +190,12 @@ def test_arguments(arguments, message):
     network = binary_network((1, 6, 6), [(6, 3, 1, True)], [9]) if "classes" in message else SMALL
     with pytest.raises(MappingError, match=f"^{message}$"):
         Differences(network, start, count, lanes, segments)
+
+
+def test_inputs_alone():
+    network = Network(Activations((2,), BIT), [Argmax()])
+    with pytest.raises(MappingError, match=r"^Differences must decide by the scores of a dense layer, not of Argmax$"):
+        Differences(network, 0, 1, 2, 1)
 
 
 def test_layers():

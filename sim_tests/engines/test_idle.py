@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from logicnn.engines.idle import without_idle
-from logicnn.network import Activations, IntConv2d, IntDense, Interval, Network, Requantize
+from logicnn.network import Activations, Argmax, Flatten, IntConv2d, IntDense, Interval, Network, Requantize
 from sim_tests.reused_helpers import conv_network, dense_network
 
 NETWORKS = {
@@ -28,6 +28,13 @@ def test_same_function_and_shapes(name, density, seed):
     x = np.random.default_rng(seed).integers(given.low, given.high + 1, (300, *network.input.shape))
     np.testing.assert_array_equal(less.evaluate(x), network.evaluate(x))
     assert [each.shape for each in less.activations] == [each.shape for each in network.activations]
+
+
+def test_class_of_a_shape():
+    """A class, which has no shape, as a row of one."""
+    scores = IntDense([[1], [-1]], [0, 1])
+    network = Network(Activations((1,), Interval(0, 1)), [scores, Argmax(), Flatten()])
+    assert without_idle(network).evaluate(np.array([[0], [1]])).tolist() == [[1], [0]]
 
 
 def network_of(*weights: list[list[int]], bias: int = 0) -> Network:

@@ -133,6 +133,8 @@ def test_layers():
     assert Reused(Network(x, [Flatten(), dense, Argmax()]), 0, 3, 2, 2).span == 3
     with pytest.raises(MappingError, match="must end with a dense layer or its class, not Flatten"):
         Reused(Network(x, [Flatten(), dense]), 0, 1, 2, 2)
+    with pytest.raises(MappingError, match="computes layers of integers; layer 1 is Argmax"):
+        Reused(Network(Activations((4,), Interval(0, 7)), [dense, Argmax(), Flatten()]), 0, 3, 2, 2)
     wide = IntDense(np.ones((2, 3), int), np.zeros(2))
     with pytest.raises(MappingError, match="needs layers before the last to be requantized, as layer 1 is not"):
         Reused(Network(x, [Flatten(), dense, wide]), 0, 3, 2, 2)

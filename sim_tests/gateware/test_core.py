@@ -24,10 +24,10 @@ from sim_tests.helpers import (
     dense_network,
     digits,
     int_network,
-    ref_evaluate,
     rtl_evaluate,
     rtl_words,
 )
+from sim_tests.reference import ref_evaluate
 from sim_tests.sparse_helpers import network as pruned_network
 from sim_tests.sparse_helpers import plan_of
 from sim_tests.stream_helpers import as_integers, rtl_stream

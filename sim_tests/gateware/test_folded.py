@@ -12,10 +12,11 @@ from logicnn.flow.design import designed
 from logicnn.flow.sources import elaborated
 from logicnn.gateware import Accelerator
 from logicnn.gateware.folded import FoldedLayer
-from logicnn.network import Interval, Network
+from logicnn.network import Activations, IntDense, Interval, Network
 from logicnn.verify.cycles import CycleCheck
 from logicnn.verify.vectors import Vectors
-from sim_tests.reused_helpers import dense_network, ref_outputs
+from sim_tests.reference import ref_evaluate
+from sim_tests.reused_helpers import dense_network
 from sim_tests.stream_helpers import rtl_stream
 
 SIGNED, EIGHT = Interval(-8, 7), Interval(-128, 127)
@@ -27,6 +28,7 @@ CASES = {
     "inputs padded": (dense_network([7, 4], last=True), 4, 3),
     "many products of a neuron": (dense_network([23, 3], last=True), 3, 23),
     "rows left out": (dense_network([24, 12], density=0.06, last=True), 4, 2),
+    "no weights of the last inputs": (Network(Activations((3,), SIGNED), [IntDense([[1, 0, 0]], [0])]), 1, 1),
     "no weights at all": (dense_network([4, 3], density=0.0), 3, 2),
     "no weights, requantized": (dense_network([4, 3], density=0.0, last=True), 2, 2),
     "signed": (dense_network([6, 8], SIGNED, between=Interval(-4, 3), last=True), 4, 2),
@@ -67,7 +69,7 @@ def test_outputs_latency_and_interval(name):
     engine = Folded(network, 0, neurons, inputs)
     x = samples(network, 9)
     rtl, entered, left = rtl_folded(engine, x)
-    np.testing.assert_array_equal(rtl, ref_outputs(network, x).reshape(rtl.shape))
+    np.testing.assert_array_equal(rtl, ref_evaluate(network, x).reshape(rtl.shape))
     assert {out - into for out, into in zip(left, entered, strict=True)} == {engine.latency.most}
     assert set(np.diff(entered)) == {engine.interval}
 
@@ -79,7 +81,7 @@ def test_streams_that_stall(name):
     network, neurons, inputs = CASES[name]
     x = samples(network, 30)
     rtl, _, _ = rtl_folded(Folded(network, 0, neurons, inputs), x, stall=0.6)
-    np.testing.assert_array_equal(rtl, ref_outputs(network, x).reshape(rtl.shape))
+    np.testing.assert_array_equal(rtl, ref_evaluate(network, x).reshape(rtl.shape))
 
 
 @pytest.mark.parametrize("reuse", (1, 2, 5, 8))
@@ -89,7 +91,7 @@ def test_layers_work_at_once(reuse):
     mapping = Folded.row(network, reuse)
     x = samples(network, 12)
     outputs, entered, left = rtl_stream(Accelerator(mapping), words_of(x, network.input.interval), len(x))
-    np.testing.assert_array_equal(outputs, ref_outputs(network, x))
+    np.testing.assert_array_equal(outputs, ref_evaluate(network, x))
     assert left[0] - entered[0] == mapping.latency.most
     assert set(np.diff(left)) == {mapping.interval} == {max(each.interval for each in mapping.engines)}
 

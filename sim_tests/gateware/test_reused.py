@@ -14,7 +14,8 @@ from logicnn.gateware.reused import ReuseEngine
 from logicnn.network import Interval, Network
 from logicnn.verify.cycles import CycleCheck
 from logicnn.verify.vectors import Vectors
-from sim_tests.reused_helpers import conv_network, dense_network, near_ties, ref_outputs
+from sim_tests.reference import ref_evaluate
+from sim_tests.reused_helpers import conv_network, dense_network, near_ties
 from sim_tests.stream_helpers import rtl_stream
 
 CASES = {
@@ -92,7 +93,7 @@ def test_outputs_and_latency(name):
     given = network.input.interval
     x = np.random.default_rng(3).integers(given.low, given.high + 1, (6, network.input.size))
     rtl, cycles = rtl_reused(network, engine, x)
-    np.testing.assert_array_equal(rtl, ref_outputs(network, x.reshape(-1, *network.input.shape)))
+    np.testing.assert_array_equal(rtl, ref_evaluate(network, x.reshape(-1, *network.input.shape)))
     assert set(cycles) == {engine.latency.most}
 
 
@@ -102,7 +103,7 @@ def test_floating_point(zero):
     network = near_ties(zero, then=False)
     x = np.arange(-300, 301)[:, None]
     rtl, _ = rtl_reused(network, Reused(network, 0, 1, 5, 1), x)
-    np.testing.assert_array_equal(rtl, ref_outputs(network, x))
+    np.testing.assert_array_equal(rtl, ref_evaluate(network, x))
     np.testing.assert_array_equal(rtl, network.evaluate(x))
     assert len(np.unique(rtl[:, 0] - rtl[:, 3])) > 1  # not all ties are exact
 
@@ -112,7 +113,7 @@ def test_streams_that_stall():
     engine = Reused(network, 0, len(network.layers), neurons, inputs)
     x = np.random.default_rng(3).integers(0, 8, (8, network.input.size))
     rtl, _ = rtl_reused(network, engine, x, stall=0.4)
-    np.testing.assert_array_equal(rtl, ref_outputs(network, x))
+    np.testing.assert_array_equal(rtl, ref_evaluate(network, x))
 
 
 @pytest.mark.parametrize(
@@ -147,5 +148,5 @@ def test_each_layer_on_its_own_tile():
     mapping = Mapping([Reused(network, 0, 1, 3, 2), Reused(network, 1, 1, 4, 4), Reused(network, 2, 2, 5, 1)])
     x = np.random.default_rng(3).integers(0, 8, (6, 6))
     outputs, entered, left = rtl_stream(Accelerator(mapping), x.ravel().tolist(), len(x))
-    np.testing.assert_array_equal(outputs, ref_outputs(network, x))
+    np.testing.assert_array_equal(outputs, ref_evaluate(network, x))
     assert left[0] - entered[5] == mapping.latency.most

@@ -101,6 +101,7 @@ def small() -> Graph:
         (Graph([4]).affine(1, 5).sign().dense(4, 3), r"always the same: are range and scale right\?$"),
         (small().then("MaxPool", kernel_shape=[2, 2], strides=[1, 1]), r"must pool what is quantized, in squares"),
         (small(), r"^output 't2' must be scores of classes"),
+        (small().convolved(1, 2, 7).flat(), r"^output '\w+' must be a score of each of 2 neurons, not of 8$"),
         (small().then("Add", "nowhere"), r"^Add Add_3 reads nowhere, which nothing gives$"),
         (small().then("Add", "x"), r"^Add Add_3 joins two branches"),
         (small().then("Add", np.ones((1, 1, 8, 8), np.float32)), r"one constant a channel, not one a position$"),

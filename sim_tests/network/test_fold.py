@@ -75,3 +75,12 @@ def test_constants_disappear():
     layers = [BinaryDense([[1, 1], [1, -1], [1, 0]], Threshold([0, 3, 1])), BinaryDense([[1, -1, 1]], Offset([0]))]
     simple = simplify(Network(Activations((2,), Interval(0, 1)), layers))
     assert simple.layers[0].weights.tolist() == [[1, 0]] and simple.layers[1].activation.value.tolist() == [2]
+
+
+def test_simplify_keeps_scores_that_are_read_as_bits():
+    """A score of 0 or 1 is a bit for the layer behind it; without a constant neuron it is always 1, and none."""
+    given = Activations((1,), Interval(0, 1))
+    always, score = BinaryDense([[0]], Threshold([0])), BinaryDense([[1]], Offset([0]))
+    network = Network(given, [always, score, BinaryDense([[1]], Threshold([1]))])
+    x = np.array([[0], [1]])
+    assert simplify(network).evaluate(x).tolist() == network.evaluate(x).tolist() == [[1], [1]]

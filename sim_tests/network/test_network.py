@@ -22,7 +22,8 @@ from logicnn.network import (
     Thermometer,
     Threshold,
 )
-from sim_tests.helpers import all_bits, conv_network, dense_network, ref_evaluate
+from sim_tests.helpers import all_bits, conv_network, dense_network
+from sim_tests.reference import ref_evaluate
 
 BITS = Interval(0, 1)
 

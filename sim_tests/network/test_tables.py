@@ -216,3 +216,10 @@ def test_files_refuse():
     for name, wrong in (("tables", arrays["tables"][:-1]), ("connections", arrays["connections"][:-1])):
         with pytest.raises(NetworkError, match=r"^connections and tables do not match the shape \(5, 4\)$"):
             LutLayer.restored(fields, arrays | {name: wrong})
+
+
+def test_sums_that_are_read_as_bits():
+    """A sum of 0 or 1 is a bit for the layer behind it; of a constant table it is always 1, and none."""
+    ones = LutLayer([[0, 1]], [[1, 1, 1, 1]])
+    network = Network(Activations((2,), BIT), [ones, GroupSum([1], [1], [0]), LutLayer([[0, 0]], [[0, 1, 1, 1]])])
+    assert np.array_equal(simplify(network).evaluate(every(2)), network.evaluate(every(2)))

@@ -68,6 +68,9 @@ class Differences(Engine):
             before = layer
         if not isinstance(before, Argmax):
             raise MappingError(f"Differences must end with the class, not {type(before).__name__}")
+        if not isinstance(self.layers[-2:][0], BinaryDense):
+            last = type(self.layers[-2:][0]).__name__
+            raise MappingError(f"Differences must decide by the scores of a dense layer, not of {last}")
         if self.scores > self.lanes:
             raise MappingError(f"lanes must be at least one for each of {self.scores} classes, not {self.lanes}")
 

@@ -23,7 +23,7 @@ from logicnn.network.values import (
 
 __all__ = ["BinaryConv2d", "BinaryDense", "Offset", "Threshold", "fired", "need_bits"]
 
-LARGEST_WEIGHTS = 1 << 28  # elements of one layer
+LARGEST_WEIGHTS = 1 << 25  # elements of one layer, which a file of a few bytes may ask for
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""Differential fuzzing: random networks in every reading that there is, and damaged files and lines."""
