@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from logicnn import bits
 from logicnn.board.protocol import Frame, Kind, encode
 from logicnn.flow.design import PROBE
 from logicnn.flow.serial_line import levels
@@ -107,13 +108,24 @@ class Machine:
     functions: Mapping[Net, int]
 
     @classmethod
-    def of(cls, module: Module, clock: Net, graph: Graph, state: Mapping[Net, int] | None = None) -> "Machine":
-        """With the state of another one whose functions are to be compared."""
+    def of(
+        cls, module: Module, clock: Net, graph: Graph, state: Mapping[Net, int] | None = None, **patterns: np.ndarray
+    ) -> "Machine":
+        """With the state of another one whose functions are to be compared, or a new one: on the graph's patterns
+        registers of these names have these values, packed bits (bits, words), and others random ones.
+        """
         made = circuit(module, clock=clock)
-        given = (
-            {net: graph.input() for net in [*made.registers, *sorted(made.inputs, key=str)]} if state is None else state
-        )
-        return cls(given, _literals(made, graph, given, _roots(made, module)))
+        if state is None:
+            rows = {
+                net: row for name, each in patterns.items() for net, row in zip(module.nets(name), each, strict=True)
+            }
+            nets = [*made.registers, *sorted(made.inputs, key=str)]
+            state = {net: graph.input(_word(rows[net]) if net in rows else None) for net in nets}
+        return cls(state, _literals(made, graph, state, _roots(made, module)))
+
+
+def _word(packed: np.ndarray) -> int:
+    return int.from_bytes(packed.astype("<u8").tobytes(), "little")
 
 
 def _roots(made: Circuit, module: Module) -> dict[Net, Any]:
@@ -122,8 +134,8 @@ def _roots(made: Circuit, module: Module) -> dict[Net, Any]:
     for name, memory in made.memories.items():
         for index, port in enumerate((*memory.reads, *memory.writes)):
             data = (*port.data, *port.masks) if isinstance(port, Write) else ()
-            bits = [port.enable, *(bit for bit, _ in port.address), *data]
-            ports |= {("port", (name, index, place)): bit for place, bit in enumerate(bits)}
+            read = [port.enable, *(bit for bit, _ in port.address), *data]
+            ports |= {("port", (name, index, place)): bit for place, bit in enumerate(read)}
     return {("next", net): register.next for net, register in made.registers.items()} | pins | ports
 
 
@@ -159,11 +171,11 @@ def traffic(sample_bytes: int, divisor: int, lanes: int, cycles: int, seed: int)
         at = int(rng.integers(1, 40 * divisor))
         while at < cycles:
             data = _sent(rng, sample_bytes)
-            bits = np.array([level for byte in data for level in levels(byte)], np.uint8).repeat(divisor)
-            part = bits[: max(0, cycles - at)]
+            sent = np.array([level for byte in data for level in levels(byte)], np.uint8).repeat(divisor)
+            part = sent[: max(0, cycles - at)]
             lane[at : at + len(part)] = part
             pause = rng.choice([0, 1, 12, 40, 270], p=[0.3, 0.2, 0.25, 0.2, 0.05])
-            at += len(bits) + int(pause * 10 * divisor)
+            at += len(sent) + int(pause * 10 * divisor)
     return line.T
 
 
@@ -197,9 +209,13 @@ class Board:
     answer: np.ndarray  # (cycles, lanes)
 
     @classmethod
-    def of(cls, network: Network, netlist: Path, sample_bytes: int, divisor: int, seed: int) -> "Board":
-        module, graph = Module.read(netlist), Graph(seed)
-        machine = Machine.of(module, module.nets(CLOCK)[0], graph)
+    def of(
+        cls, network: Network, netlist: Path, encoded: np.ndarray, sample_bytes: int, divisor: int, seed: int
+    ) -> "Board":
+        """`encoded` samples (n, core bits) are what is stored in as many states that are looked at first."""
+        module, graph = Module.read(netlist), Graph(seed, patterns=len(encoded))
+        stored = bits.pack(encoded[:, list(network.read_inputs())])
+        machine = Machine.of(module, module.nets(CLOCK)[0], graph, **{PROBE.inputs: stored})
         line = traffic(sample_bytes, divisor, LANES, CYCLES, seed)
         return cls(network, json.loads(netlist.read_text()), module, graph, machine, line, _answer(netlist, line))
 

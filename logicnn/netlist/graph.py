@@ -27,6 +27,7 @@ FALSE, TRUE = 0, 1
 INPUT = (-1, -1)
 RANDOM = 1024  # patterns of every input in the beginning
 MOST_ASKED = 8  # literals that a new one may be the same as
+EASY = 500  # conflicts, after which what may be the same is taken for different
 CONFLICTS = 5000  # of the solver until it is asked what time it is
 NEAR = 64  # patterns like one on which two bits differ
 FLIPPED = 0.02  # of its bits, in each of them
@@ -68,13 +69,13 @@ class Graph:
     the value on pattern p. After so many `seconds` it answers no more: `GaveUp`.
     """
 
-    def __init__(self, seed: int = 0, seconds: float = math.inf):
+    def __init__(self, seed: int = 0, seconds: float = math.inf, patterns: int = RANDOM):
         self._seconds, self._until = seconds, time.monotonic() + seconds
         self._operands: list[tuple[int, int]] = [INPUT]
         self._numbers: dict[tuple[int, int], int] = {}
         self._rng = np.random.default_rng(seed)
         self._inputs: list[int] = []
-        self.count = RANDOM
+        self.count = patterns
         self.values: list[int] = [0]
         self._kept: list[int] = []  # literals that others may be the same as
         self._classes: dict[int, list[int]] = {}
@@ -153,7 +154,7 @@ class Graph:
         """
         if a == b:
             return True
-        if a ^ 1 == b:
+        if self.value(a) != self.value(b):
             return False
         unlike = self.both(self.both(a, b ^ 1) ^ 1, self.both(a ^ 1, b) ^ 1) ^ 1
         found = self._solved(unlike, thorough)
@@ -192,16 +193,18 @@ class Graph:
             return literal == TRUE
         for size in (*WINDOWS, *([len(self._operands)] if thorough else [])):
             window, whole = self._window(literal >> 1, size)
-            model = self._model(window, literal)
-            if model is None:
+            model = self._model(window, literal, math.inf if size not in WINDOWS else EASY)
+            if model is not None and not model:
                 return False
-            if whole:
+            if whole and model:
                 self._learn(model)
                 return True
         return None
 
-    def _model(self, window: Sequence[int], literal: int) -> dict[int, bool] | None:
-        """Values of nodes with which a literal is 1, where only these ANDs are known."""
+    def _model(self, window: Sequence[int], literal: int, most: float) -> dict[int, bool] | None:
+        """Values of nodes with which a literal is 1, where only these ANDs are known; none where there are no such;
+        None where that takes more conflicts than `most`.
+        """
         names: dict[int, int] = {}  # of nodes in the solver, which makes room for all below the greatest
 
         def named(literal: int) -> int:
@@ -214,13 +217,16 @@ class Graph:
             output = named(2 * node)
             clauses += [[-output, a], [-output, b], [output, -a, -b]]
         with _solver(clauses) as solver:
-            answer = None
+            answer, spent = None, 0
             while answer is None:
                 self._check_time()
-                solver.conf_budget(CONFLICTS)
+                if spent >= most:
+                    return None
+                solver.conf_budget(int(min(CONFLICTS, most)))
                 answer = solver.solve_limited()
+                spent += CONFLICTS
             if not answer:
-                return None
+                return {}
             model = solver.get_model()
         return {node: model[name - 1] > 0 for node, name in names.items()}
 
