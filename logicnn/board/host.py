@@ -225,6 +225,8 @@ class Connection:
                 else:
                     self._refused(frame, request, alone=not waiting)
                     held.append(request)
+            if self._guarded(lambda: self._line.in_waiting):
+                continue  # which may be the answers that are due
             for tag in [tag for tag, request in waiting.items() if request.due <= time.monotonic()]:
                 request = waiting.pop(tag)
                 request.fault = request.tag = None
@@ -282,11 +284,11 @@ class Connection:
 
     def _receive(self, until: float) -> list[Frame | Damage]:
         """The next frames; none where none came by then."""
-        while (left := until - time.monotonic()) > 0:
-            frames = self._decoder.feed(self._guarded(lambda: self._read(left)))
-            if frames:
+        while True:  # once at least: what is there has come, however late we look
+            left = until - time.monotonic()
+            frames = self._decoder.feed(self._guarded(lambda left=left: self._read(max(0.0, left))))
+            if frames or left <= 0:
                 return frames
-        return []
 
     def _read(self, seconds: float) -> bytes:
         self._line.timeout = seconds
