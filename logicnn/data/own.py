@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from logicnn.data.dataset import DatasetError
 from logicnn.data.digits import parse_idx, unzipped_idx
 from logicnn.data.inputs import read_samples
-from logicnn.data.pictures import PictureError, read_picture
+from logicnn.data.pictures import PictureError, opened, read_picture
 from logicnn.data.tables import Table, number_of
 from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
@@ -256,7 +256,7 @@ def _preparation(files: Sequence[Path], size: tuple[int, int] | None) -> Picture
     colour, shape = False, size
     for file in files:
         try:
-            with Image.open(file) as image:
+            with opened(file) as image:
                 colour = colour or image.mode not in ("1", "L", "LA")
                 turned = image.getexif().get(0x0112, 1) >= 5  # lies on its side
                 shape = shape or (image.size if turned else image.size[::-1])

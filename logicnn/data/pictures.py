@@ -1,5 +1,6 @@
 """Picture files of any format that Pillow reads."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,18 @@ from logicnn.errors import LogicnnError
 from logicnn.network import Picture
 from logicnn.network.preparation import PreparationError
 
-__all__ = ["PictureError", "read_picture"]
+__all__ = ["PictureError", "opened", "read_picture"]
 
 
 class PictureError(LogicnnError):
     """A file that holds no picture; the message names it."""
+
+
+def opened(path: Path) -> Image.Image:
+    """A picture file, from memory: Pillow asks a file for as many bytes as a damaged length in it says, and Python sets
+    that memory aside.
+    """
+    return Image.open(io.BytesIO(path.read_bytes()))
 
 
 def read_picture(path: Path, preparation: Picture, *, resize: bool = False, invert: bool = False) -> np.ndarray:
@@ -21,7 +29,7 @@ def read_picture(path: Path, preparation: Picture, *, resize: bool = False, inve
     suit.
     """
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             frames = getattr(image, "n_frames", 1)
             if frames > 1:
                 raise PreparationError(f"{frames} frames; save the one that is meant as a picture of its own")
