@@ -24,10 +24,10 @@ def as_integers(rows: np.ndarray) -> list[int]:  # (n, bits) bool
 
 
 def rtl_stream(
-    dut, words: list[int], count: int, i_stall: float = 0.0, o_stall: float = 0.0
+    dut, words: list[int], count: int, i_stall: float = 0.0, o_stall: float = 0.0, most: int = 0
 ) -> tuple[list[int], list[int], list[int]]:
     """What `count` transfers on `o` carry for these on `i`, and the cycles of all transfers, with both sides stalling
-    at random.
+    at random. It hangs after `most` cycles, and at least a hundred a transfer.
     """
     rng = np.random.default_rng(7)
     entered: list[int] = []
@@ -35,7 +35,7 @@ def rtl_stream(
     outputs: list[int] = []
 
     async def bench(ctx):
-        for cycle in range(100 * max(count, len(words))):
+        for cycle in range(max(most, 100 * max(count, len(words)))):
             if len(outputs) == count:
                 return
             offered = len(entered) < len(words) and (ctx.get(dut.i.valid) or rng.random() >= i_stall)

@@ -1,5 +1,6 @@
 """Picture files of any format that Pillow reads."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +23,12 @@ class PictureError(LogicnnError):
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """A picture whose pixels are not read yet. One of so many that Pillow warns of it is an error: a file of ten
-    kilobytes may have 90 million.
+    kilobytes may have 90 million. It is read from memory: Pillow asks a file for as many bytes as a damaged length in
+    it says, and Python sets that memory aside.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(path.read_bytes())) as image:
             yield image
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from logicnn.engines import Engine, FeedForward
 from logicnn.resources import DEVICES
 from sim_tests.fuzz import files, lines, readings
-from sim_tests.fuzz.engines import ENGINES, FAMILY
+from sim_tests.fuzz.engines import ENGINES, FAMILY, mapping_with
 from sim_tests.fuzz.networks import FAMILIES
 
 __all__ = ["KINDS", "SEED", "Finding", "Kind", "Outcome", "by_bytes", "explore", "repeated"]
@@ -116,7 +116,12 @@ def repeated(name: str, seed: int, outcome: Outcome) -> str | None:
 def _of_engine(
     check: Callable[..., Any], kind: type[Engine], samples: int, in_test: int, in_round: int, *more: Any
 ) -> Kind:
-    cases = st.tuples(readings.cases(FAMILY[kind], samples), st.integers(0, 9999))
+    cases = st.tuples(readings.cases(FAMILY[kind], samples), st.integers(0, 9999)).filter(
+        lambda case: (
+            mapping_with(kind, case[0].network, case[1]) is not None
+            and (check is not readings.check_board or bool(case[0].network.read_inputs()))  # else nothing is built
+        )
+    )
     return Kind(cases, lambda case: check(case[0], kind, case[1], *more) is not None, in_test, in_round)
 
 
@@ -124,8 +129,8 @@ def _kinds() -> dict[str, Kind]:
     logic = [kind for kind in ENGINES if issubclass(kind, FeedForward)]
     found = {f"readings: {name}": Kind(readings.cases(name, 20), readings.check, 40, 300) for name in FAMILIES}
     for kind in ENGINES:
-        found[f"simulated: {kind.__name__}"] = _of_engine(readings.check_engine, kind, 6, 4, 25)
-        found[f"Verilog: {kind.__name__}"] = _of_engine(readings.check_verilog, kind, 4, 2, 4)
+        found[f"simulated: {kind.__name__}"] = _of_engine(readings.check_engine, kind, 6, 3, 15)
+        found[f"Verilog: {kind.__name__}"] = _of_engine(readings.check_verilog, kind, 4, 1, 4)
         for board in BOARDS:
             found[f"{board}: {kind.__name__}"] = _of_engine(readings.check_board, kind, 40, 0, 2, board)
     for family, device in DEVICES_OF.items():

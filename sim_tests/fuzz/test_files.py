@@ -32,3 +32,12 @@ def test_zipped_zeros():
         assert len(unzipped_idx(announced, "x")) == 107  # and not half a gigabyte
         with pytest.raises(DatasetError, match=r"^x should hold 4294967303 bytes; at most \d+ are read$"):
             unzipped_idx(gzip.compress(b"\0\0\x08\x01\xff\xff\xff\xff" + bytes(99)), "x")
+
+
+def test_picture_of_a_long_chunk():
+    """Pillow asks for as many bytes as a chunk has by its own length, of which there are few."""
+    content = bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000050000000408000000006358aa9c080000214944415478"
+        "9c63bc74f446d27c465fd68fb7c398f80ea67e3ac1b881abc38a0f008ba80a6204ff3d700000000049454e44ae426082"
+    )
+    check_file("pictures", content)
