@@ -150,6 +150,7 @@ class Connection:
 
     def __init__(self, line: Line, name: str, timeout_s: float = 2.0, baud: int = BAUD, *, new: bool = False):
         self._line, self._name, self._timeout_s, self._baud = line, name, timeout_s, baud
+        self._read_s = 0.0  # when the line was last looked at: what had come by then was read
         self._left = not new  # whether answers may come that another host was waiting for
         self._decoder = Decoder()
         self._tags = itertools.cycle(range(1, TAGS))  # not 0, which is that of errors about noise
@@ -225,9 +226,7 @@ class Connection:
                 else:
                     self._refused(frame, request, alone=not waiting)
                     held.append(request)
-            if self._guarded(lambda: self._line.in_waiting):
-                continue  # which may be the answers that are due
-            for tag in [tag for tag, request in waiting.items() if request.due <= time.monotonic()]:
+            for tag in [tag for tag, request in waiting.items() if request.due <= self._read_s]:
                 request = waiting.pop(tag)
                 request.fault = request.tag = None
                 held.append(request)
@@ -285,7 +284,8 @@ class Connection:
     def _receive(self, until: float) -> list[Frame | Damage]:
         """The next frames; none where none came by then."""
         while True:  # once at least: what is there has come, however late we look
-            left = until - time.monotonic()
+            self._read_s = time.monotonic()
+            left = until - self._read_s
             frames = self._decoder.feed(self._guarded(lambda left=left: self._read(max(0.0, left))))
             if frames or left <= 0:
                 return frames

@@ -164,6 +164,7 @@ def report(flash: FlashImage | None) -> Report:
         timing=None,
         placement=Placement(1, ""),
         verification=None,
+        proof=None,
         activity=None,
         phases=(),
         energy=None,

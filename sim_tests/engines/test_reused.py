@@ -9,7 +9,7 @@ from logicnn.board import boards
 from logicnn.engines import MappingError
 from logicnn.engines.reused import Reused
 from logicnn.flow import design
-from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, MaxPool2d, Network
+from logicnn.network import Activations, Argmax, Flatten, IntDense, Interval, MaxPool2d, Network, Requantize
 from logicnn.resources import DEVICES
 from sim_tests.reused_helpers import conv_network, dense_network
 
@@ -134,7 +134,8 @@ def test_layers():
     with pytest.raises(MappingError, match="must end with a dense layer or its class, not Flatten"):
         Reused(Network(x, [Flatten(), dense]), 0, 1, 2, 2)
     with pytest.raises(MappingError, match="computes layers of integers; layer 1 is Argmax"):
-        Reused(Network(Activations((4,), Interval(0, 7)), [dense, Argmax(), Flatten()]), 0, 3, 2, 2)
+        inner = IntDense(np.ones((3, 4), int), np.zeros(3), Requantize(np.ones(3), np.zeros(3), 0, 63))
+        Reused(Network(Activations((4,), Interval(0, 7)), [inner, Argmax(), Flatten()]), 0, 3, 2, 2)
     wide = IntDense(np.ones((2, 3), int), np.zeros(2))
     with pytest.raises(MappingError, match="needs layers before the last to be requantized, as layer 1 is not"):
         Reused(Network(x, [Flatten(), dense, wide]), 0, 3, 2, 2)
