@@ -55,9 +55,8 @@ class Bit:
         return Bit(self.graph, self.graph.both(self.literal ^ 1, other.literal ^ 1) ^ 1)
 
     def __xor__(self, other: "Bit") -> "Bit":
-        both, neither = self.literal, other.literal
-        ones = self.graph.both(both, neither)
-        zeros = self.graph.both(both ^ 1, neither ^ 1)
+        ones = self.graph.both(self.literal, other.literal)
+        zeros = self.graph.both(self.literal ^ 1, other.literal ^ 1)
         return Bit(self.graph, self.graph.both(ones ^ 1, zeros ^ 1))
 
     def __invert__(self) -> "Bit":
@@ -173,17 +172,6 @@ class Graph:
         found = self.value(a) ^ self.value(b)
         return found.bit_length() - 1
 
-    def support(self, literals: Sequence[int]) -> set[int]:
-        """The inputs, by node, that literals are made of."""
-        seen, stack = set[int](), [each >> 1 for each in literals]
-        while stack:
-            node = stack.pop()
-            if node not in seen:
-                seen.add(node)
-                if self._operands[node] != INPUT:
-                    stack += [each >> 1 for each in self._operands[node]]
-        return {node for node in seen if self._operands[node] == INPUT and node}
-
     def _solved(self, literal: int, thorough: bool) -> bool | None:
         """Whether a literal can be 1: of growing windows below it, whose other bits are free; it cannot if it cannot
         there. What is asked mostly follows from a few nodes, and a solver that knows all takes its time; unless
@@ -191,9 +179,10 @@ class Graph:
         """
         if literal in (FALSE, TRUE):
             return literal == TRUE
-        for size in (*WINDOWS, *([len(self._operands)] if thorough else [])):
+        asked = [(size, float(EASY)) for size in WINDOWS] + [(len(self._operands), math.inf)] * thorough
+        for size, most in asked:
             window, whole = self._window(literal >> 1, size)
-            model = self._model(window, literal, math.inf if size not in WINDOWS else EASY)
+            model = self._model(window, literal, most)
             if model is not None and not model:
                 return False
             if whole and model:

@@ -119,7 +119,6 @@ def _inputs(
     """Nets of the inputs with their bits, and literals of all bits that the mapping reads, in order."""
     network = mapping.network
     packed = bits.pack(encoded)
-    graph.count = len(encoded)
     literals = [graph.input(int.from_bytes(row.astype("<u8").tobytes(), "little")) for row in packed]
     nets = netlist.nets(probe.inputs)
     read = network.read_inputs()
