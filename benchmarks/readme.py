@@ -5,7 +5,7 @@ that have its name: ``python -m benchmarks.readme``.
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import tables, tables_circuits, tables_engines, tables_luts
+from benchmarks import tables, tables_circuits, tables_engines, tables_luts, tables_trust
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- {}: python -m benchmarks.readme -->", "<!-- end of {} -->"
@@ -36,6 +36,8 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "retiming": tables.retiming,
         "circuits": tables_circuits.circuits,
         "circuits_retimed": tables_circuits.circuits_retimed,
+        "proofs": tables_trust.proofs,
+        "faults": tables_trust.faults,
     },
 }
 

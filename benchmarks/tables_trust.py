@@ -1,0 +1,37 @@
+"""The tables of docs/results.md about what is proved, planted, fuzzed and broken."""
+
+from benchmarks.tables import markdown, record_of
+
+
+def proofs() -> str:
+    """Netlists proved equal to their networks."""
+    rows = [("network, board", "input bits, all of whose values are covered", "gates", "blocks proved", "seconds")]
+    for row in record_of("trust")["proved"]:
+        blocks = f"{row['proved']} of {row['blocks']}"
+        rows.append(
+            (f"{row['network']}, {row['board']}", f"{row['inputs']}", f"{row['gates']:,}", blocks, f"{row['seconds']}")
+        )
+    return markdown(rows)
+
+
+def faults() -> str:
+    """What became of planted faults, and what of those that matter a build notices."""
+    of = record_of("trust")["faults"]
+    notices = f"{of['caught_by_these_proofs']} of {of['proofs_of_others']}"
+    rows = [
+        ("faults planted one at a time", "proved harmless", "refuted", "left open"),
+        (
+            f"{of['planted_faults']} in {of['network']}, {of['board']}",
+            str(of["proved_harmless"]),
+            str(of["refuted"]),
+            str(of["open"]),
+        ),
+        (
+            "**of those in the network's logic that matter**",
+            "**noticed by vectors**",
+            "**by proof, of others tried**",
+            "",
+        ),
+        (str(of["harmful_in_core"]), str(of["caught_by_vectors"]), notices, ""),
+    ]
+    return markdown(rows)
