@@ -32,7 +32,6 @@ from logicnn.flow.sources import TOP, Sources, elaborated
 from logicnn.flow.stages import RUNNING, Stages
 from logicnn.flow.timing import Placed
 from logicnn.netlist.chains import open_chains
-from logicnn.netlist.graph import GaveUp
 from logicnn.netlist.netlist import Netlist
 from logicnn.resources import Family, Resources
 from logicnn.storage import replace_file
@@ -267,7 +266,9 @@ def _proof(design: Design, netlist: Netlist, vectors: Vectors, remark) -> Proof 
     try:
         encoded = design.network.encode(vectors.varied(PROOF_SAMPLES))
         proof = prove(netlist, design.mapping, encoded, PROBE, PROOF_S)
-    except GaveUp as failure:
+    except CheckFailed:
+        raise
+    except LogicnnError as failure:  # no time, or nothing that it knows how to prove
         remark(str(failure))
         return None
     remark(f"equal for all 2**{proof.inputs} inputs")

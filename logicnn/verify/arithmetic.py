@@ -11,7 +11,7 @@ from logicnn import bits
 from logicnn.arithmetic.adders import AdderGraph, Term
 from logicnn.arithmetic.slices import Rectifier
 from logicnn.engines.layer_bits import greater_word, reached
-from logicnn.netlist.graph import Bit, Graph
+from logicnn.netlist.graph import Bit, GaveUp, Graph
 from logicnn.network import Interval
 from logicnn.verify.traced import Lemmas
 
@@ -31,6 +31,7 @@ __all__ = [
     "sums_up",
 ]
 
+GREATEST_S = 30.0  # in which classes of some ten scores are proved
 MOST_ROWS = 20  # bits, all of whose rows are tried
 Word = Sequence[bits.Bit]
 
@@ -88,7 +89,7 @@ def finds_greatest(count: int, width: int, signed: bool, paired: int) -> bool:
     """Whether ``bits.argmax`` of so many words gives the first of the greatest, for all words: there are none of which
     it does not.
     """
-    graph = Graph()
+    graph = Graph(seconds=GREATEST_S)
     wire = bits.Wire(lambda bit: bit, graph.zero)
     words = [[Bit(graph, graph.input()) for _ in range(width)] for _ in range(count)]
     index = bits.argmax(wire, words, all_pairs=True if count <= paired else None)
@@ -104,7 +105,10 @@ def finds_greatest(count: int, width: int, signed: bool, paired: int) -> bool:
             elif other > place:
                 beaten = beaten | ~_reaches(word, rival, one)
         wrong = wrong & ~(chosen & ~beaten)  # it is no word, or one that another one beats
-    return not graph.satisfiable(wrong.literal)
+    try:
+        return not graph.satisfiable(wrong.literal)
+    except GaveUp:
+        return False
 
 
 @cache
@@ -177,7 +181,8 @@ def _term(word: Word, signed: bool, term: Term, width: int, zero: bits.Bit) -> l
 
 def sums_of(graph: AdderGraph, wire: bits.Wire, words: Sequence[Word]) -> list[list[bits.Bit]]:
     """The outputs of a graph of additions, as words of their intervals."""
-    zero, nodes = wire.zero, [list(word) for word in words]
+    zero = wire.zero
+    nodes = [_constant(of, wire) or list(word) for of, word in zip(graph.inputs, words, strict=True)]
     signed = [interval.low < 0 for interval in graph.intervals]
 
     def read(term: Term, width: int) -> list[bits.Bit]:
@@ -198,6 +203,13 @@ def sums_of(graph: AdderGraph, wire: bits.Wire, words: Sequence[Word]) -> list[l
     return made
 
 
+def _constant(interval: Interval, wire: bits.Wire) -> list[bits.Bit] | None:
+    """The word of an input that has one value only."""
+    if interval.low != interval.high:
+        return None
+    return [~wire.zero if interval.low >> place & 1 else wire.zero for place in range(interval.word)]
+
+
 def holds_all(graph: AdderGraph) -> bool:
     """Whether every addition of a graph stays in the word that holds it: what each is of the inputs, and how far that
     goes, in Python's integers.
@@ -206,6 +218,9 @@ def holds_all(graph: AdderGraph) -> bool:
     rows = [[int(place == node) for place in range(count)] for node in range(count)]
     for index, adder in enumerate(graph.adders, count):
         row = [0] * count
+        carry = Interval(0, 0) if adder.carry is None else graph.intervals[adder.carry]
+        if carry.low < 0 or carry.high > 1 or (adder.a.negative and adder.b.negative):
+            return False
         for term in adder.terms:
             factor = -1 << term.shift if term.negative else 1 << term.shift
             row = [much + factor * more for much, more in zip(row, rows[term.node], strict=True)]

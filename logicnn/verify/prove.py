@@ -79,13 +79,13 @@ def prove(
     cycles, or is not known as logic of bits.
     """
     check_provable(mapping)
-    graph = Graph()
+    graph = Graph(seconds=seconds, patterns=len(encoded))
     given, literals = _inputs(graph, netlist, mapping, encoded, probe)
     wire = bits.Wire(lambda bit: Bit(graph, graph.merged(bit.literal)), graph.zero)
     steps = specified(mapping, wire, [Bit(graph, each) for each in literals])
     wanted = netlist.next_of_registers(probe.output)
     values = _joined(graph, netlist, given, wanted)
-    answer = [bit for word in steps[-1].words for bit in word]
+    answer = [bit for word in steps[-1].words for bit in word] if steps else literals
     if len(answer) != len(wanted):
         raise LogicnnError(f"{probe.output} has {len(wanted)} bits, but the network's output has {len(answer)}")
     for net, expected in zip(wanted, answer, strict=True):
