@@ -9,7 +9,7 @@ from logicnn.engines.engine import MappingError
 from logicnn.network import Activations, Argmax, GroupSum, Layer, LutLayer, MaxPool2d, Slicer
 from logicnn.network.layer import Neurons
 
-__all__ = ["Word", "greater_word", "has_bits", "reached", "unsigned", "words_of"]
+__all__ = ["Word", "greater_word", "greatest", "has_bits", "reached", "unsigned", "words_of"]
 
 Word = Sequence[Any]
 
@@ -87,9 +87,7 @@ def _(
 def _(
     layer: Argmax, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int, paired: int = 0
 ) -> list[Word]:
-    signed = given.interval.low < 0
-    all_pairs = True if len(words) <= paired else None
-    return [bits.argmax(wire, [unsigned(word, signed) for word in words], all_pairs=all_pairs)]
+    return [greatest(wire, words, given.interval.low < 0, paired)]
 
 
 @words_of.register
@@ -97,6 +95,12 @@ def _(
     layer: Slicer, given: Activations, wire: bits.Wire, words: Sequence[Word], width: int, paired: int = 0
 ) -> list[Word]:
     return [reached(wire, words[0], given.interval.low < 0, layer.thresholds.tolist(), width)]
+
+
+def greatest(wire: bits.Wire, words: Sequence[Word], signed: bool, paired: int) -> list[Any]:
+    """The index of the first of the greatest words; of at most `paired` by all pairs."""
+    all_pairs = True if len(words) <= paired else None
+    return bits.argmax(wire, [unsigned(word, signed) for word in words], all_pairs=all_pairs)
 
 
 def greater_word(wire: bits.Wire, a: Word, b: Word, signed: bool) -> list[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from logicnn import bits
 from logicnn.arithmetic.adders import AdderGraph, Term
 from logicnn.arithmetic.slices import Rectifier
-from logicnn.engines.layer_bits import greater_word, reached
+from logicnn.engines.layer_bits import greater_word, greatest, reached
 from logicnn.netlist.graph import Bit, GaveUp, Graph
 from logicnn.network import Interval
 from logicnn.verify.traced import Lemmas
@@ -92,7 +92,7 @@ def finds_greatest(count: int, width: int, signed: bool, paired: int) -> bool:
     graph = Graph(seconds=GREATEST_S)
     wire = bits.Wire(lambda bit: bit, graph.zero)
     words = [[Bit(graph, graph.input()) for _ in range(width)] for _ in range(count)]
-    index = bits.argmax(wire, words, all_pairs=True if count <= paired else None)
+    index = greatest(wire, words, signed, paired)
     one, wrong = ~graph.zero, ~graph.zero
     for place, word in enumerate(words):
         chosen = one
@@ -101,9 +101,9 @@ def finds_greatest(count: int, width: int, signed: bool, paired: int) -> bool:
         beaten = graph.zero
         for other, rival in enumerate(words):
             if other < place:
-                beaten = beaten | _reaches(rival, word, one)
+                beaten = beaten | _reaches(rival, word, signed, one)
             elif other > place:
-                beaten = beaten | ~_reaches(word, rival, one)
+                beaten = beaten | ~_reaches(word, rival, signed, one)
         wrong = wrong & ~(chosen & ~beaten)  # it is no word, or one that another one beats
     try:
         return not graph.satisfiable(wrong.literal)
@@ -134,8 +134,10 @@ def slices(thresholds: tuple[int, ...], width: int, signed: bool, gives: int) ->
     return np.array_equal(_integers(made, len(rows), False), np.searchsorted(thresholds, numbers, side="right"))
 
 
-def _reaches(a: Word, b: Word, one: bits.Bit) -> bits.Bit:
-    """1 where unsigned ``a >= b``: ``a - b`` borrows nothing."""
+def _reaches(a: Word, b: Word, signed: bool, one: bits.Bit) -> bits.Bit:
+    """1 where ``a >= b``: ``a - b`` borrows nothing, where sign bits, which count negatively, change sides."""
+    if signed:
+        a, b = [*a[:-1], b[-1]], [*b[:-1], a[-1]]
     carry = one
     for x, y in zip(a, b, strict=True):
         carry = (x & ~y) | (carry & ~(x ^ y))

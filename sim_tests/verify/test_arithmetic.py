@@ -84,6 +84,13 @@ def test_wrong_greatest(monkeypatch):
     assert not arithmetic.finds_greatest.__wrapped__(3, 2, False, 0)
 
 
+def test_wrong_signs(monkeypatch):
+    """Words with signs as if they had none."""
+    monkeypatch.setattr("logicnn.engines.layer_bits.unsigned", lambda word, signed: list(word))
+    assert arithmetic.finds_greatest.__wrapped__(3, 3, False, 0)
+    assert not arithmetic.finds_greatest.__wrapped__(3, 3, True, 0)
+
+
 def test_additions(monkeypatch):
     assert arithmetic.adds()
     monkeypatch.setattr(bits, "full_adder", lambda wire, a, b, c: (a ^ b ^ c, (a & b) | (a & c)))

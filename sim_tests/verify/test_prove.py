@@ -12,6 +12,7 @@ from logicnn.engines import Mapping
 from logicnn.engines.counted import Counted
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.flow.design import PROBE, mapped
+from logicnn.netlist.graph import GaveUp
 from logicnn.netlist.netlist import Netlist
 from logicnn.network import Activations, Argmax, Flatten, GroupSum, Interval, LutLayer, MaxPool2d, Network
 from logicnn.verify.logic import netlist_outputs
@@ -59,6 +60,9 @@ def test_proved(name, tmp_path):
     proof = prove(netlist, mapping, samples, PROBE)
     assert proof.whole and proof.inputs == len(network.read_inputs())
     assert f"all 2**{proof.inputs} inputs" in proof.as_text()
+    if name == "integers":  # whose sums the solver is asked about
+        with pytest.raises(GaveUp, match=r"^no proof in -1 s$"):
+            prove(netlist, mapping, samples, PROBE, seconds=-1)
     assert proof.layers[-1].bits == network.output.size * network.output.interval.word
 
 
