@@ -122,7 +122,7 @@ def test_tutorial(table, tmp_path, capsys, monkeypatch):
     [
         (["--data", "{none}"], "there is no "),
         (["--output", "{folder}/mine.txt"], "--output must end in .lnn"),
-        (["--output", "{folder}/my net.lnn"], "--output must end in .lnn, its name of letters"),
+        (["--output", "{folder}/my net.lnn"], "--output must end in .lnn, its name of at most 100 letters"),
         (["--output", "{folder}/none/mine.lnn"], "--output must be in a folder that is there"),
         (["--board", "none"], "none"),
         (["--label", "d"], "has no column 'd' that says the class; name one with --label (a, b, c, label)"),
