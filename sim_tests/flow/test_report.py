@@ -21,6 +21,7 @@ PLAIN = Report(
     timing=Timing(14.2, 12.0, 70.44444, 3, 3, 1),
     placement=Placement(4, "router2"),
     verification=Verification(5000, 0, "digits test (359), 4641 random", 0.9554),
+    proof=None,
     activity=Activity(
         900,
         {"link": 100.0, "classifier.accelerator.first.a": 600.0, "classifier.accelerator.first.b.c": 300.25},
@@ -56,6 +57,7 @@ def test_page():
         ("placed with", "seed 4, router2"),
         ("latency, interval", "3 and 1 cycles"),
         ("netlist check", "5000 of 5000 vectors equal: digits test (359), 4641 random"),
+        ("proof", "none: vectors are samples"),
         ("accuracy", "95.54% of the labelled vectors, by the netlist"),
         ("net changes", "1,000 a sample: first.a 60%, first.b 30%"),
         ("by layer", "input: 120%, layer 1, BinaryConv2d: 30%, layer 2, BinaryDense: 90%"),
