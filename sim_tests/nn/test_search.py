@@ -249,6 +249,18 @@ def test_budgets_fit():
             assert 0 < candidate.cells < device.capacity.logic_cells and candidate.thresholds == tuple(range(1, 8))
 
 
+@pytest.mark.parametrize(
+    "scale, base, levels", [(1, 0, (4, 8, 12)), (15, 0, (60, 120, 180)), (1, 100, (104, 108, 112)), (0, 0, (1,))]
+)
+def test_levels_of_pictures(scale, base, levels):
+    """Bits of dark or pale pictures, some pixels of which are not, tell their ink from their paper."""
+    x = digits().train.x * scale + base
+    x[0, 0, 0] = 0, 255, *x[0, 0, 0, 2:]
+    pictures = replace(digits(), highest=255, train=Split(x, digits().train.y))
+    for name in ("logic", "counted"):
+        assert WAYS[name].candidates(pictures, UP5K)[0].thresholds == levels
+
+
 def first_of(choices):
     return {name: choice.default for name, choice in choices.items()}
 

@@ -20,7 +20,7 @@ from logicnn.resources import Device
 __all__ = ["WAY", "Lookups", "Tables"]
 
 LEVELS = 7  # of a column of numbers
-GREYS = (64, 128, 192)  # of 256, from where on the bits of a pixel are 1; of large pictures the middle one
+GREYS = (64, 128, 192)  # of 256 from black to white, where bits of a pixel begin; of large pictures the middle one
 FEW = 400  # bits that may be read; of fewer inputs every level is
 ROUTED, ROUTED_DEEP = 0.9, 0.77  # of a device's logic cells: for more tables of two layers iCE40 has no routes
 CELLS_A_BIT = 8  # of a design, at least: each bit that is read is stored, too
@@ -87,7 +87,7 @@ class Tables(Way[Lookups]):
         return {
             "logic_cells": Number(least, most, most, log=True),
             "layers": Option(tuple(SHARES), 1),
-            "levels": Option(tuple(sorted({len(first.thresholds), every, every // 2})), len(first.thresholds)),
+            "levels": Option(tuple(sorted({len(first.thresholds), every, max(1, every // 2)})), len(first.thresholds)),
             "inputs": Number(min(first.inputs, max(1, bits // CELLS_A_BIT)), bits, first.inputs, log=True),
             "learning_rate": Number(0.5, 4.0, RATE, log=True),
             **({"variety": Number(0.0, 2.0, VARIETY)} if _pictures(data) else {}),
@@ -134,16 +134,20 @@ def _size(data: Dataset) -> int:
 
 
 def _levels(data: Dataset) -> tuple[int, ...]:
-    """From where on bits are 1, all that there are."""
-    if _pictures(data):
-        return tuple(each * (data.highest + 1) // 256 for each in GREYS)
-    return tuple(range(1, LEVELS + 1))
+    """From where on bits are 1, all that there are: of pictures between the darkest and the brightest pixel, as the
+    middle one of them has these, since many use a part of what a pixel can be.
+    """
+    if not _pictures(data):
+        return tuple(range(1, LEVELS + 1))
+    pixels = data.train.x.reshape(len(data.train.x), -1)
+    low, high = int(np.median(pixels.min(axis=1))), int(np.median(pixels.max(axis=1)))
+    return tuple(sorted({max(low + 1, low + each * (high - low + 1) // 256) for each in GREYS}))
 
 
 def _few_levels(data: Dataset) -> tuple[int, ...]:
     """Those of them that a search begins with."""
     every = _levels(data)
-    return every[1:2] if _pictures(data) and _size(data) > FEW else every
+    return every[len(every) // 2 :][:1] if _pictures(data) and _size(data) > FEW else every
 
 
 def _varied(data: Dataset, times: float) -> Variety:
