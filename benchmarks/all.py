@@ -3,12 +3,14 @@
 A record is stale where its benchmark's code does something else than when it was written (`benchmarks.provenance`).
 Stale ones are measured again, those first that others read and then the quickest, and the tables are made anew; one
 that fails is named in the end, and does not keep the others. ``--check`` only names what is stale and why: exit code 1.
+``--minutes`` leaves those out that took longer than what is left of them.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+import time
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -43,7 +45,7 @@ def ordered(results: Path = RESULTS) -> list[str]:
     ready: list[str] = []
     while sorter.is_active():
         ready += sorter.get_ready()
-        ready.sort(key=lambda name: (_record(name, results).get("seconds", float("inf")), name))
+        ready.sort(key=lambda name: (_seconds(name, results), name))
         found.append(ready.pop(0))
         sorter.done(found[-1])
     return found
@@ -51,6 +53,11 @@ def ordered(results: Path = RESULTS) -> list[str]:
 
 def _record(name: str, results: Path) -> dict:
     return json.loads((results / f"{name}.json").read_text())
+
+
+def _seconds(name: str, results: Path) -> float:
+    """That it took; endlessly many where nobody noted them."""
+    return _record(name, results).get("seconds", float("inf"))
 
 
 def stale(name: str, results: Path = RESULTS) -> str | None:
@@ -72,19 +79,25 @@ def stale(name: str, results: Path = RESULTS) -> str | None:
     return f"changed since {record['commit'][:10]}: {', '.join(changed[:NAMED])}{more}"
 
 
-def run(check: bool, results: Path = RESULTS) -> None:
+def run(check: bool, minutes: float = float("inf"), results: Path = RESULTS) -> None:
     """Names what is stale, and measures it again; raises `CheckFailed` where something stays stale."""
+    end = time.monotonic() + 60 * minutes
     found = {name: why for name in ordered(results) if (why := stale(name, results))}
     for name, why in found.items():
         print(f"{name}: {why}")
     if not check:
-        found = {name: why for name in found if (why := _measured(name))}
-        subprocess.run([sys.executable, "-m", "benchmarks.readme"], check=True)
+        left = {name: why for name in found if (why := _measured(name, end - time.monotonic(), results))}
+        if len(left) < len(found):
+            subprocess.run([sys.executable, "-m", "benchmarks.readme"], check=True)
+        found = left
     if found:
         raise CheckFailed(f"{len(found)} records are to be measured again: {', '.join(found)}")
 
 
-def _measured(name: str) -> str | None:
+def _measured(name: str, left_s: float, results: Path) -> str | None:
+    """Why a record is still the one of before."""
+    if _seconds(name, results) > left_s:
+        return "there is no time for it"
     code = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
     return f"exit code {code}" if code else None
 
@@ -92,8 +105,9 @@ def _measured(name: str) -> str | None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--check", action="store_true", help="name stale records, and measure nothing")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="for all together (default: no end)")
     given = parser.parse_args()
-    return guarded(lambda: run(given.check))
+    return guarded(lambda: run(given.check, given.minutes))
 
 
 if __name__ == "__main__":

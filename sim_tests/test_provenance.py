@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -139,6 +140,22 @@ def test_stale(tmp_path, capsys):
     with pytest.raises(every.CheckFailed, match=r"^2 records are to be measured again: popcount, spe$"):
         every.run(check=True, results=results)
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_no_time(tmp_path, monkeypatch):
+    """What took longer than what is left is not begun."""
+    seconds = {"popcount": 50, "spe": 70}
+    code = {name: {"code": "another", "dirty": True, "commit": "", "seconds": each} for name, each in seconds.items()}
+    begun = []
+
+    def run(words, **_):
+        begun.append(words[-1])
+        return SimpleNamespace(returncode=1)
+
+    monkeypatch.setattr(every.subprocess, "run", run)
+    with pytest.raises(every.CheckFailed, match=r"^2 records are to be measured again: popcount, spe$"):
+        every.run(check=False, minutes=1, results=records(tmp_path, **code))
+    assert begun == ["benchmarks.popcount"]
 
 
 def test_all_reads_what_there_is():
