@@ -27,6 +27,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "smaller_tile": tables_engines.smaller_tile,
         "reuse": tables_engines.reuse,
         "own_data": tables_engines.own_data,
+        "explored": tables_engines.explored,
         "kernels_alike": tables_engines.kernels_alike,
         "imports": tables_engines.imports,
         "verilog": tables.verilog,

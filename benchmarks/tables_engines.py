@@ -147,6 +147,41 @@ def own_data() -> str:
     return markdown(rows)
 
 
+def explored() -> str:
+    """What an hour of exploration came to: the front, and the networks that are shipped."""
+    record = record_of("explore")
+    rows = [
+        (
+            "way",
+            "left-out samples",
+            "test samples",
+            "logic cells",
+            "from a sample to its class",
+            "energy a sample (estimate)",
+            "vectors equal",
+            "shipped for this engine",
+        )
+    ]
+    trials = {row["trial"]: row for row in record["rows"]}
+    shipped = dict(record["shipped"])
+    for row in (trials[number] for number in record["front"]):
+        way, used = row["way"], row["energy_uj"]
+        name = shipped.pop(way, None)  # beside the most accurate
+        rows.append(
+            (
+                f"`{way}`",
+                f"{row['validation_accuracy']:.2%}",
+                f"{row['test_accuracy']:.2%}",
+                f"{row['logic_cells'] or row['logic_cells_estimated']:,}",
+                time(row["answer_ns"] or row["answer_ns_estimated"]),
+                f"{1e3 * used['least_uj']:.3g} to {1e3 * used['most_uj']:.3g} nJ" if used else "",
+                f"{row['vectors_equal']:,}" if row["vectors_equal"] else "not built",
+                f"`{name}`, {record['shipped_accuracy'][way]:.2%}" if name else "",
+            )
+        )
+    return markdown(rows)
+
+
 def kernels_alike() -> str:
     """Trainings of binarized convolution networks, before and after their kernels are made alike."""
     rows = [
