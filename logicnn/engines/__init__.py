@@ -1,5 +1,5 @@
 """How a network is built: an engine a file, what it costs, which to choose. Every file here is read: a new engine is
-one new file.
+one new file here, and one in `logicnn.gateware`.
 """
 
 from importlib import import_module

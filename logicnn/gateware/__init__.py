@@ -1,5 +1,5 @@
-"""Networks as Amaranth components. Every file here is read, as an engine's gateware registers itself: a new engine is
-one new file.
+"""Networks as Amaranth components. Every file here is read, as an engine's gateware registers itself: that of a new
+engine is one new file here.
 """
 
 from importlib import import_module
