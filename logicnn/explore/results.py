@@ -41,12 +41,13 @@ def best_of(trials: Sequence[Trial]) -> list[Trial]:
 
 @dataclass(frozen=True)
 class Asked:
-    """For which board, into which folder, with which seed, by which command."""
+    """For which board, into which folder, with which seed, by which command; where data sets by name are."""
 
     board: str
     output: Path
     seed: int
     command: str
+    data_dir: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Results:
         words += ["--engine", self.engines[trial.way]]
         if not self.material.data[trial.way].name:
             words += ["--test", str(self.test_file(trial.way))]
+        elif self.asked.data_dir:
+            words += ["--data-dir", self.asked.data_dir]
         return shlex.join(words)
 
     def row(self, trial: Trial) -> dict[str, Any]:
@@ -187,6 +190,8 @@ class Results:
     def write(self) -> None:
         """`explore.json`, the page, and once the test part was read, that for builds of the front."""
         for way in {each.way for each in self.best if each.number in self.tests}:
+            if self.test_file(way).is_file():  # a folder is of one test part
+                continue
             packed, test = io.BytesIO(), self.material.test[way]
             np.savez_compressed(packed, inputs=test.x, labels=test.y)
             replace_file(self.test_file(way), packed.getvalue())

@@ -261,6 +261,18 @@ def test_levels_of_pictures(scale, base, levels):
         assert WAYS[name].candidates(pictures, UP5K)[0].thresholds == levels
 
 
+@pytest.mark.parametrize(
+    "colours, levels", [((50, 200, 200), (87, 125, 163)), ((255, 255, 255), (255,)), ((60, 255, 255), (109, 158, 207))]
+)
+def test_levels_of_one_colour(colours, levels):
+    """Pictures of one colour each are told apart, also where most are alike; no bit begins above all that a pixel can
+    be.
+    """
+    x = np.tile(np.resize(colours, 90).reshape(-1, 1, 1, 1), (1, 1, 4, 4)).astype(np.uint8)
+    pictures = Dataset("", ("a", "b"), 255, Split(x, np.arange(90) % 2), Split(x[:0], np.arange(0)))
+    assert WAYS["logic"].candidates(pictures, UP5K)[0].thresholds == levels
+
+
 def first_of(choices):
     return {name: choice.default for name, choice in choices.items()}
 
