@@ -85,8 +85,8 @@ class Local:
 class Cluster:
     """Workers of an existing Dask cluster, one job a worker at a time. Dask itself does a job again whose worker died.
 
-    Raises `LogicnnError` where `distributed` is not installed, where nothing answers at the address, and where scheduler
-    or workers are gone when a job is to be done.
+    Raises `LogicnnError` where `distributed` is not installed, where nothing answers at the address, and where
+    scheduler or workers are gone when a job is to be done.
     """
 
     def __init__(self, address: str, count: int | None = None):

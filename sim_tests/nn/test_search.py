@@ -224,6 +224,8 @@ def test_estimator_refuses():
             LogicClassifier(minutes=0.001).set_params(**wrong).fit(x, y)
     with pytest.raises(ValueError, match="y must be of 2 classes at least"):
         LogicClassifier().fit(x, y * 0)
+    with pytest.raises(LogicnnError, match=r"^y must be of at most 256 classes, not 300$"):  # a byte of a board's
+        LogicClassifier().fit(np.arange(900.0).reshape(-1, 1), np.arange(900) % 300)
 
 
 def test_page(tmp_path, monkeypatch):
