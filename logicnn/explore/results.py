@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import logicnn
+from logicnn.explore.explorer import folder_of
 from logicnn.explore.material import Material
 from logicnn.explore.study import Study
 from logicnn.explore.trials import State, Trial, front
@@ -110,7 +111,7 @@ class Results:
             "vectors_equal": built and built["verification"]["vectors"],
             "digest": figures and figures.digest,
             "file": figures and str(self.file(trial)),
-            "bitstream": built and built["bitstream"]["path"],
+            "bitstream": built and str(self.asked.output / self._built(trial, built)),
             "command": figures and self.build_command(trial),
         }
 
@@ -161,11 +162,15 @@ class Results:
                 points.append(Point(known, each.known.accuracy, labels.get(each.number, "")))
         return plot(points, axis) if points else None
 
+    @staticmethod
+    def _built(trial: Trial, report: Mapping[str, Any]) -> Path:
+        """The bitstream of a build in the folder of all results, whose path the build may know by another name."""
+        path = Path(report["bitstream"]["path"])
+        return folder_of(Path(), trial.number) / path.parent.name / path.name
+
     def _link(self, trial: Trial) -> str:
         """To the page of a build, from ours."""
-        if trial.build is None:
-            return ""
-        return str((Path(trial.build["bitstream"]["path"]).parent / "report.html").relative_to(self.asked.output))
+        return str(self._built(trial, trial.build).with_name("report.html")) if trial.build else ""
 
     def page(self) -> str:
         plots = [
