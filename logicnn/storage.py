@@ -96,4 +96,8 @@ def _arrays(opened: BinaryIO, names: Collection[str] | None) -> dict[str, np.nda
         raise ValueError(f"it unpacks to {size} bytes; at most {LARGEST_UNPACKED} are read")
     opened.seek(0)
     with np.load(opened, allow_pickle=False) as held:
-        return {name: held[name] for name in held if names is None or name in names}
+        found = {name: held[name] for name in held if names is None or name in names}
+    bare = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
+    if bare:  # another file of that name, whose bytes numpy hands on
+        raise ValueError(f"its {bare[0]} is no array")
+    return found

@@ -51,6 +51,14 @@ def test_gzip_refused(data, message, small):
         unpacked_gzip(data)
 
 
+def bare() -> bytes:
+    """An archive with a text of an array's name."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("x", b"text")
+    return packed.getvalue()
+
+
 def test_arrays(tmp_path):
     """Those that are asked for; a name that leads out of a folder is a name."""
     path = tmp_path / "a.npz"
@@ -77,9 +85,10 @@ def lying() -> bytes:
         (lying(), r"^(its arrays are too large for this machine|it is damaged: |EOF)"),
         (npz(x=np.array([object()], object)), r"^Object arrays cannot be loaded when allow_pickle=False$"),
         (npz(x=np.arange(9))[:-9], r"^it is no .npz file$"),
+        (bare(), r"^its x is no array$"),
         (b"text", r"^it is no .npz file$"),
     ],
-    ids=["bomb", "lie", "pickle", "short", "text"],
+    ids=["bomb", "lie", "pickle", "short", "bare", "text"],
 )
 def test_arrays_refused(data, message, small):
     with pytest.raises(ValueError, match=message):

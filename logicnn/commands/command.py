@@ -60,6 +60,9 @@ def guarded(run: Callable[[], None], writes_to: str | None = None) -> int:
         hint = f"; free the space{other}" if error.errno in NO_ROOM else ""
         print(f"error: {error.strerror or error}{where}{hint}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"error: not enough memory: {one_line(str(error)) or 'of this machine'}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("error: interrupted; nothing was left half written, run the command again to go on", file=sys.stderr)
         return 130

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from logicnn.board import boards
 from logicnn.board.boards import Board
@@ -25,7 +25,7 @@ from logicnn.commands.command import Command
 from logicnn.commands.options import add_own_data, count, minutes, only_with
 from logicnn.data import datasets
 from logicnn.data.own import read_own
-from logicnn.errors import LogicnnError
+from logicnn.errors import LogicnnError, one_line
 from logicnn.flow.progress import Steps
 from logicnn.nn import way_names
 
@@ -86,7 +86,7 @@ def _read(arguments: argparse.Namespace, ways: "Mapping[str, Way]") -> "Material
     size = tuple(arguments.size) if arguments.size else None
     own = read_own(arguments.data, label=arguments.label, drop=arguments.drop, size=size)
     for remark in own.remarks:
-        print(f"warning: {remark}", file=sys.stderr)
+        print(one_line(f"warning: {remark}"), file=sys.stderr)
     return owned(own, arguments.data.resolve().name, ways, arguments.seed)
 
 
@@ -120,7 +120,7 @@ def _told(trial: "Trial", elapsed_s: float, whole: float) -> None:
             f"{known.accuracy:.2%} of the validation samples, about {known.estimate.logic_cells:,} logic cells, "
             f"{known.epochs} epochs{longer}"
         )
-    print(f"{name}  {text}", file=sys.stderr, flush=True)
+    print(one_line(f"{name}  {text}"), file=sys.stderr, flush=True)
 
 
 def _cores() -> int:
@@ -135,25 +135,25 @@ def _explored(arguments: argparse.Namespace, board: Board) -> "Results":
     from logicnn.explore.workers import Cluster, Local
     from logicnn.nn.ways import WAYS
 
-    chosen = {name: WAYS[name] for name in arguments.ways}
+    chosen = {name: way for name, way in WAYS.items() if name in arguments.ways}  # in one order, however they are named
     material = _read(arguments, chosen)
     choices, refused = choosable(chosen, material.data, board.device)
     ways = {name: chosen[name] for name in choices}
     for name, reason in refused.items():
-        print(f"way {name} is left out: {reason}", file=sys.stderr)
+        print(one_line(f"way {name} is left out: {reason}"), file=sys.stderr)
     sizes = ", ".join(f"{number} {name}" for name, number in material.samples.items())
-    print(f"{material.name}: {sizes} samples, {len(material.any.classes)} classes", file=sys.stderr)
+    print(one_line(f"{material.name}: {sizes} samples, {len(material.any.classes)} classes"), file=sys.stderr)
     of = {"data": material.digest, "board": board.name, "ways": sorted(ways), "seed": arguments.seed}
     limits = Limits(60 * arguments.minutes, arguments.trials, arguments.builds, arguments.epochs)
     output = arguments.output
-    with closing(Study(output, of, choices, arguments.seed)) as study:
+    with Study(output, of, choices, arguments.seed) as study:
         if arguments.scheduler:
             workers = Cluster(arguments.scheduler, arguments.jobs)
         else:
             workers = Local(arguments.jobs or _cores())
 
         def results(judged: bool) -> "Results":
-            asked = Asked(arguments.board, output, arguments.seed, _command(arguments))
+            asked = Asked(arguments.board, output, arguments.seed, _command(arguments), arguments.data_dir)
             return results_of(study, ways, refused, material, asked, judged)
 
         def told(trial: "Trial") -> None:
@@ -171,14 +171,13 @@ def _explored(arguments: argparse.Namespace, board: Board) -> "Results":
 def _show(found: "Results") -> None:
     from logicnn.explore.results import HEAD, PAGE
 
-    table = Table(*HEAD, box=box.SIMPLE)
+    table = Table(*(Column(each, overflow="fold") for each in HEAD), box=box.SIMPLE)  # no path may be cut
     for row in found.table():
         table.add_row(*row)
-    Console(markup=False, emoji=False).print(table)
+    Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False).print(table)
     print("chosen by the validation samples; the test samples were read for these networks alone, after the search")
     print(f"page: {found.asked.output / PAGE}")
-    if found.best:
-        print(f"next: {found.build_command(found.best[0])}")
+    print(f"next: {found.build_command(found.best[0])}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -199,6 +198,11 @@ def run(arguments: argparse.Namespace) -> None:
             found = _explored(arguments, board)
     except Timeout:
         raise LogicnnError(f"--output {arguments.output} is of an exploration that is running") from None
+    except NotImplementedError:
+        raise LogicnnError(f"--output {arguments.output} is on a disk without locks; choose another") from None
+    if not found.best:
+        why = next((each.reason for each in reversed(found.trials) if each.reason), "there was no time for more")
+        raise LogicnnError(f"none of {len(found.trials)} trials came to a network: {why}")
     sys.stdout.write(json.dumps(found.as_json(), indent=2) + "\n") if arguments.json else _show(found)
 
 

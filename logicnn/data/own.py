@@ -21,7 +21,7 @@ from logicnn.network import Columns, Network, Picture
 from logicnn.network.preparation import PreparationError
 from logicnn.storage import unpacked_arrays
 
-__all__ = ["LABEL", "TEST", "Labelled", "OwnData", "labelled_for", "read_own"]
+__all__ = ["LABEL", "MOST_CLASSES", "TEST", "Labelled", "OwnData", "labelled_for", "read_own"]
 
 LABEL = "label"
 TEST = 0.2  # of the samples, where the test part is not given
@@ -30,6 +30,7 @@ PARTS = "train", "test"
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 LONGEST = 18  # digits of a label that is a number
 LARGEST = 1 << 22  # pixels of a sample
+LARGEST_NUMBER = 1e100  # whose squares can still be summed
 MOST_CLASSES = 256  # of a class in a byte
 SHOWN = 5  # names in a message
 
@@ -205,6 +206,13 @@ def _checked(path: Path, found: OwnData) -> OwnData:
         raise DatasetError(
             f"{path}: class {found.classes[scarce]} has {what}; each needs {least}, to train, to choose and to test"
         )
+    for part in (found.train, found.given):
+        if found.columns and part is not None and np.abs(part.x).max() > LARGEST_NUMBER:
+            row, column = np.unravel_index(np.abs(part.x).argmax(), part.x.shape)
+            raise DatasetError(
+                f"{path}: {found.columns[column]!r} has {part.x[row, column]:g} in a row; numbers must lie within "
+                f"{LARGEST_NUMBER:g}"
+            )
     constant = [name for place, name in enumerate(found.columns) if np.ptp(found.train.x[:, place]) == 0]
     if found.columns and len(constant) == len(found.columns):
         raise DatasetError(f"{path}: all columns are constant, so that nothing tells the classes apart")
@@ -352,7 +360,8 @@ def _labelled(path: Path, x: np.ndarray, y: np.ndarray, names: Sequence[str], en
     places = {name: place for place, name in enumerate(names)}
     classes = np.array([places[str(each)] for each in y], np.int64)
     if x.ndim == 2 and x.dtype.kind in "iubf":
-        bad = np.argwhere(~np.isfinite(x.astype(np.float64)))
+        with np.errstate(over="ignore"):  # of numbers that are longer
+            bad = np.argwhere(~np.isfinite(x.astype(np.float64)))
         if len(bad):
             raise DatasetError(f"{path}: x{end} has no number in row {bad[0][0]}, column {bad[0][1]}")
         return Labelled(x.astype(np.float64), classes)

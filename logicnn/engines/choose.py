@@ -85,7 +85,8 @@ def chosen(
             try:
                 proposed = kind.proposed(network, index, device, period_ns)
             except LogicnnError as error:
-                reasons.append(f"{kind.__name__}: {error}")
+                named = only is not None or str(error).startswith(kind.__name__)
+                reasons.append(str(error) if named else f"{kind.__name__}: {error}")
                 proposed = None
             return proposed or as_logic(index)
 
@@ -94,7 +95,7 @@ def chosen(
         except LogicnnError as error:
             reasons.append(str(error))
             made = None
-        refused.extend(reason for reason in reasons if reason not in refused)
+        refused.extend(reason for reason in reasons[:1] if reason not in refused)  # the others are of fewer layers
         return None if made is None or made.feed_forward else made
 
     def fits(mapping: Mapping) -> bool:

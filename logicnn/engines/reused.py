@@ -400,8 +400,11 @@ class Reused(Engine):
             if deep and cost.bram <= bound.bram - RESERVED and cost.spram <= bound.spram:
                 found.append(engine)
         if not found:
+            needed, there = first.memory_bits, device.memory_bits
+            inside = ", in words that do not hold these" if needed.total <= there else ""
             raise MappingError(
-                f"the weights of layers {start} ... {start + count - 1} do not fit the memory of {device.name}"
+                f"layers {start} ... {start + count - 1} need {needed.total} bits of memory, {needed.weights} of them "
+                f"for weights; the {device.name} has {there}{inside}"
             )
         return min(found, key=lambda each: (each.latency.most, each.cost(device).logic_cells))
 

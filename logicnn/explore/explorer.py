@@ -130,6 +130,8 @@ class Explorer:
             job = self._training(trial)
             if self._has_room(trial):
                 return _Running(train, job, trial.way, self.elapsed_s)
+            if any(each.done() for each in self._running):  # which says more than another proposal without room
+                return None
         training = any(isinstance(each.job, Training) for each in self._running.values())
         return None if training else self._next_build()
 
@@ -268,6 +270,8 @@ class Explorer:
     def _over(self, number: int, reason: str, state: State) -> None:
         self._study.refuse(number, reason, state)
         self._tell(number)
+        if self._running:  # which may come to something
+            return
         trials = [each for each in self._study.trials if each.state is not State.RUNNING]
         if len(trials) >= HOPELESS and not any(each.state is State.TRAINED for each in trials):
             raise LogicnnError(f"none of {len(trials)} trials came to a network: {reason}")

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from markupsafe import escape
 
 from logicnn.board import boards
 from logicnn.data.dataset import Dataset
@@ -32,7 +33,12 @@ __all__ = ["MOST_EPOCHS", "VALIDATION", "Building", "Built", "Trained", "Trainin
 
 MOST_EPOCHS = 300
 VALIDATION = "validation.npz"  # the samples that a build is compared and judged on
-KEPT = {".json", ".txt", ".html", ".lnn", ".bin", ".bit", ".svf"}  # files of a build that are handed back
+KEPT = {".json", ".txt", ".html", ".bin", ".bit", ".svf"}  # files of a build that are handed back
+WRITTEN: dict[str, Callable[[str], str]] = {  # how files of a build write a path
+    ".json": lambda text: json.dumps(text)[1:-1],
+    ".html": lambda text: str(escape(text)),
+    ".txt": str,
+}
 STOPS_S = 20.0  # in which a build that is told to end does so
 ALONE = Lock()  # torch's generator and number of threads are those of the process
 
@@ -153,13 +159,19 @@ def build(job: Building, data: Dataset) -> Built:
         words = ["--board", job.board, "--model", str(model), "--engine", job.engine, "--output", made]
         out = _run(["build", *words, "--test", str(folder / VALIDATION), "--json"], job.seconds)
         files = {
-            str(path.relative_to(folder)): path.read_bytes().replace(made.encode(), job.folder.encode())
-            if path.suffix in (".json", ".txt", ".html")
-            else path.read_bytes()
+            str(path.relative_to(folder)): _moved(path.read_bytes(), path.suffix, made, job.folder)
             for path in _kept(Path(json.loads(out)["bitstream"]["path"]).parent)
         }
-    report = json.loads(out.replace(made, job.folder))
+    report = json.loads(_moved(out.encode(), ".json", made, job.folder))
     return Built(report, files, time.monotonic() - start)
+
+
+def _moved(data: bytes, suffix: str, was: str, folder: str) -> bytes:
+    """A file of a build with the folder where it will lie, written as such files write any text."""
+    if suffix not in WRITTEN:
+        return data
+    written = WRITTEN[suffix]
+    return data.replace(written(was).encode("utf-8", "replace"), written(folder).encode("utf-8", "replace"))
 
 
 def _kept(folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ class Material:
     name: str
     data: Mapping[str, Dataset]
     test: Mapping[str, Split]
+    digest: str  # of all samples and classes, whatever ways make of them
 
     @property
     def any(self) -> Dataset:
@@ -42,11 +43,9 @@ class Material:
             "test": len(next(iter(self.test.values())).x),
         }
 
-    @property
-    def digest(self) -> str:
-        """Of what the search reads."""
-        parts = [part for each in self.data.values() for part in (each.train.x, each.train.y, each.test.x, each.test.y)]
-        return digest_of(list(self.any.classes), list(self.data), *map(np.asarray, parts))
+
+def _digest(names: Sequence[str], *parts: Labelled | Split | None) -> str:
+    return digest_of(list(names), *(np.asarray(array) for part in parts if part for array in (part.x, part.y)))
 
 
 def owned(own: OwnData, name: str, ways: Mapping[str, Way], seed: int) -> Material:
@@ -60,7 +59,7 @@ def owned(own: OwnData, name: str, ways: Mapping[str, Way], seed: int) -> Materi
         parts = [values(preparation, each) for each in (train, held)]
         data[key] = Dataset("", own.classes, high, parts[0], parts[1], low, preparation)
         tests[key] = values(preparation, test)
-    return Material(name, data, tests)
+    return Material(name, data, tests, _digest((*own.classes, *own.columns), own.train, own.given))
 
 
 def named(name: str, folder: str | None, ways: Mapping[str, Way], seed: int) -> Material:
@@ -71,7 +70,8 @@ def named(name: str, folder: str | None, ways: Mapping[str, Way], seed: int) -> 
     if found.train.x.ndim == 4:
         train, held = found.train.without_one_of(VALIDATING)
         chosen = replace(found, train=train, test=held)
-        return Material(name, dict.fromkeys(ways, chosen), dict.fromkeys(ways, found.test))
+        digest = _digest(found.classes, found.train, found.test)
+        return Material(name, dict.fromkeys(ways, chosen), dict.fromkeys(ways, found.test), digest)
     parts = [Labelled(_numbers(each), np.asarray(each.y, np.int64)) for each in (found.train, found.test)]
     columns = tuple(f"column {place}" for place in range(1, parts[0].x.shape[1] + 1))
     return owned(OwnData(found.classes, parts[0], parts[1], columns), name, ways, seed)

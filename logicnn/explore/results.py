@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import logicnn
+from logicnn.explore.explorer import folder_of
 from logicnn.explore.material import Material
 from logicnn.explore.study import Study
 from logicnn.explore.trials import State, Trial, front
@@ -41,12 +42,13 @@ def best_of(trials: Sequence[Trial]) -> list[Trial]:
 
 @dataclass(frozen=True)
 class Asked:
-    """For which board, into which folder, with which seed, by which command."""
+    """For which board, into which folder, with which seed, by which command; where data sets by name are."""
 
     board: str
     output: Path
     seed: int
     command: str
+    data_dir: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Results:
         words += ["--engine", self.engines[trial.way]]
         if not self.material.data[trial.way].name:
             words += ["--test", str(self.test_file(trial.way))]
+        elif self.asked.data_dir:
+            words += ["--data-dir", self.asked.data_dir]
         return shlex.join(words)
 
     def row(self, trial: Trial) -> dict[str, Any]:
@@ -107,7 +111,7 @@ class Results:
             "vectors_equal": built and built["verification"]["vectors"],
             "digest": figures and figures.digest,
             "file": figures and str(self.file(trial)),
-            "bitstream": built and built["bitstream"]["path"],
+            "bitstream": built and str(self.asked.output / self._built(trial, built)),
             "command": figures and self.build_command(trial),
         }
 
@@ -158,11 +162,15 @@ class Results:
                 points.append(Point(known, each.known.accuracy, labels.get(each.number, "")))
         return plot(points, axis) if points else None
 
+    @staticmethod
+    def _built(trial: Trial, report: Mapping[str, Any]) -> Path:
+        """The bitstream of a build in the folder of all results, whose path the build may know by another name."""
+        path = Path(report["bitstream"]["path"])
+        return folder_of(Path(), trial.number) / path.parent.name / path.name
+
     def _link(self, trial: Trial) -> str:
         """To the page of a build, from ours."""
-        if trial.build is None:
-            return ""
-        return str((Path(trial.build["bitstream"]["path"]).parent / "report.html").relative_to(self.asked.output))
+        return str(self._built(trial, trial.build).with_name("report.html")) if trial.build else ""
 
     def page(self) -> str:
         plots = [
@@ -187,6 +195,8 @@ class Results:
     def write(self) -> None:
         """`explore.json`, the page, and once the test part was read, that for builds of the front."""
         for way in {each.way for each in self.best if each.number in self.tests}:
+            if self.test_file(way).is_file():  # a folder is of one test part
+                continue
             packed, test = io.BytesIO(), self.material.test[way]
             np.savez_compressed(packed, inputs=test.x, labels=test.y)
             replace_file(self.test_file(way), packed.getvalue())

@@ -4,6 +4,7 @@ next depends on the trials so far and the seed alone, not on how often the explo
 
 import json
 import math
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +17,10 @@ from logicnn.nn.choices import Choice, Chosen, Number, Option
 
 try:
     import optuna
+    from optuna.exceptions import StorageInternalError
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, TrialState
+    from sqlalchemy.exc import SQLAlchemyError
 except ImportError:
     raise LogicnnError("Optuna is not installed; pip install logicnn[explore]") from None
 
@@ -39,14 +42,20 @@ STATES = {
 class Study:
     """The study of a folder, begun where there is none; `of` says what it is an exploration of.
 
-    Raises `LogicnnError` where the folder holds one of something else, or what is no study.
+    Raises `LogicnnError` where the folder holds one of something else, or what is no study; as a context, which closes
+    it, also where it can no longer be written or read.
     """
 
     def __init__(self, folder: Path, of: Mapping[str, Any], ways: Mapping[str, dict[str, Choice]], seed: int):
-        self._ways, self._seed, path = ways, seed, folder / FILE
+        self._ways, self._seed, self._path = ways, seed, folder / FILE
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+        def opened() -> sqlite3.Connection:
+            return sqlite3.connect(self._path, check_same_thread=False)
+
         try:
-            self._storage = RDBStorage(f"sqlite:///{path}")
+            # Opened by its path, since a folder may be called what? or 100%, which an address would read otherwise.
+            self._storage = RDBStorage(f"sqlite:///{FILE}", engine_kwargs={"creator": opened})
             self._study = optuna.create_study(
                 storage=self._storage,
                 study_name=NAME,
@@ -54,15 +63,15 @@ class Study:
                 load_if_exists=True,
             )
         except Exception as error:  # SQLAlchemy has as many kinds as databases have
-            raise LogicnnError(f"{path} is no study of an exploration: {str(error).splitlines()[0]}") from None
+            raise LogicnnError(f"{self._path} is no study of an exploration: {str(error).splitlines()[0]}") from None
         known = self._study.user_attrs.get(OF)
         if known is None:
             self._study.set_user_attr(OF, dict(of))
-        elif (other := [name for name in of if known.get(name) != of[name]]) or set(known) != set(of):
+        elif other := sorted(name for name in {*known, *of} if known.get(name) != of.get(name)):
             self.close()
             raise LogicnnError(
-                f"--output {folder} holds an exploration of other {' and '.join(other) or 'things'}; give the same as "
-                f"before to go on, or another folder"
+                f"--output {folder} holds an exploration of other {' and '.join(other)}; give the same as before to go "
+                f"on, or another folder"
             )
         for way, choices in ways.items():
             first = {f"{way}.{name}": choice.default for name, choice in choices.items()}
@@ -72,17 +81,26 @@ class Study:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
+    def __enter__(self) -> "Study":
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self.close()
+        if isinstance(error, SQLAlchemyError | StorageInternalError):
+            why = getattr(error.__cause__ or error, "orig", None) or error  # without the statement
+            raise LogicnnError(f"{self._path} cannot be kept: {why}; mend that, and the same command goes on") from None
+
     # -- trials
 
     def ask(self) -> Trial:
         """The next one to train, which is running from now on."""
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=self._seed + len(self._study.get_trials(deepcopy=False)), n_startup_trials=STARTUP + len(self._ways)
-        )
         return self._asked(self._study.ask())
 
     def _asked(self, trial: optuna.Trial) -> Trial:
         """Draws what was not drawn yet."""
+        self._study.sampler = optuna.samplers.TPESampler(
+            seed=self._seed + trial.number, n_startup_trials=STARTUP + len(self._ways)
+        )
         way = trial.suggest_categorical(WAY, list(self._ways))
         chosen = {name: _drawn(trial, f"{way}.{name}", choice) for name, choice in self._ways[way].items()}
         return Trial(trial.number, way, chosen, trial.user_attrs.get(LONGER), State.RUNNING)

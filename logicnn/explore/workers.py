@@ -4,8 +4,9 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from threading import Thread
@@ -46,39 +47,46 @@ def _ends_with(end: Connection) -> None:
 
 
 class Local:
-    """So many processes of this machine, begun anew: a fork of a process that has torch's threads may stand still."""
+    """So many processes of this machine, begun anew: a fork of a process that has torch's threads may stand still. Each
+    is a pool of its own, since one that ends in the middle of a job breaks its pool, with all jobs that are done there.
+    """
 
     def __init__(self, count: int):
-        self._count = count
         self._context = get_context("spawn")
         self._end, self._held = self._context.Pipe(duplex=False)
-        self._pool = self._new()
+        self._pools = [self._new() for _ in range(count)]
+        self._jobs: list[Future | None] = [None] * count  # the last one of each
 
     def _new(self) -> Executor:
-        return ProcessPoolExecutor(self._count, self._context, _alone, (self._end,))
+        return ProcessPoolExecutor(1, self._context, _alone, (self._end,))
 
     @property
     def count(self) -> int:
-        return self._count
+        return len(self._pools)
 
     def submit(self, function: Callable[..., Any], job: Any, samples: Any) -> Future:
+        free = next((place for place, last in enumerate(self._jobs) if last is None or last.done()), 0)
         try:
-            return self._pool.submit(function, job, samples)
+            made = self._pools[free].submit(function, job, samples)
         except BrokenExecutor:  # by a process that ended in the middle of a job
-            self._pool.shutdown(wait=False)
-            self._pool = self._new()
-            return self._pool.submit(function, job, samples)
+            self._pools[free].shutdown(wait=False)
+            self._pools[free] = self._new()
+            made = self._pools[free].submit(function, job, samples)
+        self._jobs[free] = made
+        return made
 
     def close(self) -> None:
         self._held.close()
-        self._pool.shutdown(cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(cancel_futures=True)
         self._end.close()
 
 
 class Cluster:
     """Workers of an existing Dask cluster, one job a worker at a time. Dask itself does a job again whose worker died.
 
-    Raises `LogicnnError` where `distributed` is not installed, or where nothing answers at the address.
+    Raises `LogicnnError` where `distributed` is not installed, where nothing answers at the address, and where
+    scheduler or workers are gone when a job is to be done.
     """
 
     def __init__(self, address: str, count: int | None = None):
@@ -90,16 +98,26 @@ class Cluster:
             self._client: Any = Client(address, timeout=ANSWERS, set_as_default=False)
         except (OSError, ValueError) as error:
             raise LogicnnError(f"--scheduler: no Dask scheduler answers at {address}: {error}") from None
-        self._given = count
+        self._given, self._address = count, address
         self._executor = self._client.get_executor(pure=False)
         self._samples: dict[int, tuple[Any, Any]] = {}  # by identity: what was handed over, and its future
 
     @property
     def count(self) -> int:
-        return self._given or max(1, len(self._client.nthreads()))
+        with self._there():
+            return self._given or max(1, len(self._client.nthreads()))
 
     def submit(self, function: Callable[..., Any], job: Any, samples: Any) -> Future:
-        return self._executor.submit(function, job, self._handed(samples))
+        with self._there():
+            return self._executor.submit(function, job, self._handed(samples))
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        """A scheduler or workers that are gone end in `LogicnnError`."""
+        try:
+            yield
+        except Exception as error:  # OSError, or what Dask's client raises once it has closed itself
+            raise LogicnnError(f"--scheduler {self._address} takes no more jobs: {error}") from None
 
     def _handed(self, samples: Any) -> Any:
         """The samples on all workers, handed over again where they went with the last worker that had them."""

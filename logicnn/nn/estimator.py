@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from logicnn.board import boards
 from logicnn.data.dataset import Dataset
-from logicnn.data.own import Labelled, OwnData
+from logicnn.data.own import MOST_CLASSES, Labelled, OwnData
 from logicnn.errors import LogicnnError
 from logicnn.network import Network
 from logicnn.nn.search import searched, values
@@ -46,6 +46,8 @@ class LogicClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, classes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y must be of 2 classes at least; all of it is {self.classes_[0]!r}")
+        if len(self.classes_) > MOST_CLASSES:
+            raise LogicnnError(f"y must be of at most {MOST_CLASSES} classes, not {len(self.classes_)}")
         names = getattr(self, "feature_names_in_", [f"column {place}" for place in range(1, X.shape[1] + 1)])
         own = OwnData(tuple(map(str, self.classes_)), Labelled(X, classes), columns=tuple(map(str, names)))
         train, held = own.parted(own.train, self.validation, self.seed)

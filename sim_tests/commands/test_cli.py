@@ -7,6 +7,7 @@ import pytest
 
 import logicnn
 from logicnn.commands import cli
+from logicnn.commands.command import guarded
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +26,14 @@ def test_every_command_says_what_it_does(capsys):
     text = capsys.readouterr().out
     for command in cli.subcommands():
         assert command.name in text and command.help in text and command.description
+
+
+@pytest.mark.parametrize("said, shown", [("Unable to allocate 9 GiB", "Unable to allocate 9 GiB"), ("", "of this ma")])
+def test_too_little_memory(capsys, said, shown):
+    def run():
+        raise MemoryError(said)
+
+    assert guarded(run) == 2 and capsys.readouterr().err.startswith(f"error: not enough memory: {shown}")
 
 
 def test_no_command(capsys):

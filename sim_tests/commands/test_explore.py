@@ -15,7 +15,8 @@ pytest.importorskip("optuna")
 
 from logicnn import load
 from logicnn.commands import cli
-from sim_tests.explore.helpers import X, Y
+from logicnn.errors import LogicnnError
+from sim_tests.explore.helpers import AtOnce, X, Y
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +96,75 @@ def test_refused(table, tmp_path, capsys, monkeypatch, more, message):
     assert cli.main(words("t.csv", "made", *more)) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and message in errors[0]
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Jobs are done in this process."""
+    monkeypatch.setattr("logicnn.explore.workers.Local", lambda count: AtOnce())
+
+
+def with_ways(table, output, *ways, **more):
+    one = words(table, output, *(f"--{name}={value}" for name, value in more.items()))
+    at = one.index("--ways")
+    return [*one[: at + 1], *ways, *one[at + 2 :]]
+
+
+def test_ways(table, tmp_path, capsys, here):
+    """In any order they are the same exploration; others are another one, of the same data."""
+    made = tmp_path / "made"
+    assert cli.main(with_ways(table, made, "reuse", "counted", trials=2)) == 0
+    assert cli.main(with_ways(table, made, "counted", "reuse", trials=2)) == 0
+    assert cli.main(with_ways(table, made, "counted", trials=2)) == 2
+    assert f"--output {made} holds an exploration of other ways; give" in capsys.readouterr().err
+
+
+def test_test_part(tmp_path, capsys, here):
+    """What was read of one test part is not said of another."""
+    rest = {"x": X[:200], "y": Y[:200], "y_test": Y[200:]}
+    for name, x in (("a", X[200:]), ("b", -X[200:])):
+        np.savez(tmp_path / f"{name}.npz", x_test=x, **rest)
+    assert cli.main(words(tmp_path / "a.npz", tmp_path / "made", "--trials", 1)) == 0
+    assert cli.main(words(tmp_path / "b.npz", tmp_path / "made", "--trials", 1)) == 2
+    assert "holds an exploration of other data; give" in capsys.readouterr().err
+
+
+def test_odd_names(tmp_path, capsys, here):
+    """Paths are shown whole, and what cannot be printed as Python escapes it."""
+    rows = [f"{a:.3f},{b:.3f},7,{label}" for (a, b, _), label in zip(X, Y, strict=True)]
+    (tmp_path / "t\x1b.csv").write_text("\n".join(["a,b,c\x1b[31m,label", *rows]) + "\n")
+    made = tmp_path / ("what? " + "a long way to go " * 8)
+    assert cli.main(words(tmp_path / "t\x1b.csv", made, "--trials", 1)) == 0
+    shown = capsys.readouterr()
+    assert r"of no use: c\x1b[31m" in shown.err and r"t\x1b.csv: 144 training" in shown.err
+    assert "\x1b" not in shown.err + shown.out
+    found = json.loads((made / "explore.json").read_text())
+    table = "".join(shown.out.partition("chosen by")[0].split())
+    assert all("".join(found["trials"][number]["file"].split()) in table for number in found["front"])
+    assert list(tmp_path.glob("what*")) == [made]
+
+
+def test_nothing_found(table, tmp_path, capsys, here, monkeypatch):
+    """A front that is empty is an error, in text and as JSON; why is in `explore.json`, too."""
+    monkeypatch.setattr("logicnn.explore.explorer.estimated", raises(LogicnnError("there is no room")))
+    assert cli.main(words(table, tmp_path / "made", "--json")) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.endswith("error: none of 3 trials came to a network: there is no room\n")
+    rows = json.loads((tmp_path / "made" / "explore.json").read_text())["trials"]
+    assert [row["reason"] for row in rows] == ["there is no room"] * 3
+
+
+def raises(error):
+    def function(*_):
+        raise error
+
+    return function
+
+
+def test_no_locks(table, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("logicnn.commands.explore.FileLock.acquire", raises(NotImplementedError("use SoftFileLock")))
+    assert cli.main(words(table, tmp_path / "made")) == 2
+    assert "is on a disk without locks; choose another" in capsys.readouterr().err
 
 
 def test_refused_by_others(table, tmp_path, capsys, monkeypatch):

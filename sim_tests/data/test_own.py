@@ -183,6 +183,7 @@ def test_split_is_of_its_share():
         ("a,label\n1,x\n,y\n", {}, r"column 'a' is empty in row 2; mend it, or leave the column out with --drop$"),
         ("a,label\n1,x\ntcp,y\n", {}, r"column 'a' holds 'tcp', which is no number in row 2"),
         ("a,label\n1,x\ninf,y\n", {}, r"column 'a' holds 'inf'"),
+        ("a,label\n" + "1,x\n-2e101,y\n" * 3, {}, r"'a' has -2e\+101 in a row; numbers must lie within 1e\+100$"),
         ("a,label\n1,x\n2,x\n3,x\n", {}, r"must have 2 \.\.\. 256 classes, not 1 \(x \.\.\.\)$"),
         ("a,label\n1,x\n2,x\n3,x\n4,y\n", {}, r"class y has 1 sample; each needs 3, to train, to choose and to test$"),
         ("a,label\n1,x\n2,\n", {}, r"row 2 has no label in column 'label'$"),

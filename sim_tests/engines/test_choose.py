@@ -7,6 +7,7 @@ import pytest
 
 from logicnn.engines import Embedded, Mapping, Shared, Sparse, TooBig, Unrolled, chosen
 from logicnn.engines.choose import kinds, logic
+from logicnn.engines.engine import MappingError
 from logicnn.engines.reused import Reused
 from logicnn.network import Activations, BinaryDense, Interval, Network, Offset, Threshold, load
 from logicnn.resources import DEVICES, Resources
@@ -87,6 +88,20 @@ def test_only_what_is_asked_for():
         chosen(network, ECP5, 20.0, lambda mapping: "is too large", kinds()["logic"])
     with pytest.raises(TooBig, match=r"^no Counted builds the network: it is for none of its layers$"):
         chosen(network, ECP5, 20.0, fits, kinds()["counted"])
+
+
+def test_refusal_is_said_once(monkeypatch):
+    """Of the first layer that a kind could be for, not again of those after it; its name where others are asked."""
+
+    def proposed(cls, network, start, device, period_ns):
+        raise MappingError(f"layers {start} ... 1 need 9 bits of memory")
+
+    monkeypatch.setattr(Reused, "proposed", classmethod(proposed))
+    with pytest.raises(TooBig, match=r"^no Reused builds the network: layers 0 \.\.\. 1 need 9 bits of memory$"):
+        chosen(mixed(), ECP5, 20.0, fits, kinds()["reused"])
+    said = r"^the network is too large \(no other way: .*; Differences gives [^:]*; Reused: layers 0 [^;]* memory\)$"
+    with pytest.raises(TooBig, match=said):
+        chosen(mixed(), ECP5, 20.0, lambda mapping: "is too large")
 
 
 def test_far_too_large():

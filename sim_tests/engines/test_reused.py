@@ -207,5 +207,6 @@ def test_most_rows():
 
 def test_weights_that_no_memory_holds():
     network = dense_network([300, 300, 300], weight_bits=8)
-    with pytest.raises(MappingError, match=r"layers 0 \.\.\. 1 do not fit the memory of iCE40HX8K"):
+    said = r"^layers 0 \.\.\. 1 need \d+ bits of memory, \d+ of them for weights; the iCE40HX8K has 131072$"
+    with pytest.raises(MappingError, match=said):
         Reused.of(network, 0, 2, DEVICES["iCE40HX8K"])

@@ -1,6 +1,6 @@
 """An exploration: what it tries, in which order, and that it goes on where it ended, whatever ended it."""
 
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import closing
 from dataclasses import replace
 
@@ -125,6 +125,44 @@ def test_hopeless(tmp_path):
     ends = {number: LogicnnError("it never works") for number in range(99)}
     with pytest.raises(LogicnnError, match=r"^none of 10 trials came to a network: it never works$"):
         explored(tmp_path, AtOnce(ends), trials=None)
+
+
+def test_not_hopeless(tmp_path, monkeypatch):
+    """While one is being trained, any number of proposals may have no room; what is done is heard before more are
+    made.
+    """
+
+    class Odd(Words):
+        def choices(self, data, device):
+            return {"neurons": Option(tuple(range(4, 60)), 4)}
+
+        def candidate(self, chosen, data, device):
+            if chosen["neurons"] != 4:
+                raise LogicnnError("no room")
+            return Wordy((4,), 3e-3)
+
+    class Slow(AtOnce):
+        """Does its first job when so many trials are over."""
+
+        count = 2
+
+        def submit(self, function, job, samples):
+            if self.jobs:
+                return super().submit(function, job, samples)
+            self.jobs.append(job)
+            self.first, self.work = Future(), lambda: function(job, samples)
+            return self.first
+
+    def say(trial):
+        told.append(trial.number)
+        if len(told) == explorer.HOPELESS + 2:
+            worker.first.set_result(worker.work())
+
+    monkeypatch.setitem(WAYS, "odd", Odd())
+    told, worker = [], Slow()
+    with closing(explored(tmp_path, worker, ways=("odd",), say=say, trials=16)) as study:
+        assert study.trials[0].state is State.TRAINED and told.index(0) == explorer.HOPELESS + 2
+        assert [each.state for each in study.trials].count(State.REFUSED) >= explorer.HOPELESS + 2
 
 
 def test_no_room(tmp_path, monkeypatch):

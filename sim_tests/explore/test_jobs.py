@@ -2,6 +2,7 @@
 words.
 """
 
+import html
 import json
 from dataclasses import replace
 
@@ -81,6 +82,20 @@ def test_build(tmp_path):
     }
     assert json.loads(made.files[f"{folder}/report.json"]) == made.report
     assert len(made.files[f"{folder}/logic-3.bin"]) == made.report["bitstream"]["bytes"]
+
+
+@pytest.mark.parametrize("folder", ['a "quoted" one', "back\\slash", "<b>&</b>", "ü", "not utf-8 \udcff"])
+def test_moved(folder):
+    """Whatever a folder is called, files say so in their own way; others are left alone."""
+    was = "/tmp/logicnn-explore-x"
+    path = f"{was}/a.bin"
+    report = json.loads(jobs._moved(json.dumps({"path": path}).encode(), ".json", was, folder))
+    assert report == {"path": f"{folder}/a.bin"}
+    page = jobs._moved(f"<p>{path}</p>".encode(), ".html", was, folder).decode()
+    shown = folder.encode("utf-8", "replace").decode()
+    assert html.unescape(page.removeprefix("<p>").removesuffix("</p>")) == f"{shown}/a.bin" and page.count("<") == 2
+    assert jobs._moved(path.encode(), ".txt", was, folder).decode() == f"{shown}/a.bin"
+    assert jobs._moved(path.encode(), ".bin", was, folder) == path.encode()
 
 
 def test_build_fails():

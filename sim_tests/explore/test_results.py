@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,22 @@ def test_page(results):
     assert sum(tag == "circle" and each["r"] == "5" for tag, each in found) == 3 * len(results.best)
     links = [each["href"] for tag, each in found if tag == "a"]
     assert links == [f"trials/{each.number:04d}/icebreaker/report.html" for each in results.best]
+
+
+def test_command(results):
+    """Of a data set by name it says where that is; own samples are in a file."""
+    (best, *_) = results.best
+    assert results.build_command(best).endswith(f" --test {results.asked.output}/test-reuse.npz")
+    data = {"reuse": replace(results.material.any, name="mnist")}
+    asked = replace(results.asked, data_dir="a folder")
+    of_name = replace(results, material=replace(results.material, data=data), asked=asked)
+    assert of_name.build_command(best).endswith(" --engine reused --data-dir 'a folder'")
+
+
+def test_moved(results):
+    """A folder that is called otherwise when an exploration goes on, as by its whole path, is still the same."""
+    moved = replace(results, asked=replace(results.asked, output=Path("elsewhere")))
+    assert moved.page().count("icebreaker/report.html") == results.page().count("icebreaker/report.html") > 0
+    rows = [row for row in moved.as_json()["trials"] if row["build"] == "built"]
+    for row in rows:
+        assert row["bitstream"] == f"elsewhere/trials/{row['trial']:04d}/icebreaker/a.bin"

@@ -28,6 +28,19 @@ def test_local():
         assert workers.submit(pow, 3, 2).result(60) == 9
 
 
+def test_neighbours(tmp_path):
+    """Jobs of the other processes go on."""
+    go = tmp_path / "go"
+    waits = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    with closing(Local(2)) as workers:
+        other = workers.submit(exec, waits, {})
+        for _ in range(2):
+            with pytest.raises(BrokenExecutor):
+                workers.submit(os.kill, 0, signal.SIGKILL).result(60)
+        go.touch()
+        assert other.result(60) is None
+
+
 SLEEPS = """
 import sys, time
 from logicnn.explore.workers import Local
@@ -89,6 +102,20 @@ def test_cluster(tmp_path):
     assert [each.number for each in trials] == list(range(len(trials))) and len(trials) == 4
     assert {each.state for each in trials} == {State.TRAINED}
     assert all(load(tmp_path / each.known.file).digest() == each.known.digest for each in trials)
+
+
+def test_scheduler_gone(monkeypatch):
+    """One line, whether the address is asked again or the client has closed itself."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("logicnn.explore.workers.ANSWERS", "500ms")
+    kind = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**kind) as cluster:
+        workers = Cluster(cluster.scheduler_address)
+        assert workers.submit(pow, 3, 2).result(60) == 9
+    with closing(workers):
+        for ask in (lambda: workers.count, lambda: workers.submit(pow, 3, 2)):
+            with pytest.raises(LogicnnError, match=r"^--scheduler inproc://\S+ takes no more jobs: "):
+                ask()
 
 
 def test_no_scheduler(monkeypatch):

@@ -224,6 +224,8 @@ def test_estimator_refuses():
             LogicClassifier(minutes=0.001).set_params(**wrong).fit(x, y)
     with pytest.raises(ValueError, match="y must be of 2 classes at least"):
         LogicClassifier().fit(x, y * 0)
+    with pytest.raises(LogicnnError, match=r"^y must be of at most 256 classes, not 300$"):  # a byte of a board's
+        LogicClassifier().fit(np.arange(900.0).reshape(-1, 1), np.arange(900) % 300)
 
 
 def test_page(tmp_path, monkeypatch):
@@ -259,6 +261,18 @@ def test_levels_of_pictures(scale, base, levels):
     pictures = replace(digits(), highest=255, train=Split(x, digits().train.y))
     for name in ("logic", "counted"):
         assert WAYS[name].candidates(pictures, UP5K)[0].thresholds == levels
+
+
+@pytest.mark.parametrize(
+    "colours, levels", [((50, 200, 200), (87, 125, 163)), ((255, 255, 255), (255,)), ((60, 255, 255), (109, 158, 207))]
+)
+def test_levels_of_one_colour(colours, levels):
+    """Pictures of one colour each are told apart, also where most are alike; no bit begins above all that a pixel can
+    be.
+    """
+    x = np.tile(np.resize(colours, 90).reshape(-1, 1, 1, 1), (1, 1, 4, 4)).astype(np.uint8)
+    pictures = Dataset("", ("a", "b"), 255, Split(x, np.arange(90) % 2), Split(x[:0], np.arange(0)))
+    assert WAYS["logic"].candidates(pictures, UP5K)[0].thresholds == levels
 
 
 def first_of(choices):

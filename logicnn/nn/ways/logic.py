@@ -20,6 +20,7 @@ from logicnn.resources import Device
 __all__ = ["WAY", "Lookups", "Tables"]
 
 LEVELS = 7  # of a column of numbers
+RARE = 0.05  # of pictures: darker or brighter ones say nothing of the others
 GREYS = (64, 128, 192)  # of 256 from black to white, where bits of a pixel begin; of large pictures the middle one
 FEW = 400  # bits that may be read; of fewer inputs every level is
 ROUTED, ROUTED_DEEP = 0.9, 0.77  # of a device's logic cells: for more tables of two layers iCE40 has no routes
@@ -141,7 +142,10 @@ def _levels(data: Dataset) -> tuple[int, ...]:
         return tuple(range(1, LEVELS + 1))
     pixels = data.train.x.reshape(len(data.train.x), -1)
     low, high = int(np.median(pixels.min(axis=1))), int(np.median(pixels.max(axis=1)))
-    return tuple(sorted({max(low + 1, low + each * (high - low + 1) // 256) for each in GREYS}))
+    if low == high:  # the middle one is of one colour: between those of nearly all
+        low, high = int(np.quantile(pixels.min(axis=1), RARE)), int(np.quantile(pixels.max(axis=1), 1 - RARE))
+    levels = {max(low + 1, low + each * (high - low + 1) // 256) for each in GREYS}
+    return tuple(sorted({min(each, data.highest) for each in levels}))
 
 
 def _few_levels(data: Dataset) -> tuple[int, ...]:
