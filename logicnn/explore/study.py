@@ -7,13 +7,14 @@ import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from logicnn.errors import LogicnnError
 from logicnn.explore.estimate import Estimate
 from logicnn.explore.trials import Figures, State, Trial
-from logicnn.nn.choices import Choice, Chosen, Number, Option
+from logicnn.nn.choices import Choice, Chosen, Number, Option, starts
 
 try:
     import optuna
@@ -28,7 +29,7 @@ __all__ = ["Study"]
 
 NAME = "explore"
 FILE = "study.db"
-STARTUP = 4  # trials that are drawn at random, beside every way's own first
+STARTUP = 4  # trials that are drawn at random, beside those that ways begin with
 WAY, OF, SPENT, TESTS = "way", "of", "spent_s", "tests"
 FIGURES, REASON, LONGER, BUILD = "figures", "reason", "longer_of", "build"
 STATES = {
@@ -73,9 +74,10 @@ class Study:
                 f"--output {folder} holds an exploration of other {' and '.join(other)}; give the same as before to go "
                 f"on, or another folder"
             )
-        for way, choices in ways.items():
-            first = {f"{way}.{name}": choice.default for name, choice in choices.items()}
-            self._study.enqueue_trial({WAY: way, **first}, skip_if_exists=True)
+        for turn in zip_longest(*([(way, each) for each in starts(choices)] for way, choices in ways.items())):
+            for way, chosen in filter(None, turn):
+                named = {f"{way}.{name}": value for name, value in chosen.items()}
+                self._study.enqueue_trial({WAY: way, **named}, skip_if_exists=True)
 
     def close(self) -> None:
         self._storage.remove_session()
@@ -98,9 +100,8 @@ class Study:
 
     def _asked(self, trial: optuna.Trial) -> Trial:
         """Draws what was not drawn yet."""
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=self._seed + trial.number, n_startup_trials=STARTUP + len(self._ways)
-        )
+        begun = STARTUP + sum(len(starts(choices)) for choices in self._ways.values())
+        self._study.sampler = optuna.samplers.TPESampler(seed=self._seed + trial.number, n_startup_trials=begun)
         way = trial.suggest_categorical(WAY, list(self._ways))
         chosen = {name: _drawn(trial, f"{way}.{name}", choice) for name, choice in self._ways[way].items()}
         return Trial(trial.number, way, chosen, trial.user_attrs.get(LONGER), State.RUNNING)

@@ -43,10 +43,13 @@ def whole(tmp_path_factory):
 
 
 def test_first_and_longer(whole):
-    """A way's own candidate first; a long training of the best for four times the epochs; a file for each."""
+    """A way's own candidate and its other sizes first; a long training of the best for four times the epochs; a file
+    for each.
+    """
     folder, trials, _ = whole
     assert [each.longer_of is None for each in trials] == [True, True, True, False]
-    assert trials[0].chosen == {"layers": 2, "neurons": 64, "learning_rate": 3e-3}
+    first = {"layers": 2, "neurons": 64, "learning_rate": 3e-3}
+    assert [each.chosen for each in trials[:3]] == [first, first | {"neurons": 32}, first | {"neurons": 128}]
     assert [each.known.epochs for each in trials] == [1, 1, 1, 4]
     for each in trials[3:]:
         assert each.chosen == trials[each.longer_of].chosen

@@ -21,7 +21,7 @@ from logicnn.engines import Mapping
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.nn import LogicClassifier, way_names
-from logicnn.nn.choices import Number, Option
+from logicnn.nn.choices import Number, Option, starts
 from logicnn.nn.search import Way, searched
 from logicnn.nn.ways import WAYS
 from logicnn.resources import DEVICES
@@ -313,7 +313,16 @@ def limits(candidates):
     return [getattr(each, "cells", 10_000) for each in candidates]
 
 
+def test_starts():
+    """The defaults, and one number after the other."""
+    choices = {"cells": Number(10, 80, 80, also=(40, 20)), "layers": Option((1, 2), 1), "rate": Number(0.5, 4.0, 2.0)}
+    first = {"cells": 80, "layers": 1, "rate": 2.0}
+    assert starts(choices) == [first, first | {"cells": 40}, first | {"cells": 20}]
+
+
 def test_choices_refuse():
+    with pytest.raises(LogicnnError, match=r"^also must lie in 1 \.\.\. 3, not 4$"):
+        Number(1, 3, 2, also=(4,))
     with pytest.raises(LogicnnError, match=r"^default must lie in 1 \.\.\. 3, not 4$"):
         Number(1, 3, 4)
     with pytest.raises(LogicnnError, match=r"^default must lie in 0 \.\.\. 3, not 1$"):

@@ -31,6 +31,7 @@ CHOICE_RATE = 2.0  # of connections, times that of tables
 MOVED, TURNED, STRETCHED = 0.05, 8.0, 0.08  # of pictures: by such a fraction of their height, so many degrees, so much
 VARIETY, RATE = 0.7, 2.0  # times that, and times the rate of learning, where they are searched for: of train.mnist_luts
 LEAST_SHARE = 0.2  # of a device's logic cells, where a budget is searched for
+PARTS = 2, 4  # of that, with which a search begins, too
 SHARES = {1: (1.0,), 2: (0.8, 0.2)}  # of the tables, by the number of layers
 
 
@@ -86,7 +87,7 @@ class Tables(Way[Lookups]):
         every = len(_levels(data))
         bits = max(first.inputs, min(_size(data) * every, most // CELLS_A_BIT))
         return {
-            "logic_cells": Number(least, most, most, log=True),
+            "logic_cells": Number(least, most, most, log=True, also=tuple(max(least, most // part) for part in PARTS)),
             "layers": Option(tuple(SHARES), 1),
             "levels": Option(tuple(sorted({len(first.thresholds), every, max(1, every // 2)})), len(first.thresholds)),
             "inputs": Number(min(first.inputs, max(1, bits // CELLS_A_BIT)), bits, first.inputs, log=True),

@@ -55,7 +55,7 @@ class Words(Way[Wordy]):
         first = self.candidates(data, device)[0]
         return {
             "layers": Option((1, 2), len(first.hidden)),  # each but the first half as wide as the one before
-            "neurons": Number(8, 256, first.hidden[0], log=True),
+            "neurons": Number(8, 256, first.hidden[0], log=True, also=(first.hidden[0] // 2, 2 * first.hidden[0])),
             "learning_rate": Number(5e-4, 2e-2, first.learning_rate, log=True),
         }
 
