@@ -10,11 +10,11 @@ of inputs that are not connected), and `dsp_config_db` and `spram_db` of its dat
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from logicnn.netlist.icestorm import Chip, Segment, Tile
+from logicnn.netlist.icestorm import BitsUnknown, Chip, Segment, Tile
 from logicnn.netlist.netlist import Module, Net, NetlistError
 
 __all__ = ["LOCK", "TOP", "configured", "main_clock", "written"]
@@ -45,6 +45,9 @@ MAC_CONTROLS = (
 )
 SPRAM_WORDS = {"ADDRESS": 14, "DATAIN": 16, "MASKWREN": 4}
 SPRAM_CONTROLS = "WREN", "CHIPSELECT", "CLOCK", "STANDBY", "SLEEP", "POWEROFF"
+
+
+Nets = Net | list[Net]  # of a port
 
 
 @dataclass
@@ -80,14 +83,13 @@ class _Netlist:
         self,
         kind: str,
         name: str,
-        inputs: Mapping[str, Net | Sequence[Net]],
-        outputs: Mapping[str, Net | Sequence[Net]],
+        inputs: Mapping[str, Nets],
+        outputs: Mapping[str, Nets],
         parameters: Mapping[str, int] | None = None,
     ) -> None:
         """Raises `NetlistError` where an output drives what another cell does."""
-        ports = {
-            port: [nets] if isinstance(nets, str | int) else list(nets) for port, nets in (inputs | outputs).items()
-        }
+        every: dict[str, Nets] = {**inputs, **outputs}
+        ports = {port: nets if isinstance(nets, list) else [nets] for port, nets in every.items()}
         directions = dict.fromkeys(inputs, "input") | dict.fromkeys(outputs, "output")
         for port in outputs:
             self.names[f"{name}.{port}"] = ports[port]
@@ -106,7 +108,7 @@ def configured(chip: Chip, pins: Mapping[str, str], package: str) -> Module:
     """The netlist of a chip. `pins` are names of ports by pins of the package; other pads that are in use are called by
     their places (``io_12_31_1``).
 
-    Raises `NetlistError` for a configuration that is not known here.
+    Raises `BitsUnknown` for a configuration that is not known here, `NetlistError` for one that makes no sense.
     """
     places = chip.pads(package)
     unknown = sorted(set(pins) - set(places))
@@ -157,9 +159,13 @@ def _constants(built: _Netlist) -> None:
         if segment in built.nets and library.get_carry_cascade_bit(bits) == "0":
             built.constants[built.nets[segment]] = library.get_carry_bit(bits)
         for place in range(PER_TILE):
-            table, out = {*library.get_lutff_lut_bits(bits, place)}, (*tile, f"lutff_{place}/out")
-            if len(table) == 1 and out in built.nets and library.get_lutff_seq_bits(bits, place)[1] == "0":
-                built.constants[built.nets[out]] = table.pop()
+            out = *tile, f"lutff_{place}/out"
+            if out in built.nets and library.get_lutff_seq_bits(bits, place)[1] == "0":
+                open_ = sum(1 << port for port in range(4) if (*tile, f"lutff_{place}/in_{port}") not in built.nets)
+                table = library.get_lutff_lut_bits(bits, place)
+                values = {bit for row, bit in enumerate(table) if not row & open_}  # an input that is open reads 0
+                if len(values) == 1:
+                    built.constants[built.nets[out]] = values.pop()
 
 
 def _logic_cell(built: _Netlist, tile: Tile, place: int) -> None:
@@ -219,7 +225,7 @@ def _pads(built: _Netlist, taken: set[tuple[int, int, int]]) -> None:
             if pad in taken:
                 continue
             if built.chip.is_ultra and globals_.get(pad) in OSCILLATORS:
-                raise NetlistError("the bitstream takes its clock from an oscillator of the UltraPlus, not from a pin")
+                raise BitsUnknown("the bitstream takes its clock from an oscillator of the UltraPlus, not from a pin")
             _pad(built, pad, pad in globals_)
 
 
@@ -271,7 +277,7 @@ def _plls(built: _Netlist) -> set[tuple[int, int, int]]:
         if kind == "000":
             continue
         if kind not in PLLS:
-            raise NetlistError(f"the bitstream has a PLL of type {kind}, which is not known")
+            raise BitsUnknown(f"the bitstream has a PLL of type {kind}, which is not known")
         outputs: dict[str, Net] = {}
         ways = {"A": info["PLLOUT_A"]} | ({} if kind in ("010", "011") else {"B": info["PLLOUT_B"]})
         for way, pad in ways.items():
@@ -310,7 +316,7 @@ def _block_memory(built: _Netlist, tile: Tile) -> None:
     lower, upper = (bool(chip.bits(each, "NegClk")) for each in (tile, above))
     reads_late, writes_late = (lower, upper) if chip.device == "8k" else (upper, lower)
     if reads_late or writes_late:
-        raise NetlistError(f"the block memory at {tile} is clocked by the falling edge")
+        raise BitsUnknown(f"the block memory at {tile} is clocked by the falling edge")
 
     def net(wire: str, otherwise: str = "0") -> Net:
         """What a port is connected to, which has its wire in one of the tiles."""
@@ -318,7 +324,7 @@ def _block_memory(built: _Netlist, tile: Tile) -> None:
         return built.read(found[0]) if found else otherwise
 
     content = chip.config.ram_data.get(tile, ["0"] * 16)
-    inputs: dict[str, Net | list[Net]] = {
+    inputs: dict[str, Nets] = {
         **{name: [net(f"{name}_{bit}") for bit in range(11)] for name in ("WADDR", "RADDR")},
         **{name: [net(f"{name}_{bit}") for bit in range(16)] for name in ("MASK", "WDATA")},
         **{name: net(name) for name in ("WE", "WCLK", "RE", "RCLK")},
@@ -344,17 +350,12 @@ def _large_memories(built: _Netlist) -> None:
             continue
 
         def read(port: str, ports: Mapping = ports) -> Net:
-            return built.read(_clock_of(ports[port]))
+            return built.read(ports[port])
 
         inputs = {name: [read(f"{name}_{bit}") for bit in range(width)] for name, width in SPRAM_WORDS.items()}
         inputs |= {name: read(name) for name in SPRAM_CONTROLS}
         outputs = {"DATAOUT": [built.nets.get(segment, "x") for segment in _word(ports, "DATAOUT", 16)]}
         built.cell("SB_SPRAM256KA", f"spram_{x}_{y}_{place}", inputs, outputs)
-
-
-def _clock_of(segment: Segment) -> Segment:
-    """The database calls a tile's clock by half of its name."""
-    return (*segment[:2], "lutff_global/clk") if segment[2] == "clk" else segment
 
 
 def _multiplier(built: _Netlist, tile: Tile) -> None:
@@ -372,9 +373,7 @@ def _multiplier(built: _Netlist, tile: Tile) -> None:
         name: is_set(name) * 1 if width == 1 else sum(is_set(f"{name}_{bit}") << bit for bit in range(width))
         for name, width in FIELDS.items()
     }
-    inputs: dict[str, Net | list[Net]] = {
-        name: [built.read(segment) for segment in _word(ports, name, 16)] for name in "ABCD"
-    }
+    inputs: dict[str, Nets] = {name: [built.read(segment) for segment in _word(ports, name, 16)] for name in "ABCD"}
     inputs |= {name: built.read(ports[name], "1" if name == "CE" else "0") for name in MAC_CONTROLS}
     outputs = {"O": products, "CO": built.nets.get(ports["CO"], "x")}
     built.cell("SB_MAC16", f"mac_{tile[0]}_{tile[1]}", inputs, outputs, parameters)

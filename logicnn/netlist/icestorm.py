@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from typing import Any
 from logicnn.errors import LogicnnError
 from logicnn.netlist.netlist import NetlistError
 
-__all__ = ["Chip", "IcestormMissing", "Segment", "is_installed", "unpacked"]
+__all__ = ["BitsUnknown", "Chip", "IcestormMissing", "Segment", "is_installed", "unpacked"]
 
 TOOL, LIBRARY = "iceunpack", "icebox_vlog"  # icebox.py lies beside the second one
 PACKAGE = "fpga-icestorm"
@@ -31,6 +32,10 @@ Tile = tuple[int, int]
 
 class IcestormMissing(LogicnnError):
     """IceStorm is not installed."""
+
+
+class BitsUnknown(NetlistError):
+    """A bitstream that uses what cannot be read here, which need be no fault of it."""
 
 
 def _found(tool: str) -> Path:
@@ -50,7 +55,9 @@ def _library() -> ModuleType:
                 raise IcestormMissing(f"library {name}.py was not found in {folder}; install IceStorm ({PACKAGE})")
             sys.modules[name] = importlib.util.module_from_spec(spec)
             try:
-                spec.loader.exec_module(sys.modules[name])
+                with warnings.catch_warnings():  # about escapes in its texts
+                    warnings.simplefilter("ignore")
+                    spec.loader.exec_module(sys.modules[name])
             except BaseException:
                 del sys.modules[name]
                 raise
@@ -94,7 +101,7 @@ class Chip:
         for bit in self.config.extra_bits:
             entry = self.config.lookup_extra_bit(bit)
             if entry[0] != "padin_glb_netwk":
-                raise NetlistError(f"the bitstream sets bit {bit} of its chip, whose function is not known")
+                raise BitsUnknown(f"the bitstream sets bit {bit} of its chip, whose function is not known")
             found[int(entry[1])] = self.config.padin_pio_db()[int(entry[1])]
         return found
 
@@ -110,7 +117,7 @@ class Chip:
         """Places of pads by the pins of a package, in IceStorm's spelling (``sg48``)."""
         name = f"{self.device}-{package}"
         if name not in self.library.pinloc_db:
-            raise NetlistError(f"package {package} of the {self.device} is not known to IceStorm")
+            raise BitsUnknown(f"package {package} of the {self.device} is not known to IceStorm")
         return {pin: (x, y, place) for pin, x, y, place in self.library.pinloc_db[name]}
 
 

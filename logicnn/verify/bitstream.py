@@ -1,8 +1,8 @@
 """The bits that are flashed against `Network.evaluate`, from pin to pin: what a bitstream of iCE40 makes of its chip is
 simulated on the serial line that a host would talk to.
 
-Nothing of the flow is used but the pins of the board and the rate of the line: synthesis, placement, routing and packing
-are all between the network and these bits.
+Nothing of the flow is used but the pins of the board and the rate of the line: synthesis, placement, routing and
+packing are all between the network and these bits.
 """
 
 import tempfile
@@ -86,11 +86,10 @@ class BitstreamCheck:
     loading: int = 0
 
     @property
-    def sample_cycles(self) -> int:
-        """Of the design's clock, from a request to the end of its answer, at most."""
-        there = 2 * self.identity.sample_bytes + self.identity.answer_on_line
-        identified = 2 * len(self.identity.to_bytes())
-        return self.loading + self.latency + SLACK + round((there + identified) * BITS * self._bit)
+    def most_cycles(self) -> int:
+        """Of the design's clock, for the identity and up to `LANES` samples."""
+        sent, said = self.identity.sample_bytes + len(self.identity.to_bytes()), self.identity.answer_on_line
+        return self.loading + 2 * (self.latency + SLACK) + round((2 * sent + said + SLACK) * BITS * self._bit)
 
     @property
     def _bit(self) -> float:
