@@ -152,8 +152,8 @@ def main_clock(module: Module) -> tuple[str, int]:
 
 
 def _constants(built: _Netlist) -> None:
-    """Wires of constant LUTs, and carries into a tile that are not those of the tile below."""
-    library = built.chip.library
+    """Carries into a tile that are not those of the tile below, and what LUTs make of constants alone."""
+    library, tables = built.chip.library, []
     for tile, bits in built.chip.config.logic_tiles.items():
         segment = *tile, "carry_in_mux"
         if segment in built.nets and library.get_carry_cascade_bit(bits) == "0":
@@ -161,11 +161,16 @@ def _constants(built: _Netlist) -> None:
         for place in range(PER_TILE):
             out = *tile, f"lutff_{place}/out"
             if out in built.nets and library.get_lutff_seq_bits(bits, place)[1] == "0":
-                open_ = sum(1 << port for port in range(4) if (*tile, f"lutff_{place}/in_{port}") not in built.nets)
-                table = library.get_lutff_lut_bits(bits, place)
-                values = {bit for row, bit in enumerate(table) if not row & open_}  # an input that is open reads 0
-                if len(values) == 1:
-                    built.constants[built.nets[out]] = values.pop()
+                inputs = [(*tile, f"lutff_{place}/in_{port}") for port in range(4)]
+                tables.append((built.nets[out], library.get_lutff_lut_bits(bits, place), inputs))
+    known = -1
+    while known < len(built.constants):
+        known = len(built.constants)
+        for net, table, inputs in tables:
+            given = [(port, level) for port, level in enumerate(map(built.read, inputs)) if level in ("0", "1")]
+            rows = [row for row in range(16) if all(str(row >> port & 1) == level for port, level in given)]
+            if len({table[row] for row in rows}) == 1:
+                built.constants[net] = table[rows[0]]
 
 
 def _logic_cell(built: _Netlist, tile: Tile, place: int) -> None:
