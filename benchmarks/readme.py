@@ -39,6 +39,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "circuits_retimed": tables_circuits.circuits_retimed,
         "proofs": tables_trust.proofs,
         "faults": tables_trust.faults,
+        "bitstreams": tables_trust.bitstreams,
     },
 }
 

@@ -35,3 +35,12 @@ def faults() -> str:
         (str(of["harmful_in_core"]), str(of["caught_by_vectors"]), notices, ""),
     ]
     return markdown(rows)
+
+
+def bitstreams() -> str:
+    """Bitstreams that were read back and run from pin to pin."""
+    rows = [("network, board", "device", "samples", "answers that differ", "clock cycles", "seconds")]
+    for row in record_of("trust")["bitstreams"]:
+        counts = (f"{row['samples']}", f"{row['mismatches']}", f"{row['cycles']:,}", f"{row['seconds']}")
+        rows.append((f"{row['network']}, {row['board']}", row["device"], *counts))
+    return markdown(rows)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import bitstreams
 from benchmarks.common import finished, parser_for, write_result
 from benchmarks.planted import KINDS, Board, planted
 from logicnn.board import boards
@@ -138,6 +139,7 @@ def required(figures: dict[str, Any]) -> dict[str, bool]:
         f"{FAULTS} faults are planted": planted_in["planted_faults"] >= FAULTS,
         "every fault is refuted or proved harmless": planted_in["open"] == 0,
         "proofs notice what vectors do not": planted_in["caught_by_these_proofs"] == planted_in["proofs_of_others"],
+        **bitstreams.required(figures["bitstreams"]),
     }
 
 
@@ -153,7 +155,11 @@ def main() -> None:
         proved.append(finished(folder, proof_of, name, board, dataclasses.replace(options, output=folder)))
         print(json.dumps(proved[-1]), flush=True)
     folder = given.output / f"faults-{given.faults}"
-    figures = {"proved": proved, "faults": finished(folder, faults, folder, options, given.faults)}
+    figures = {
+        "proved": proved,
+        "faults": finished(folder, faults, folder, options, given.faults),
+        "bitstreams": bitstreams.bitstreams(given.output.absolute(), given.data_dir),
+    }
     write_result("trust", SEED, figures, required(figures), given=given)
 
 

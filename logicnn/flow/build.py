@@ -25,16 +25,19 @@ from logicnn.flow import tools
 from logicnn.flow.design import CORE, PROBE, Design, check_fits, designed
 from logicnn.flow.floorplan import PLACED, Floorplan, Parts
 from logicnn.flow.page import Decisions, hops_of, page
+from logicnn.flow.pins import bitstream_check
 from logicnn.flow.placement import REPORT, Placement, stuck, tuned
 from logicnn.flow.progress import Steps
 from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
 from logicnn.flow.sources import TOP, Sources, elaborated
 from logicnn.flow.stages import RUNNING, Stages
 from logicnn.flow.timing import Placed
+from logicnn.netlist import icestorm
 from logicnn.netlist.chains import open_chains
 from logicnn.netlist.netlist import Netlist
 from logicnn.resources import Family, Resources
 from logicnn.storage import replace_file
+from logicnn.verify.bitstream import LANES, BitstreamVerification
 from logicnn.verify.energy import energy_of
 from logicnn.verify.prove import Proof, can_prove, prove
 from logicnn.verify.vectors import Vectors, vectors_for
@@ -53,6 +56,7 @@ SUFFIXES = {
 NETLISTS = {Family.ICE40: f"{TOP}.json", Family.ECP5: "opened.json"}  # what is verified and placed
 PROOF_S = 60.0  # in which nearly all are; `logicnn prove` takes as long as it takes
 PROOF_SAMPLES = 1024  # that show which nets may be the same
+MOST_CYCLES = 2_000_000  # in which a bitstream answers over its line, simulated in a minute at most
 CELLS = {  # names of the places of each family in nextpnr's report: logic cells, block RAM, DSP
     Family.ICE40: ("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
     Family.ECP5: ("TRELLIS_COMB", "DP16KD", "MULT18X18D"),
@@ -116,6 +120,7 @@ def _results_of(
         with steps.step("pack", "pack the bitstream"):
             made = [f"{TOP}{suffix}" for suffix in SUFFIXES[design.device.family]]
             stages.once("pack", sources.pack, [sources.place[-1]], made)
+        from_pins = _from_pins(design, sources, folder, vectors, steps) if options.verify == "full" else None
         report = Report(
             name=design.name,
             digest=design.network.digest(),
@@ -132,6 +137,7 @@ def _results_of(
             energy=energy_of(activity, design.device, timing.clock_mhz * 1e6) if activity else None,
             bitstream=_bitstream(design, folder),
             flash=_flash_image(design, folder),
+            from_pins=from_pins,
             estimate=design.estimate,
             warnings=_warnings(design, netlist),
             tools=versions,
@@ -273,6 +279,27 @@ def _proof(design: Design, netlist: Netlist, vectors: Vectors, remark) -> Proof 
         return None
     remark(f"equal for all 2**{proof.inputs} inputs")
     return proof
+
+
+def _from_pins(
+    design: Design, sources: Sources, folder: Path, vectors: Vectors | None, steps: Steps
+) -> BitstreamVerification | None:
+    """The bitstream itself on a few vectors, where there is something here that reads it, and time."""
+    if vectors is None or design.device.family is not Family.ICE40 or not icestorm.is_installed():
+        return None
+    check, data = bitstream_check(design, sources), (folder / f"{TOP}{SUFFIXES[Family.ICE40][0]}").read_bytes()
+    with steps.step("bitstream", "run the bitstream from pin to pin") as remark:
+        try:
+            if check.most_cycles > MOST_CYCLES:
+                raise icestorm.BitsUnknown(
+                    f"not done: it answers in {check.most_cycles} cycles, more than {MOST_CYCLES}"
+                )
+            verification = check.verified(data, vectors.varied(LANES), vectors.source)
+        except (icestorm.BitsUnknown, icestorm.IcestormMissing) as failure:
+            remark(str(failure))
+            return None
+        remark(f"{verification.samples} samples equal")
+    return verification
 
 
 def _timing(design: Design, netlist: Netlist, placed: Placed) -> Timing:

@@ -8,6 +8,7 @@ from logicnn.errors import one_line
 from logicnn.flow.placement import Placement
 from logicnn.resources import Resources
 from logicnn.verify.activity import Activity
+from logicnn.verify.bitstream import BitstreamVerification
 from logicnn.verify.energy import Energy
 from logicnn.verify.prove import Proof
 from logicnn.verify.vectors import Verification
@@ -61,7 +62,7 @@ class FlashImage:
 @dataclass(frozen=True)
 class Report:
     """One build. `verification` and `activity` are None where no vectors were asked for, `energy` also for devices of
-    which no measurements are known; `proof` where nothing was proved.
+    which no measurements are known; `proof` where nothing was proved, `from_pins` where the bitstream was not run.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Report:
     energy: Energy | None
     bitstream: Bitstream
     flash: FlashImage | None
+    from_pins: BitstreamVerification | None
     estimate: Resources
     warnings: tuple[str, ...]
     tools: dict[str, str]
@@ -99,6 +101,7 @@ class Report:
             "proof": self.proof and asdict(self.proof) | {"whole": self.proof.whole},
             **self._switching(),
             "bitstream": asdict(self.bitstream),
+            "bitstream_check": self.from_pins and asdict(self.from_pins),
             **({"flash": asdict(self.flash)} if self.flash else {}),
             "estimate": asdict(self.estimate),
             "warnings": list(self.warnings),
@@ -172,6 +175,7 @@ class Report:
             ("proof", self.proof.summary if self.proof else "none: vectors are samples"),
             ("accuracy", accuracy),
             *self._switching_rows(),
+            ("bitstream check", self.from_pins.summary if self.from_pins else "none: the netlist was checked"),
             *(("warning", warning) for warning in self.warnings),
             ("bitstream", f"{self.bitstream.path} ({self.bitstream.bytes} bytes)"),
             *(

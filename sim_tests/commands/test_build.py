@@ -170,6 +170,7 @@ def report(flash: FlashImage | None) -> Report:
         energy=None,
         bitstream=Bitstream("n.bin", "", 1),
         flash=flash,
+        from_pins=None,
         estimate=Resources(),
         warnings=(),
         tools={},

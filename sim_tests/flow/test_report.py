@@ -8,6 +8,7 @@ from logicnn.flow.placement import Placement
 from logicnn.flow.report import Bitstream, FlashImage, Report, Timing
 from logicnn.resources import Resources
 from logicnn.verify.activity import Activity
+from logicnn.verify.bitstream import BitstreamVerification
 from logicnn.verify.energy import Energy
 from logicnn.verify.vectors import Verification
 
@@ -31,6 +32,7 @@ PLAIN = Report(
     energy=Energy(0.123456, 1.23456),
     bitstream=Bitstream("build/seven.bin", "ab" * 32, 104_090),
     flash=None,
+    from_pins=None,
     estimate=Resources(logic_cells=140),
     warnings=(),
     tools={"yosys": "yosys 0.60", "icepack": "nextpnr 0.8", "nextpnr-ice40": "nextpnr 0.8"},
@@ -62,6 +64,7 @@ def test_page():
         ("net changes", "1,000 a sample: first.a 60%, first.b 30%"),
         ("by layer", "input: 120%, layer 1, BinaryConv2d: 30%, layer 2, BinaryDense: 90%"),
         ("energy", "by estimate 0.12 to 1.2 uJ a sample, without what memories and DSP blocks take"),
+        ("bitstream check", "none: the netlist was checked"),
         ("bitstream", "build/seven.bin (104090 bytes)"),
         ("time", "synthesis 1.2 s, place route 2.5 s"),
         ("tools", "yosys 0.60, nextpnr 0.8"),
@@ -81,6 +84,11 @@ def test_page():
         ({"timing": Timing(14.2, 12.0, None, 0, 0, 1)}, "core delay", "none"),
         ({"timing": Timing(14.2, 12.0, 70.0, 4, 16, 21)}, "latency, interval", "4 to 16 and 21 cycles"),
         ({"placement": Placement(1, "")}, "placed with", "seed 1"),
+        (
+            {"from_pins": BitstreamVerification(64, 0, 270_815, 1921)},
+            "bitstream check",
+            "64 of 64 samples equal from pin to pin, 1921 cells",
+        ),
         ({"warnings": ("it is dead",)}, "warning", "it is dead"),
         ({"flash": FlashImage("w.bin", "cd" * 32, 34, 0x100000)}, "flash image", "w.bin (34 bytes, to 0x100000)"),
     ],
@@ -107,6 +115,9 @@ def test_json():
         "by_part": {"first.a": 600.0, "first.b": 300.2},
         "by_layer": {"input": 1200.0, "layer 1, BinaryConv2d": 300.0, "layer 2, BinaryDense": 900.0},
     }
+    assert made["bitstream_check"] is None
+    checked = replace(PLAIN, from_pins=BitstreamVerification(64, 0, 270_815, 1921)).as_json()
+    assert checked["bitstream_check"] == {"samples": 64, "mismatches": 0, "cycles": 270_815, "cells": 1921}
     assert made["energy_estimate"] == {"least_uj": 0.123, "most_uj": 1.23}
     assert "flash" not in made and "activity" not in replace(PLAIN, activity=None, energy=None).as_json()
     bare = replace(PLAIN, verification=None, timing=Timing(14.2, 12.0, None, 0, 0, 1)).as_json()
