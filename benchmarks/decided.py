@@ -1,0 +1,176 @@
+"""What becomes of a fault planted in a board's netlist.
+
+In the network's logic a fault is refuted by an input that gets another result, and harmless where a solver proves that
+none does. In the link and the store it is refuted by bytes on the serial line that get another answer, or that get one
+at another time; harmless where every register and pin is the same function as before, or where it is proved that no
+state which the board enters shows it (`benchmarks.reachable`). Where none of these is found it is left open.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.link import CLOCK, RX, TX, Heard, Line, core_cells, without
+from benchmarks.logic import AsGraph, Logic, OnVectors, gates_of
+from benchmarks.machine import Machine
+from benchmarks.planted import traffic
+from benchmarks.reachable import Reachable
+from logicnn.netlist.cells import circuit
+from logicnn.netlist.graph import FALSE, Graph
+from logicnn.netlist.netlist import Module, Netlist, NetlistError
+from logicnn.netlist.simulate import Simulation
+from logicnn.network import Network
+
+__all__ = ["HARMLESS", "INPUT", "LINE", "OPEN", "UNREACHED", "Board"]
+
+HARMLESS, UNREACHED = "harmless in every state", "harmless in every state that is reached"
+INPUT, LINE, OPEN = "refuted by an input", "refuted on the line", "open"
+LANES, CYCLES = 256, 30_000  # conversations side by side, and how long
+LONGER = 4  # times as many cycles, where the first ones show nothing
+SENT = 200  # samples in them
+GRAPH = 1024  # samples, with which the search for equal nets begins
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """A synthesised board whose faults are decided; files go to `folder`."""
+
+    network: Network
+    netlist: Netlist
+    encoded: np.ndarray  # (n, core bits) samples: of all that a build compares, those of the data set first
+    divisor: int  # cycles a bit
+    seed: int
+    folder: Path
+
+    @cached_property
+    def module(self) -> Module:
+        return Module.read(self.netlist.path)
+
+    @cached_property
+    def core(self) -> set[str]:
+        return core_cells(self.module)
+
+    @cached_property
+    def places(self) -> set[str]:
+        """Cells that faults are planted in: not those of another clock."""
+        made = circuit(self.module, clock=self.module.nets(CLOCK)[0])
+        unknown = made.unknown()
+        return {
+            name
+            for name, cell in self.module.cells.items()
+            if not any(net in unknown or net in made.sources for nets in cell["connections"].values() for net in nets)
+            or "DFF" in cell["type"]
+        }
+
+    @cached_property
+    def _vectors(self) -> OnVectors:
+        return OnVectors(Logic(self.netlist, self.network), self.encoded)
+
+    @cached_property
+    def _graph(self) -> AsGraph:
+        chosen = np.linspace(0, len(self.encoded) - 1, GRAPH).astype(int)
+        return AsGraph(self._vectors.logic, self.encoded[chosen])
+
+    @cached_property
+    def _link(self) -> Module:
+        return without(self.module, self.core)
+
+    def _lines(self, times: int, seed: int) -> np.ndarray:
+        sent = np.packbits(self.encoded[:SENT], axis=1, bitorder="little")
+        return traffic(sent, self.divisor, LANES, times * CYCLES, seed)
+
+    @cached_property
+    def _line(self) -> Line:
+        return Line(self.netlist, self._lines(1, self.seed))
+
+    @cached_property
+    def _longer(self) -> Line:
+        return Line(self.netlist, self._lines(LONGER, self.seed + 1))
+
+    @cached_property
+    def _heard(self) -> Heard:
+        return self._line.heard(self._link, self.folder / "right.json")
+
+    @cached_property
+    def _heard_longer(self) -> Heard:
+        return self._longer.heard(self._link, self.folder / "right.json")
+
+    @cached_property
+    def _reachable(self) -> Reachable:
+        return Reachable(self._link, self._heard_longer)
+
+    def outcome(self, wrong: Module) -> tuple[str, bool, int | None]:
+        """What is found of a module with a fault, whether it is in the network's logic, and the first of the samples on
+        which that gives another result.
+        """
+        cells = {name: cell for name, cell in wrong.cells.items() if cell is not self.module.cells[name]}
+        if cells.keys() <= self.core:
+            try:
+                return self._of_logic(cells)
+            except KeyError:  # it reads a net of the link
+                return self._of_whole(wrong), True, None
+        if cells.keys() & self.core:
+            return self._of_whole(wrong), False, None
+        return self._of_link(without(wrong, self.core)), False, None
+
+    def _of_logic(self, cells: Mapping[str, dict]) -> tuple[str, bool, int | None]:
+        other = gates_of(cells)
+        first = self._vectors.first_differing(other)
+        if first is not None:
+            return INPUT, True, first
+        stored = self._graph.differing(other)
+        if stored is None:
+            return HARMLESS, True, None
+        encoded = np.zeros((1, self.network.core_bits), bool)
+        encoded[0, list(self.network.read_inputs())] = stored
+        shown = OnVectors(self._vectors.logic, encoded).first_differing(other) is not None
+        return (INPUT if shown else OPEN), True, None
+
+    def _of_link(self, wrong: Module) -> str:
+        path = self.folder / "wrong-link.json"
+        try:
+            if not np.array_equal(self._line.heard(wrong, path).answer, self._heard.answer):
+                return LINE
+        except NetlistError:  # the logic reads what is no more a register
+            return OPEN
+        graph = Graph(self.seed)
+        before = Machine.of(self._link, graph)
+        after = Machine.of(wrong, graph, before.state)
+        pairs = [(each, after.functions.get(key, FALSE)) for key, each in before.functions.items()]
+        if all(graph.equal(a, b) for a, b in pairs):
+            return HARMLESS
+        heard = self._longer.heard(wrong, path)
+        if not np.array_equal(heard.answer, self._heard_longer.answer):
+            return LINE
+        return UNREACHED if self._reachable.is_harmless(wrong, heard) else OPEN
+
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        return self._answer(self.netlist.path)
+
+    def _answer(self, path: Path) -> np.ndarray:
+        simulation = Simulation(path, LANES, clock=CLOCK)
+        simulation.set(RX, 1)
+        return simulation.run({RX: self._line.levels}, record=[TX])[TX].astype(np.uint8)
+
+    def _of_whole(self, wrong: Module) -> str:
+        """Of link and logic together, which takes a minute to compile."""
+        path = self.folder / "wrong-whole.json"
+        self.write(wrong, path)
+        return OPEN if np.array_equal(self._answer(path), self._whole) else LINE
+
+    @cached_property
+    def _design(self) -> dict[str, Any]:
+        return json.loads(self.netlist.path.read_text())
+
+    def write(self, module: Module, path: Path) -> None:
+        """The netlist with another module's cells."""
+        modules = self._design["modules"]
+        top = next(name for name, each in modules.items() if int(str(each["attributes"].get("top", "0")), 2))
+        made = {**self._design, "modules": {**modules, top: {**modules[top], "cells": module.cells}}}
+        path.write_text(json.dumps(made))
