@@ -21,10 +21,11 @@ from benchmarks.machine import Machine
 from benchmarks.planted import traffic
 from benchmarks.reachable import Reachable
 from logicnn.netlist.cells import circuit
-from logicnn.netlist.graph import FALSE, Graph
-from logicnn.netlist.netlist import Module, Netlist, NetlistError
+from logicnn.netlist.graph import FALSE, GaveUp, Graph
+from logicnn.netlist.netlist import Gate, Module, Net, Netlist, NetlistError
 from logicnn.netlist.simulate import Simulation
 from logicnn.network import Network
+from logicnn.verify.directed import Directed
 
 __all__ = ["HARMLESS", "INPUT", "LINE", "OPEN", "UNREACHED", "Board"]
 
@@ -33,6 +34,8 @@ INPUT, LINE, OPEN = "refuted by an input", "refuted on the line", "open"
 LANES, CYCLES = 256, 30_000  # conversations side by side, and how long
 LONGER = 4  # times as many cycles, where the first ones show nothing
 SENT = 200  # samples in them
+EXCITED, AIMED = 64, 16_384  # samples on which a fault changes a cell, and those that are made of them
+ANSWER_S = 200.0  # for the solver to find an input, or that there is none
 GRAPH = 1024  # samples, with which the search for equal nets begins
 
 
@@ -123,18 +126,39 @@ class Board:
         first = self._vectors.first_differing(other)
         if first is not None:
             return INPUT, True, first
-        stored = self._graph.differing(other)
+        excited = self._graph.excited(other, EXCITED)
+        if not len(excited):
+            return HARMLESS, True, None
+        if self._shows(self._aimed(other, excited), other):
+            return INPUT, True, None
+        try:
+            stored = self._graph.differing(other, ANSWER_S)
+        except GaveUp:
+            return OPEN, True, None
         if stored is None:
             return HARMLESS, True, None
-        encoded = np.zeros((1, self.network.core_bits), bool)
-        encoded[0, list(self.network.read_inputs())] = stored
-        shown = OnVectors(self._vectors.logic, encoded).first_differing(other) is not None
-        return (INPUT if shown else OPEN), True, None
+        return (INPUT if self._shows(stored[None], other) else OPEN), True, None
+
+    def _aimed(self, other: Mapping[Net, Gate], excited: np.ndarray) -> np.ndarray:  # (AIMED, read bits) bool
+        """Stored samples with a small margin in which what a fault depends on is as in `excited` ones."""
+        rng, read = np.random.default_rng(self.seed), list(self.network.read_inputs())
+        close = self.encoded[rng.choice(self._close, AIMED)][:, read]
+        return np.where(self._vectors.logic.read_by(other, other), excited[rng.integers(0, len(excited), AIMED)], close)
+
+    @cached_property
+    def _close(self) -> np.ndarray:
+        return Directed(self.network).close(self.encoded)
+
+    def _shows(self, stored: np.ndarray, other: Mapping[Net, Gate]) -> bool:
+        """Whether one of these samples, (n, read bits), gets another result."""
+        encoded = np.zeros((len(stored), self.network.core_bits), bool)
+        encoded[:, list(self.network.read_inputs())] = stored
+        return OnVectors(self._vectors.logic, encoded).first_differing(other) is not None
 
     def _of_link(self, wrong: Module) -> str:
         path = self.folder / "wrong-link.json"
         try:
-            if not np.array_equal(self._line.heard(wrong, path).answer, self._heard.answer):
+            if not np.array_equal(self._line.heard(wrong, path, self._heard).answer, self._heard.answer):
                 return LINE
         except NetlistError:  # the logic reads what is no more a register
             return OPEN
@@ -144,7 +168,7 @@ class Board:
         pairs = [(each, after.functions.get(key, FALSE)) for key, each in before.functions.items()]
         if all(graph.equal(a, b) for a, b in pairs):
             return HARMLESS
-        heard = self._longer.heard(wrong, path)
+        heard = self._longer.heard(wrong, path, self._heard_longer)
         if not np.array_equal(heard.answer, self._heard_longer.answer):
             return LINE
         return UNREACHED if self._reachable.is_harmless(wrong, heard) else OPEN

@@ -1,15 +1,18 @@
 """The logic of a board with other cells in it: what follows from these is computed again, on vectors or as a graph."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+from pysat.solvers import Cadical195
 
 from logicnn import bits
 from logicnn.flow.design import PROBE
-from logicnn.netlist.graph import FALSE, TRUE, Bit, Graph
+from logicnn.netlist.graph import FALSE, TRUE, Bit, GaveUp, Graph
 from logicnn.netlist.netlist import Gate, Net, Netlist, gates
 from logicnn.network import Network
 
@@ -52,6 +55,17 @@ class Logic:
                 found.setdefault(each, []).append(net)
         return found
 
+    def read_by(self, nets: Iterable[Net], other: Mapping[Net, Gate]) -> np.ndarray:  # (given,) bool
+        """Which of the stored bits nets follow from, with `other` gates."""
+        seen, left = set[Net](), list(nets)
+        while left:
+            net = left.pop()
+            if net not in seen:
+                seen.add(net)
+                gate = other.get(net) or self.order.get(net)
+                left += gate.inputs if gate else ()
+        return np.array([net in seen for net in self.given])
+
     def changed(self, base: Mapping[Net, Any], other: Mapping[Net, Gate], kept: Callable[[Any, Any], Any]) -> dict:
         """The nets that are not what they were in `base`, with `other` gates; `kept` gives what a new value becomes,
         beside the old one, which it returns where they are the same.
@@ -85,7 +99,9 @@ class Logic:
                     stack += missing
         return found
 
-    def _made(self, net: Net, gate: Gate, base: Mapping[Net, Any], found: dict, kept: Callable[[Any, Any], Any]) -> None:
+    def _made(
+        self, net: Net, gate: Gate, base: Mapping[Net, Any], found: dict, kept: Callable[[Any, Any], Any]
+    ) -> None:
         old = base[net]
         value = kept(gate.function(*(found[each] if each in found else base[each] for each in gate.inputs)), old)
         if value is not old:
@@ -104,7 +120,11 @@ class OnVectors:
         read = bits.pack(self.encoded[:, list(self.logic.network.read_inputs())])
         given = dict(zip(self.logic.given, read, strict=True))
         words = read.shape[1]
-        constants = {"0": np.zeros(words, np.uint64), "1": np.full(words, ~np.uint64(0)), "x": np.zeros(words, np.uint64)}
+        constants = {
+            "0": np.zeros(words, np.uint64),
+            "1": np.full(words, ~np.uint64(0)),
+            "x": np.zeros(words, np.uint64),
+        }
         return {**constants, **given, **self.logic.netlist.cone(given, self.logic.wanted)}
 
     def first_differing(self, other: Mapping[Net, Gate]) -> int | None:
@@ -141,17 +161,61 @@ class AsGraph:
             found[net] = Bit(graph, graph.merged(made.literal))
         return found
 
-    def differing(self, other: Mapping[Net, Gate]) -> np.ndarray | None:  # (read bits,) bool
-        """A stored sample for which other gates give another result, None where there is none."""
+    def excited(self, other: Mapping[Net, Gate], most: int) -> np.ndarray:  # (at most `most`, read bits) bool
+        """Stored samples on which some of these gates give something else than those that they replace."""
+        graph, base = self.graph, self.values
+        unlike = Bit(graph, FALSE)
+        for net, gate in other.items():
+            unlike = unlike | (gate.function(*(base[each] for each in gate.inputs)) ^ base[net])
+        if not graph.satisfiable(unlike.literal):
+            return np.zeros((0, len(self.logic.given)), bool)
+        value = graph.value(unlike.literal)
+        places = [place for place in range(graph.count) if value >> place & 1][-most:]
+        literals = [base[each].literal for each in self.logic.given]
+        return np.array([graph.pattern(place, literals) for place in places])
+
+    def differing(self, other: Mapping[Net, Gate], seconds: float) -> np.ndarray | None:  # (read bits,) bool
+        """A stored sample for which other gates give another result, None where there is none. Raises `GaveUp`."""
         graph, base = self.graph, self.values
 
         def kept(new: Bit, old: Bit) -> Bit:
             literal = old.literal if graph.equal(new.literal, old.literal, thorough=False) else new.literal
             return old if literal == old.literal else Bit(graph, literal)
 
-        made = self.logic.changed(base, other, kept)
+        made, unlike = self.logic.changed(base, other, kept), Bit(graph, FALSE)
         for net in self.logic.wanted:
-            if net in made and not graph.equal(made[net].literal, base[net].literal):
-                index = graph.differing(made[net].literal, base[net].literal)
-                return graph.pattern(index, [base[each].literal for each in self.logic.given])
-        return None
+            unlike = unlike | (made.get(net, base[net]) ^ base[net])
+        if unlike.literal == FALSE:
+            return None
+        clauses, names = graph.clauses([unlike.literal])
+        found = answered(
+            [*clauses, [-names[unlike.literal >> 1] if unlike.literal & 1 else names[unlike.literal >> 1]]], seconds
+        )
+        if found is None:
+            return None
+        given = [base[net].literal >> 1 for net in self.logic.given]
+        return np.array([names.get(node, 1) in found for node in given])
+
+
+def answered(clauses: Sequence[Sequence[int]], seconds: float) -> set[int] | None:
+    """Literals of a model, None where there is none; by CaDiCaL, which finds models of sums and comparisons where
+    Glucose does not, and is asked in another process, since it cannot be interrupted.
+
+    Raises `GaveUp` after so many seconds.
+    """
+    ours, theirs = Pipe(duplex=False)
+    asked = get_context("fork").Process(target=_asked, args=(clauses, theirs))
+    asked.start()
+    try:
+        if not ours.poll(seconds):
+            raise GaveUp(f"no answer in {seconds:g} s")
+        model = ours.recv()
+    finally:
+        asked.kill()
+        asked.join()
+    return None if model is None else set(model)
+
+
+def _asked(clauses: Sequence[Sequence[int]], answer: Connection) -> None:
+    with Cadical195(bootstrap_with=clauses) as solver:
+        answer.send(solver.get_model() if solver.solve() else None)

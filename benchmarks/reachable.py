@@ -18,12 +18,12 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.link import CLASS, Heard
+from benchmarks.link import Heard
 from benchmarks.machine import Machine
-from logicnn.netlist.graph import FALSE, TRUE, Graph
+from logicnn.netlist.graph import FALSE, TRUE, Graph, solver
 from logicnn.netlist.netlist import Module, Net
 
-__all__ = ["Reachable"]
+__all__ = ["Reachable", "inductive"]
 
 PATTERNS = 1024
 Clause = tuple[int, int]  # literals, one of which is 1
@@ -49,7 +49,9 @@ class Reachable:
                     for other in (False, True):
                         if i == j and one != other:
                             continue
-                        x, y = (rows_of if value else ~rows_of for rows_of, value in ((varied[i], one), (varied[j], other)))
+                        x, y = (
+                            rows_of if value else ~rows_of for rows_of, value in ((varied[i], one), (varied[j], other))
+                        )
                         if (x & y).any():
                             continue
                         x, y = (rows[k] if value else ~rows[k] for k, value in ((i, one), (j, other)))
@@ -75,7 +77,7 @@ class Reachable:
         now = [_pair(graph, machine.state, each) for each in pairs]
         after = {net: machine.functions["next", net] for net in self.heard.registers}
         then = [_pair(graph, after, each) for each in pairs]
-        return [pairs[place] for place in _inductive(graph, now, then, range(len(pairs)), [])]
+        return [pairs[place] for place in inductive(graph, now, then, [])]
 
     def _some(self, differs: np.ndarray | None) -> np.ndarray:  # (PATTERNS, 2)
         """Cycles and lanes, half of them such that `differs` (cycles,), a lane a bit."""
@@ -107,7 +109,7 @@ class Reachable:
         ]
         known = [_pair(graph, good.state, each) for each in self.invariants]
         now, then = self._conjectures(graph, good, bad, state, differ)
-        left = _inductive(graph, now, then, range(len(now)), known)
+        left = inductive(graph, now, then, known)
         told = _all(graph, [*known, *(now[place] for place in left)])
         return not graph.satisfiable(graph.both(told, _all(graph, same) ^ 1))
 
@@ -145,16 +147,20 @@ def _all(graph: Graph, literals: Iterable[int]) -> int:
     return made
 
 
-def _inductive(graph: Graph, now: Sequence[int], then: Sequence[int], places: Iterable[int], known: Sequence[int]) -> list[int]:
+def inductive(graph: Graph, now: Sequence[int], then: Sequence[int], known: Sequence[int]) -> list[int]:
     """Which conjectures are true after every state in which they and what is `known` are."""
-    left = list(places)
-    while True:
-        told = _all(graph, [*known, *(now[place] for place in left)])
-        holds = graph.value(told)
-        dropped = {place for place in left if holds & ~graph.value(then[place])}
-        if not dropped:
-            wrong = graph.both(told, _all(graph, (then[place] for place in left)) ^ 1)
-            if not graph.satisfiable(wrong):
-                return left
-            continue
-        left = [place for place in left if place not in dropped]
+    clauses, names = graph.clauses([*now, *then, *known])
+
+    def named(literal: int) -> int:
+        return -names[literal >> 1] if literal & 1 else names[literal >> 1]
+
+    left, last = list(range(len(now))), len(names) + 1
+    with solver([*clauses, *([named(each)] for each in known)]) as asked:
+        while left:
+            last += 1
+            asked.add_clause([-last, *(-named(then[place]) for place in left)])
+            if not asked.solve(assumptions=[last, *(named(now[place]) for place in left)]):
+                break
+            true = set(asked.get_model())
+            left = [place for place in left if named(then[place]) in true]
+    return left

@@ -190,7 +190,9 @@ def main() -> None:
     folder = given.output / "faults"
     for first in range(0, given.faults, PART):
         part, many = folder / f"from-{first}", min(PART, given.faults - first)
-        rows += finished(part if many == PART else folder / f"from-{first}-{many}", faults, first, many, folder, options)
+        rows += finished(
+            part if many == PART else folder / f"from-{first}-{many}", faults, first, many, folder, options
+        )
     check = finished(folder / "price", price, folder, options)
     figures = {"proved": proved, **summary(rows), "comparison": check}
     write_result("trust", SEED, figures, required(figures), given=given)

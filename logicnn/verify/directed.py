@@ -75,7 +75,7 @@ class Directed:
         return found
 
     @cached_property
-    def _rules(self) -> dict[int, Sequence[tuple[np.ndarray, np.ndarray] | np.ndarray]]:
+    def _rules(self) -> dict[int, Sequence[np.ndarray]]:
         """How a bit is made 1 or 0: values of what it reads for 1, or the rows of its table."""
         found: dict[int, Sequence] = {}
         for index in self._reads:
@@ -156,7 +156,14 @@ class Directed:
         return [each for each in found if each is not None], total - len(missing), total
 
     def _nearest(
-        self, nets: list[Net], rows: np.ndarray, free: np.ndarray, mask: np.ndarray, count: int, index: int, place: int,
+        self,
+        nets: list[Net],
+        rows: np.ndarray,
+        free: np.ndarray,
+        mask: np.ndarray,
+        count: int,
+        index: int,
+        place: int,
         row: np.ndarray,
     ) -> Suspect | None:
         """The net that has a bit, or its inverse, on most samples."""
@@ -172,7 +179,7 @@ class Directed:
         """Inputs on which a suspect may show in the result: what its bit depends on as in samples on which it differs,
         the rest of other samples; where it depends on most of the input, such samples with a few bits changed.
         """
-        rng, made, close = np.random.default_rng(self.seed), [], self._close(encoded)
+        rng, made, close = np.random.default_rng(self.seed), [], self.close(encoded)
         for suspect, share in zip(suspects, np.array_split(np.arange(count), len(suspects)), strict=True):
             shown = encoded[rng.choice(suspect.samples, len(share))]
             word = self.network.activations[suspect.layer + 1].interval.word
@@ -185,7 +192,7 @@ class Directed:
                 made.append(np.where(read, shown, encoded[rng.choice(close, len(share))]))
         return np.concatenate(made)
 
-    def _close(self, encoded: np.ndarray) -> np.ndarray:
+    def close(self, encoded: np.ndarray) -> np.ndarray:
         """Samples with two scores that hardly differ, where there are scores: a bit more or less changes the class."""
         network = self.network
         if not isinstance(network.layers[-1], Argmax):

@@ -16,7 +16,7 @@ from logicnn.errors import LogicnnError
 from logicnn.netlist.cells import circuit
 from logicnn.netlist.circuit import ONE, ZERO, Bit, Circuit
 from logicnn.netlist.graph import FALSE, TRUE, Graph
-from logicnn.netlist.netlist import Module, Net, NetlistError
+from logicnn.netlist.netlist import Module, Net
 
 __all__ = ["Answer", "Followed", "Samples"]
 
@@ -72,9 +72,7 @@ class Followed:
         self.seen.add(made)
         return made
 
-    def cycle(
-        self, state: State, given: Mapping[Net, int], merges: bool = True
-    ) -> tuple[Mapping[Net, int], State]:
+    def cycle(self, state: State, given: Mapping[Net, int], merges: bool = True) -> tuple[Mapping[Net, int], State]:
         """The literals of the roots in a cycle, and the registers after it. Inputs that are not `given` may have any
         value. Where nothing `merges`, what follows from the constants of the state alone is known.
         """
@@ -100,9 +98,7 @@ class Followed:
                 found[id(bit)] = needs
         return found[id(root)]
 
-    def _made(
-        self, bit: Bit, known: State, merged: Callable[[int], int], found: Mapping[int, int]
-    ) -> int | Bit:
+    def _made(self, bit: Bit, known: State, merged: Callable[[int], int], found: Mapping[int, int]) -> int | Bit:
         """The literal of a bit, or an operand that is needed first."""
         graph = self.graph
         if bit.operator == "net":
@@ -117,7 +113,7 @@ class Followed:
             literal = found.get(id(operand))
             if literal is None:
                 return operand
-            if bit.operator == "&" and literal == FALSE or bit.operator == "|" and literal == TRUE:
+            if (bit.operator == "&" and literal == FALSE) or (bit.operator == "|" and literal == TRUE):
                 return literal
             literals.append(literal)
         if bit.operator == "~":
@@ -177,9 +173,7 @@ class Samples:
     ) -> tuple[Mapping[Net, int], State]:
         return self.followed.cycle(state, {**self.held, self.offers: TRUE if offered else FALSE, **given}, merges)
 
-    def _ways(
-        self, state: State, at: tuple[int, int, int], starts: list[State], begins: bool
-    ) -> Iterator[Answer]:
+    def _ways(self, state: State, at: tuple[int, int, int], starts: list[State], begins: bool) -> Iterator[Answer]:
         """Answers to a sample that comes at time 0, with others later or not, from a time on, so long after the latest
         one, of so many; `starts` gets states in which these come.
         """

@@ -171,8 +171,8 @@ def check_provable(mapping: Mapping) -> None:
         if not can_specify(engine):
             raise LogicnnError(
                 f"a proof is of logic of bits, of constant additions and of classes that are counted in turn, not of "
-                f"{mapping.network.name or 'a network'} by {type(engine).__name__} (layers {engine.start} to {engine.stop - 1}); its netlist is compared on "
-                f"vectors by `logicnn build`"
+                f"{mapping.network.name or 'a network'} by {type(engine).__name__} (layers {engine.start} to "
+                f"{engine.stop - 1}); its netlist is compared on vectors by `logicnn build`"
             )
 
 
@@ -226,4 +226,6 @@ def _wrong(encoded: np.ndarray, actual: np.ndarray, expected: np.ndarray, made: 
     said = f"it should give {bits_of[0]} after {made.cycles} cycles but gives {bits_of[1]}"
     if made.begins:
         return CheckFailed(f"the netlist differs from the network: {what}{said} or nothing")
-    return LogicnnError(f"not proved for samples that follow others: {what}{said} or nothing, in a state that may not be")
+    return LogicnnError(
+        f"not proved for samples that follow others: {what}{said} or nothing, in a state that may not be"
+    )

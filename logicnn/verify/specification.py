@@ -234,7 +234,9 @@ def _(engine: Counted, wire: bits.Wire, words: Words) -> Iterator[tuple[Step, Wo
     constant = {None: zero, ONE: ~zero}
     scores = []
     for columns in engine.columns:
-        read = [[constant[bit] if bit in constant else words[bit][0] for bit in column] for column in columns]
+        read = [
+            [words[bit][0] if bit is not None and bit != ONE else constant[bit] for bit in column] for column in columns
+        ]
         scores.append([wire(bit) for bit in bits.add_bits(wire, read, 0, width)])
     adds_up = sums_up(tuple(map(len, engine.columns[0])), 0, width)
     proved = [adds_up and _is_counted(engine, number) for number in range(engine.classes)]
