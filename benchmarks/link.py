@@ -17,7 +17,7 @@ from logicnn.flow.design import PROBE
 from logicnn.netlist.netlist import Module, Net, Netlist
 from logicnn.netlist.simulate import Simulation
 
-__all__ = ["CLOCK", "RX", "TX", "Line", "core_cells", "without"]
+__all__ = ["RX", "TX", "Line", "clock_of", "core_cells", "without"]
 
 CLOCK, RX, TX = "clk", "uart_0__rx__io", "uart_0__tx__io"
 OFFERED = "classifier.store.o__valid"
@@ -44,6 +44,11 @@ def data_of(module: Module, name: str) -> list[Net]:
         for net in cell["connections"]["Q"]
     }
     return [taken[net] for net in module.nets(name)]
+
+
+def clock_of(module: Module) -> str | None:
+    """The name of the board's clock where it is one of two."""
+    return CLOCK if CLOCK in module.names else None
 
 
 def core_cells(module: Module) -> set[str]:
@@ -104,7 +109,7 @@ class Line:
         top = {"attributes": {"top": "1"}, "cells": module.cells, "netnames": names, "ports": module.ports}
         path.write_text(json.dumps({"modules": {"top": top}}))
         cycles, lanes = self.levels.shape
-        simulation = Simulation(path, lanes, forced=[CLASS], clock=CLOCK)
+        simulation = Simulation(path, lanes, forced=[CLASS], clock=clock_of(module))
         simulation.set(RX, 1)
         nets = sorted(set(registers_of(module)) & simulation.nets.keys() - set(module.nets(PROBE.inputs)))
         rows = np.array([simulation.nets[net] for net in nets])

@@ -127,14 +127,17 @@ class OnVectors:
         }
         return {**constants, **given, **self.logic.netlist.cone(given, self.logic.wanted)}
 
-    def first_differing(self, other: Mapping[Net, Gate]) -> int | None:
-        """The first sample on which other gates give another result."""
+    def differing(self, other: Mapping[Net, Gate]) -> np.ndarray:
+        """The samples, by place, on which other gates give another result."""
         made = self.logic.changed(self.values, other, lambda new, old: old if np.array_equal(new, old) else new)
         differs = np.zeros_like(self.values["0"])
         for net in self.logic.wanted:
             if net in made:
                 differs |= made[net] ^ self.values[net]
-        found = np.flatnonzero(bits.unpack(differs[None], len(self.encoded))[:, 0])
+        return np.flatnonzero(bits.unpack(differs[None], len(self.encoded))[:, 0])
+
+    def first_differing(self, other: Mapping[Net, Gate]) -> int | None:
+        found = self.differing(other)
         return int(found[0]) if len(found) else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.link import CLASS, CLOCK
+from benchmarks.link import CLASS, clock_of
 from logicnn.netlist.cells import circuit
 from logicnn.netlist.circuit import ONE, ZERO, Circuit, Write
 from logicnn.netlist.graph import FALSE, TRUE, Graph
@@ -31,7 +31,9 @@ class Machine:
         """Of a board `without` its logic; with the state of another one whose functions are to be compared, or a new
         one, in which registers have these values on the graph's patterns (bit p: pattern p), and others random ones.
         """
-        made = circuit(module, [net for net in module.nets(CLASS) if not isinstance(net, str)], module.nets(CLOCK)[0])
+        clock = clock_of(module)
+        cut = [net for net in module.nets(CLASS) if not isinstance(net, str)]
+        made = circuit(module, cut, clock and module.nets(clock)[0])
         if state is None:
             nets = [*made.registers, *sorted(made.inputs, key=str)]
             state = {net: graph.input((seen or {}).get(net)) for net in nets}

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
-from logicnn.board.protocol import Frame, Kind, encode
+from logicnn.board.protocol import FLAG, Frame, Kind, encode
 from logicnn.flow.serial_line import levels
 from logicnn.gateware.board.uart import silent_cycles
 from logicnn.netlist.netlist import Module, Net
@@ -16,6 +16,7 @@ __all__ = ["KINDS", "planted", "traffic"]
 
 KINDS = {"table": 0.6, "nets": 0.2, "carry": 0.1, "reset": 0.1}  # shares of the faults
 BROKEN = 0.15  # of frames, with silence inside
+STORMS, JUNK = 0.03, bytes([0, FLAG])  # of frames, are many short ones, until counters are carried
 OUTPUT = {"SB_LUT4": "O", "SB_CARRY": "CO"}
 SETS = {"SB_DFFSR": "SB_DFFSS", "SB_DFFSS": "SB_DFFSR", "SB_DFFESR": "SB_DFFESS", "SB_DFFESS": "SB_DFFESR"}
 
@@ -32,11 +33,12 @@ def planted(kind: str, module: Module, places: Collection[str], rng: np.random.G
 
 def _has_no_loop(cells: Mapping[str, dict]) -> bool:
     """Whether no net follows from itself within a cycle."""
-    logic = [cell["connections"] for cell in cells.values() if cell["type"] in OUTPUT]
     follows: dict[Net, list[Net]] = {}
-    for ports in logic:
-        (output,) = [nets[0] for port, nets in ports.items() if port in OUTPUT.values()]
-        follows[output] = [nets[0] for nets in ports.values() if nets[0] != output]
+    for cell in cells.values():
+        output = OUTPUT.get(cell["type"])
+        if output is not None:
+            ports = cell["connections"]
+            follows[ports[output][0]] = [nets[0] for port, nets in ports.items() if port != output]
     try:
         tuple(TopologicalSorter(follows).static_order())
     except CycleError:
@@ -102,7 +104,7 @@ def traffic(
     for lane in line:
         at = int(rng.integers(1, 40 * divisor))
         while at < cycles:
-            data = _sent(rng, samples)
+            data = _sent(rng, samples) if rng.random() > STORMS else JUNK * int(rng.integers(1, 400))
             cut = int(rng.integers(len(data))) if rng.random() < BROKEN else 0
             for part, pause in ((data[:cut], _broken), (data[cut:], _pause))[0 if cut else 1 :]:
                 sent = np.array([level for byte in part for level in levels(byte)], np.uint8).repeat(divisor)
@@ -124,7 +126,8 @@ def _broken(rng: np.random.Generator, divisor: int) -> int:
 
 
 def _sent(rng: np.random.Generator, samples: np.ndarray) -> bytes:
-    kind = int(rng.choice([Kind.CLASSIFY, Kind.IDENTIFY, Kind.COUNTERS, int(rng.integers(16))], p=[0.5, 0.2, 0.2, 0.1]))
+    kinds = [Kind.CLASSIFY, Kind.IDENTIFY, Kind.COUNTERS, int(rng.integers(16))]
+    kind = int(rng.choice(kinds, p=[0.45, 0.15, 0.2, 0.2]))
     size = samples.shape[1] if kind == Kind.CLASSIFY else 0
     payload = rng.choice(samples).tobytes()[:size]
     if rng.random() < 0.1:
@@ -133,6 +136,7 @@ def _sent(rng: np.random.Generator, samples: np.ndarray) -> bytes:
     frame = bytearray(encode(Frame(kind, int(rng.integers(16)), payload)))
     if rng.random() < 0.2:
         frame[int(rng.integers(len(frame)))] ^= int(rng.integers(1, 256))
-    if rng.random() < 0.1:
-        frame = frame[: int(rng.integers(1, len(frame)))]
+    if rng.random() < 0.15:
+        left = int(rng.integers(1, len(frame))) if rng.random() < 0.3 else len(frame) - int(rng.integers(1, 8))
+        frame = frame[: max(1, left)]
     return bytes(frame)

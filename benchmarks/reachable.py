@@ -9,16 +9,17 @@ until none is (Flanagan and Leino, "Houdini, an annotation assistant for ESC/Jav
     of both         where a register differs, some other register or net has a known value
 
 If what is left says that all other registers, pins and ports of memories are the same after any state in which it is
-true, the fault is harmless.
+true, the fault is harmless. So it is where the two never differ, since it takes some cycles to get to a state in which
+they would: of any cycles before, in which the board is as it should be, none leads there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from benchmarks.link import Heard
+from benchmarks.link import Heard, registers_of
 from benchmarks.machine import Machine
 from logicnn.netlist.graph import FALSE, TRUE, Graph, solver
 from logicnn.netlist.netlist import Module, Net
@@ -26,6 +27,7 @@ from logicnn.netlist.netlist import Module, Net
 __all__ = ["Reachable", "inductive"]
 
 PATTERNS = 1024
+STEPS = 8  # cycles before a state, in which a board that is as it should be shows that it is not reached
 Clause = tuple[int, int]  # literals, one of which is 1
 
 
@@ -94,6 +96,8 @@ class Reachable:
         """Of a board with a fault, which was heard on the same line."""
         right, other = self.heard.registers, heard.registers
         differ = [net for net in right if (right[net] != other[net]).any()]
+        if not differ and self._never_differs(wrong):
+            return True
         every = [right[net] ^ other[net] for net in differ]
         differs = np.bitwise_or.reduce(every) if every else None
         graph = Graph(patterns=PATTERNS)
@@ -112,6 +116,39 @@ class Reachable:
         left = inductive(graph, now, then, known)
         told = _all(graph, [*known, *(now[place] for place in left)])
         return not graph.satisfiable(graph.both(told, _all(graph, same) ^ 1))
+
+    def _never_differs(self, wrong: Module) -> bool:
+        """Whether the functions are the same in all states `STEPS` cycles after one in which the invariants are true,
+        and in those sooner after power-up.
+        """
+        graph, registers = Graph(), set(registers_of(self.module))
+        machine = Machine.of(self.module, graph)
+        known = [_pair(graph, machine.state, each) for each in self.invariants]
+        for _ in range(STEPS):
+            machine = self._after(machine, graph, registers)
+        if self._differs(machine, wrong, graph, known):
+            return False
+        begin = {net: FALSE if net in registers else graph.input() for net in machine.state}
+        machine = Machine.of(self.module, graph, begin)
+        for _ in range(STEPS):
+            if self._differs(machine, wrong, graph, []):
+                return False
+            machine = self._after(machine, graph, registers)
+        return True
+
+    def _after(self, machine: Machine, graph: Graph, registers: Collection[Net]) -> Machine:
+        """A cycle later; what comes from outside and from memories is new."""
+        state = {net: machine.functions["next", net] if net in registers else graph.input() for net in machine.state}
+        return Machine.of(self.module, graph, state)
+
+    def _differs(self, machine: Machine, wrong: Module, graph: Graph, known: Sequence[int]) -> bool:
+        other = Machine.of(wrong, graph, machine.state)
+        same = [_same(graph, each, other.functions.get(key, FALSE)) for key, each in machine.functions.items()]
+        asked = [*known, _all(graph, same) ^ 1]
+        clauses, names = graph.clauses(asked)
+        units = [[-names[each >> 1] if each & 1 else names[each >> 1]] for each in asked]
+        with solver([*clauses, *units]) as found:
+            return bool(found.solve())
 
     def _conjectures(
         self, graph: Graph, good: Machine, bad: Machine, state: Mapping[Net, int], differ: Sequence[Net]

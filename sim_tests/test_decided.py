@@ -68,8 +68,8 @@ def test_resets(board):
 
 
 def test_a_reset_that_is_never_needed(board):
-    """The place in the stored sample is left at a byte's end when it is reset: its lowest bit is 0 then."""
-    cells, (net, *_) = dict(board.module.cells), board.module.nets("classifier.store.keep__addr")
+    """The place in the stored sample is reset where a byte ends, and one is added to it: its second bit is 0 then."""
+    cells, (_, net, *_) = dict(board.module.cells), board.module.nets("classifier.store.keep__addr")
     name = next(each for each, cell in cells.items() if cell["connections"].get("Q") == [net])
     kind = cells[name]["type"]
     assert kind.endswith("SR")

@@ -24,7 +24,7 @@ EVERY = all_bits(INPUTS)
 
 def counted(sizes: list[int]) -> Mapping:
     """Tables, and so many of each class, some of which have a start."""
-    rng = np.random.default_rng(len(sizes))
+    rng = np.random.default_rng(10 + len(sizes))
     tables = LutLayer(rng.integers(0, INPUTS, (sum(sizes), 4)), rng.integers(0, 2, (sum(sizes), 16)))
     sums = GroupSum(sizes, rng.integers(1, 4, sum(sizes)), rng.integers(-2, 3, len(sizes)))
     return Counted.row(Network(Activations((INPUTS,), Interval(0, 1)), [tables, sums, Argmax()], "counted"))
