@@ -16,23 +16,23 @@ def proofs() -> str:
 
 def faults() -> str:
     """What became of planted faults, and what of those that matter a build notices."""
-    of = record_of("trust")["faults"]
+    of = record_of("trust")
     notices = f"{of['caught_by_these_proofs']} of {of['proofs_of_others']}"
     rows = [
         ("faults planted one at a time", "proved harmless", "refuted", "left open"),
         (
-            f"{of['planted_faults']} in {of['network']}, {of['board']}",
+            f"{of['planted_faults']} in {of['faulted']}",
             str(of["proved_harmless"]),
             str(of["refuted"]),
             str(of["open"]),
         ),
         (
             "**of those in the network's logic that matter**",
-            "**noticed by vectors**",
-            "**by proof, of others tried**",
-            "",
+            "**noticed by samples**",
+            "**and by inputs for single neurons**",
+            "**by proof, of the rest**",
         ),
-        (str(of["harmful_in_core"]), str(of["caught_by_vectors"]), notices, ""),
+        (str(of["harmful_in_core"]), str(of["caught_by_samples"]), str(of["caught_by_vectors"]), notices),
     ]
     return markdown(rows)
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--board", required=True, help=f"a board ({', '.join(boards.names())}) or the path of a board file"
     )
-    parser.add_argument("--model", default="mnist-bnn", help="a shipped network or a .lnn file (default: %(default)s)")
+    parser.add_argument("--model", default="mnist-luts", help="a shipped network or a .lnn file (default: %(default)s)")
     parser.add_argument("--engine", choices=list(kinds()), help="the kind to build with, where it can be")
     parser.add_argument(
         "--output", type=Path, default=Options.output, metavar="DIR", help="folder for builds (default: %(default)s)"

@@ -12,7 +12,7 @@ two circuits of like structure are proved equal step by step, each of which is s
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from importlib.util import find_spec
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 
 from logicnn.errors import LogicnnError
 
-__all__ = ["FALSE", "TRUE", "Bit", "GaveUp", "Graph", "has_solver"]
+__all__ = ["FALSE", "TRUE", "Bit", "GaveUp", "Graph", "has_solver", "solver"]
 
 FALSE, TRUE = 0, 1
 INPUT = (-1, -1)
@@ -163,6 +163,29 @@ class Graph:
         """Whether a literal can be 1; if so, it is on one of the patterns (`differing`, from `FALSE`)."""
         return bool(self._solved(literal, True))
 
+    def clauses(self, literals: Iterable[int]) -> tuple[list[list[int]], dict[int, int]]:
+        """All that these literals follow from as clauses, for a solver that is asked more than once, and the solver's
+        names of nodes; the constant's is 1 and false.
+        """
+        names, made, left = {0: 1}, [[-1]], [literal >> 1 for literal in literals]
+
+        def named(literal: int) -> int:
+            name = names.setdefault(literal >> 1, len(names) + 1)
+            return -name if literal & 1 else name
+
+        done = {0}
+        while left:
+            node = left.pop()
+            if node in done:
+                continue
+            done.add(node)
+            output = named(2 * node)
+            if self._operands[node] != INPUT:
+                a, b = (named(each) for each in self._operands[node])
+                made += [[-output, a], [-output, b], [output, -a, -b]]
+                left += [each >> 1 for each in self._operands[node]]
+        return made, names
+
     def pattern(self, index: int, literals: Sequence[int]) -> np.ndarray:  # (literals,) bool
         """What literals are on a pattern."""
         return np.array([self.value(each) >> index & 1 for each in literals], bool)
@@ -205,18 +228,18 @@ class Graph:
             a, b = (named(each) for each in self._operands[node])
             output = named(2 * node)
             clauses += [[-output, a], [-output, b], [output, -a, -b]]
-        with _solver(clauses) as solver:
+        with solver(clauses) as asked:
             answer, spent = None, 0
             while answer is None:
                 self._check_time()
                 if spent >= most:
                     return None
-                solver.conf_budget(int(min(CONFLICTS, most)))
-                answer = solver.solve_limited()
+                asked.conf_budget(int(min(CONFLICTS, most)))
+                answer = asked.solve_limited()
                 spent += CONFLICTS
             if not answer:
                 return {}
-            model = solver.get_model()
+            model = asked.get_model()
         return {node: model[name - 1] > 0 for node, name in names.items()}
 
     def _check_time(self) -> None:
@@ -275,7 +298,10 @@ def has_solver() -> bool:
     return find_spec("pysat") is not None
 
 
-def _solver(clauses: Sequence[Sequence[int]]) -> Any:
+def solver(clauses: Sequence[Sequence[int]]) -> Any:
+    """A SAT solver that knows these clauses, to be used in a `with` statement. Raises `LogicnnError` where none is
+    installed.
+    """
     try:
         from pysat.solvers import Glucose4
     except ImportError:

@@ -20,6 +20,7 @@ __all__ = [
     "adds",
     "counts",
     "extended",
+    "finds_first",
     "finds_greater",
     "finds_greatest",
     "holds_all",
@@ -29,6 +30,7 @@ __all__ = [
     "slices",
     "sums_of",
     "sums_up",
+    "turned",
 ]
 
 GREATEST_S = 30.0  # in which classes of some ten scores are proved
@@ -121,6 +123,28 @@ def finds_greater(width: int, signed: bool) -> bool:
     made = greater_word(bits.packed(given.shape[1]), a, b, signed)
     numbers = (_integers(word, len(rows), signed) for word in (a, b))
     return np.array_equal(_integers(made, len(rows), signed), np.maximum(*numbers))
+
+
+def turned(wire: bits.Wire, best: Word, score: Word) -> tuple[bits.Bit, list[bits.Bit]]:
+    """Whether a score is ahead of the best one so far, and the best one with it."""
+    ahead = wire(bits.greater(wire, score, best))
+    return ahead, [wire(bits.mux(ahead, old, new)) for old, new in zip(best, score, strict=True)]
+
+
+@cache
+def finds_first(width: int) -> bool:
+    """Whether `turned` takes a score where it is the greater one and keeps the greater one, for all rows of two scores;
+    then of scores in turn the first of the greatest is the last one that it takes.
+    """
+    if 2 * width > MOST_ROWS:
+        return False
+    rows, given = _rows(2 * width)
+    best, score = list(given[:width]), list(given[width:])
+    ahead, kept = turned(bits.packed(given.shape[1]), best, score)
+    old, new = (_integers(word, len(rows), False) for word in (best, score))
+    return np.array_equal(_integers([ahead], len(rows), False), new > old) and np.array_equal(
+        _integers(kept, len(rows), False), np.maximum(old, new)
+    )
 
 
 @cache

@@ -2,11 +2,13 @@
 
 The logic between two registers of the netlist, gate by gate, joins the graph of what it is to compute
 (`verify.specification`): where it has a bit of that, it is proved to be the same, and what follows is made of that bit.
-In the end the answer's bits are.
+In the end the answer's bits are. Of an engine that works for several cycles at a sample the graph holds the logic of
+each cycle (`verify.in_turn`).
 """
 
 import math
 from collections.abc import Mapping as Table
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +17,16 @@ from logicnn import bits
 from logicnn.engines import Mapping
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.netlist.graph import FALSE, TRUE, Bit, Graph, has_solver
-from logicnn.netlist.netlist import Net, Netlist
-from logicnn.verify.logic import Probe, netlist_outputs
+from logicnn.netlist.netlist import Module, Net, Netlist
+from logicnn.verify.in_turn import Answer, Followed, Samples
+from logicnn.verify.logic import Probe, differs, netlist_outputs
 from logicnn.verify.specification import Step, can_specify, specified
 
 __all__ = ["Proof", "Proved", "can_prove", "check_provable", "prove"]
 
 
 PROBE = Probe()
+CONSTANTS = "0", "1", "x"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Proof:
     layers: tuple[Proved, ...]
     inputs: int
     gates: int
+    cycles: int = 0  # that a sample is followed through; 0 where all is logic between two registers
 
     @property
     def whole(self) -> bool:
@@ -53,7 +58,18 @@ class Proof:
     @property
     def summary(self) -> str:
         what = "the network" if self.whole else "the network's logic, not all of which is proved to be arithmetic,"
-        return f"{self.gates} gates equal {what} for all 2**{self.inputs} inputs"
+        equal = f"equal {what} for all 2**{self.inputs} inputs"
+        return f"{self.gates} bits of {self.cycles} cycles {equal}" if self.cycles else f"{self.gates} gates {equal}"
+
+    @property
+    def only_tested(self) -> str:
+        """What the proof does not say of the netlist."""
+        if not self.cycles:
+            return "the link and the input's store; in simulation, as when a pipeline takes the next sample"
+        return (
+            "the link, the input's store, and samples while an answer is not taken at once; in simulation. Proved are "
+            "samples after any others, at once or later"
+        )
 
     def as_text(self) -> str:
         """A line a layer, behind what all of it says."""
@@ -64,7 +80,8 @@ class Proof:
             ]
             found = f"{layer.nets} of {layer.bits} bits are nets of the netlist"
             lines.append("; ".join([*what, found]))
-        names = ["netlist", *(layer.name for layer in self.layers)]
+        lines.append(self.only_tested)
+        names = ["netlist", *(layer.name for layer in self.layers), "only tested"]
         width = max(map(len, names)) + 2
         return "".join(f"{name:<{width}}{line}\n" for name, line in zip(names, lines, strict=True))
 
@@ -75,26 +92,72 @@ def prove(
     """Proves the logic between the registers of `probe`; samples `encoded` (n, core bits) bool are where the search for
     equal nets begins.
 
-    Raises `CheckFailed` with an input on which netlist and network differ, `LogicnnError` where an engine takes several
-    cycles, or is not known as logic of bits.
+    Raises `CheckFailed` with an input on which netlist and network differ, `LogicnnError` where an engine is not known
+    as logic of bits.
     """
     check_provable(mapping)
     graph = Graph(seconds=seconds, patterns=len(encoded))
     given, literals = _inputs(graph, netlist, mapping, encoded, probe)
     wire = bits.Wire(lambda bit: Bit(graph, graph.merged(bit.literal)), graph.zero)
     steps = specified(mapping, wire, [Bit(graph, each) for each in literals])
+    answer = [literal for word in steps[-1].words for literal in word] if steps else literals
+    if mapping.feed_forward:
+        there = _settled(graph, netlist, mapping, given, answer, literals, probe)
+        cycles = 0
+    else:
+        there, cycles = _followed(graph, netlist, mapping, given, answer, literals, probe), mapping.latency.most
+    nodes = {literal >> 1 for literal in there}
+    return Proof(tuple(_proved(step, nodes) for step in steps), len(given), len(there), cycles)
+
+
+def _settled(
+    graph: Graph,
+    netlist: Netlist,
+    mapping: Mapping,
+    given: Table[Net, Bit],
+    answer: Sequence[int],
+    literals: Sequence[int],
+    probe: Probe,
+) -> list[int]:
+    """Proves logic between two registers; the literals of its gates."""
     wanted = netlist.next_of_registers(probe.output)
+    _check_width(probe.output, wanted, answer)
     values = _joined(graph, netlist, given, wanted)
-    answer = [bit for word in steps[-1].words for bit in word] if steps else literals
-    if len(answer) != len(wanted):
-        raise LogicnnError(f"{probe.output} has {len(wanted)} bits, but the network's output has {len(answer)}")
     for net, expected in zip(wanted, answer, strict=True):
         actual = values[net].literal
         if not graph.equal(actual, expected):
             pattern = graph.pattern(graph.differing(actual, expected), literals)
             raise CheckFailed(_difference(netlist, mapping, pattern, probe))
-    there = {bit.literal >> 1 for bit in values.values()}
-    return Proof(tuple(_proved(step, there) for step in steps), len(given), len(values) - len(given) - 3)
+    return [bit.literal for net, bit in values.items() if net not in given and net not in CONSTANTS]
+
+
+def _followed(
+    graph: Graph,
+    netlist: Netlist,
+    mapping: Mapping,
+    given: Table[Net, Bit],
+    answer: Sequence[int],
+    literals: Sequence[int],
+    probe: Probe,
+) -> list[int]:
+    """Proves the answers of an engine that takes several cycles; the literals of the registers' bits in these."""
+    module = Module.read(netlist.path)
+    result = tuple(module.nets(probe.output))
+    _check_width(probe.output, result, answer)
+    (offers,), (comes,), (waits,) = (module.nets(name) for name in (probe.offers, probe.answers, probe.waits))
+    roots = (comes, *(net for net in result if not isinstance(net, str)))
+    followed = Followed(graph, module, (*given, offers, waits), roots)
+    sample = {net: bit.literal for net, bit in given.items()}
+    latency, interval = mapping.latency.most, mapping.interval
+    samples = Samples(followed, offers, sample, {waits: FALSE}, result, comes, latency, interval)
+    for made in samples.answers():
+        pairs = [*zip(made.result, answer, strict=True), (made.comes, TRUE)]
+        for actual, expected in pairs:
+            if not graph.equal(actual, expected):
+                index = graph.differing(actual, expected)
+                shown = graph.pattern(index, literals), graph.pattern(index, made.result), graph.pattern(index, answer)
+                raise _wrong(*shown, made)
+    return sorted(followed.seen)
 
 
 def can_prove(mapping: Mapping) -> bool:
@@ -107,9 +170,9 @@ def check_provable(mapping: Mapping) -> None:
     for engine in mapping.engines:
         if not can_specify(engine):
             raise LogicnnError(
-                f"a proof is of logic of bits and of constant additions, not of {mapping.network.name or 'a network'} "
-                f"by {type(engine).__name__} (layers {engine.start} to {engine.stop - 1}); its netlist is compared on "
-                f"vectors by `logicnn build`"
+                f"a proof is of logic of bits, of constant additions and of classes that are counted in turn, not of "
+                f"{mapping.network.name or 'a network'} by {type(engine).__name__} (layers {engine.start} to "
+                f"{engine.stop - 1}); its netlist is compared on vectors by `logicnn build`"
             )
 
 
@@ -144,10 +207,25 @@ def _proved(step: Step, there: set[int]) -> Proved:
 def _difference(netlist: Netlist, mapping: Mapping, encoded: np.ndarray, probe: Probe) -> str:
     """What netlist and network say of an input, (core bits,) bool."""
     network = mapping.network
-    expected = network.evaluate_bits(encoded[None])[0]
     actual = netlist_outputs(netlist, probe, network, encoded[None])[0]
-    ones = np.flatnonzero(encoded)
-    return (
-        f"the netlist differs from the network: where of the {len(encoded)} input bits those at {ones.tolist()} are 1, "
-        f"it should give {expected.tolist()} but gives {actual.tolist()}"
+    return differs(encoded, network.evaluate_bits(encoded[None])[0], actual)
+
+
+def _check_width(name: str, nets: Sequence[Net], answer: Sequence[int]) -> None:
+    if len(answer) != len(nets):
+        raise LogicnnError(f"{name} has {len(nets)} bits, but the network's output has {len(answer)}")
+
+
+def _wrong(encoded: np.ndarray, actual: np.ndarray, expected: np.ndarray, made: Answer) -> LogicnnError:
+    """What netlist and network say of a sample, (core bits,) bool. Registers that other samples leave are taken to have
+    any values that they cannot all have, so that only a sample which comes first shows that the netlist is wrong.
+    """
+    ones = np.flatnonzero(encoded).tolist()
+    what = f"where of the {len(encoded)} input bits those at {ones} are 1, "
+    bits_of = [sum(int(bit) << place for place, bit in enumerate(word)) for word in (expected, actual)]
+    said = f"it should give {bits_of[0]} after {made.cycles} cycles but gives {bits_of[1]}"
+    if made.begins:
+        return CheckFailed(f"the netlist differs from the network: {what}{said} or nothing")
+    return LogicnnError(
+        f"not proved for samples that follow others: {what}{said} or nothing, in a state that may not be"
     )

@@ -10,7 +10,8 @@ steps (`logicnn.netlist.graph`). That it is plain arithmetic is shown block by b
     constant matrix       the graph of additions by unit vectors, its intervals, and the addition of two words by its
                           full adders: what is added never leaves the word that holds it
     requantised word      its function of the bits that it reads, row by row
-    class                 by the SAT solver: there are no scores of which another one is greater
+    class                 by the SAT solver: there are no scores of which another one is greater; where scores come in
+                          turn, by the rows of two of them
 """
 
 from collections import Counter
@@ -20,6 +21,7 @@ from functools import singledispatch
 
 from logicnn import bits
 from logicnn.engines import Mapping
+from logicnn.engines.counted import ONE, Counted
 from logicnn.engines.embedded import Embedded, computes
 from logicnn.engines.engine import Engine
 from logicnn.engines.layer_bits import Word, has_bits, words_of
@@ -32,6 +34,7 @@ from logicnn.verify.arithmetic import (
     adds,
     counts,
     extended,
+    finds_first,
     finds_greater,
     finds_greatest,
     holds_all,
@@ -41,6 +44,7 @@ from logicnn.verify.arithmetic import (
     slices,
     sums_of,
     sums_up,
+    turned,
 )
 from logicnn.verify.layers import layer_names
 
@@ -88,7 +92,7 @@ def can_specify(engine: Engine) -> bool:
     """Whether `steps_of` knows an engine's type, and all of its layers are known as logic of bits."""
     if steps_of.dispatch(type(engine)) is steps_of.dispatch(object):
         return False
-    return isinstance(engine, Embedded) or all(layer.reshapes or has_bits(layer) for layer in engine.layers)
+    return isinstance(engine, Embedded | Counted) or all(layer.reshapes or has_bits(layer) for layer in engine.layers)
 
 
 @singledispatch
@@ -218,3 +222,43 @@ def _(engine: Embedded, wire: bits.Wire, words: Words) -> Iterator[tuple[Step, W
     pairs = zip(words, engine.slices.datapath.outputs, strict=True)
     words = [extended(word, interval.low < 0, width, zero) for word, interval in pairs]
     yield Step("outputs", _literals(words), ()), words
+
+
+# -- classes in turn
+
+
+@steps_of.register
+def _(engine: Counted, wire: bits.Wire, words: Words) -> Iterator[tuple[Step, Words]]:
+    """Scores, each the sum of as many bits, some of which are constant, and the class, by one comparison a turn."""
+    names, width, zero = layer_names(engine.network), engine.width, wire.zero
+    constant = {None: zero, ONE: ~zero}
+    scores = []
+    for columns in engine.columns:
+        read = [
+            [words[bit][0] if bit is not None and bit != ONE else constant[bit] for bit in column] for column in columns
+        ]
+        scores.append([wire(bit) for bit in bits.add_bits(wire, read, 0, width)])
+    adds_up = sums_up(tuple(map(len, engine.columns[0])), 0, width)
+    proved = [adds_up and _is_counted(engine, number) for number in range(engine.classes)]
+    blocks = tuple(_counted("score", proved, "by lemmas of its adders"))
+    yield Step(names[engine.start], _literals(scores), blocks), scores
+    best, winner = scores[0], [zero] * (engine.classes - 1).bit_length()
+    for number, score in enumerate(scores[1:], 1):
+        ahead, best = turned(wire, best, score)
+        new = [~zero if number >> place & 1 else zero for place in range(len(winner))]
+        winner = [wire(bits.mux(ahead, old, bit)) for old, bit in zip(winner, new, strict=True)]
+    blocks = tuple(_counted("class", [finds_first(width)], "of two scores in turn, row by row"))
+    yield Step(names[engine.start + 1], _literals([winner]), blocks), [winner]
+
+
+def _is_counted(engine: Counted, number: int) -> bool:
+    """Whether the bits that are counted of a class are its score less the least offset, which its word holds."""
+    sums, found = engine.sums, Counter[int]()
+    for place, column in enumerate(engine.columns[number]):
+        for bit in column:
+            found.update({bit: 1 << place} if bit is not None else {})
+    ahead = int(sums.offsets[number] - sums.offsets.min())
+    group = sums.groups[number]
+    expected = Counter({at: int(sums.weights[at]) for at in range(*group.indices(len(sums.weights)))})
+    expected.update({ONE: ahead} if ahead else {})
+    return found == expected and sum(found.values()) < 1 << engine.width

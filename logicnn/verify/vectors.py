@@ -42,13 +42,16 @@ class Vectors:
 @dataclass(frozen=True)
 class Verification:
     """What was compared, how often it differed, and the fraction of the labelled vectors that the netlist itself
-    decides right.
+    decides right; how many inputs more were made for single neurons, and how many of the bits of layers nets have.
     """
 
     vectors: int
     mismatches: int
     dataset: str
     accuracy: float | None
+    directed: int = 0
+    layer_nets: int = 0
+    layer_bits: int = 0
 
 
 def random_vectors(network: Network, count: int) -> np.ndarray:

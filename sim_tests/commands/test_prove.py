@@ -25,5 +25,5 @@ def test_prove(tmp_path, capsys):
 
 def test_what_cannot_be_proved(capsys):
     """Said before anything is synthesised."""
-    assert main(["prove", "--board", "icebreaker", "--model", "mnist-luts"]) == 2
+    assert main(["prove", "--board", "icebreaker", "--model", "jsc-reuse"]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: a proof is of logic of bits")

@@ -9,7 +9,7 @@ import pytest
 
 from logicnn.board import boards
 from logicnn.engines import Mapping
-from logicnn.engines.counted import Counted
+from logicnn.engines.folded import Folded
 from logicnn.errors import CheckFailed, LogicnnError
 from logicnn.flow.design import PROBE, mapped
 from logicnn.netlist.graph import GaveUp
@@ -106,10 +106,10 @@ def cells(design: dict) -> dict:
     return design["modules"]["top"]["cells"]
 
 
-def test_engines_that_count(small):
+def test_engines_without_a_proof(small):
     """They are compared on vectors only, and that is said."""
-    network = table_network()
-    counted = Counted.row(network)
-    assert not can_prove(counted)
-    with pytest.raises(LogicnnError, match=r"^a proof is of logic .*, not of tables by Counted \(layers 2 to 3\)"):
-        prove(Netlist(small[1]), counted, EVERY, PROBE)
+    layers = int_network(RNG, 4, 5, 3)
+    folded = Mapping([Folded(layers, layers.core_start, 3, factor=2)])
+    assert not can_prove(folded)
+    with pytest.raises(LogicnnError, match=r"^a proof is of logic .*, not of .* by Folded \(layers 0 to "):
+        prove(Netlist(small[1]), folded, EVERY, PROBE)
