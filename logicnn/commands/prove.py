@@ -20,6 +20,7 @@ from logicnn.flow.design import designed, mapped
 from logicnn.flow.progress import Steps
 from logicnn.network import load
 from logicnn.storage import replace_file
+from logicnn.verify.exhaustive import can_exhaust, exhausted
 from logicnn.verify.prove import check_provable, prove
 from logicnn.verify.vectors import random_vectors
 
@@ -44,11 +45,15 @@ def run(arguments: argparse.Namespace) -> None:
     options, steps = Options(arguments.output), Steps(quiet=False)
     with steps.step("map", "map layers to engines", "the first search for sums is compiled, half a minute", silent_s=1):
         mapping = mapped(network, board, kinds()[arguments.engine] if arguments.engine else None)
-        check_provable(mapping)
+        if not can_exhaust(mapping):
+            check_provable(mapping)
     design = designed(mapping, board, options.baud)
     netlist = synthesised(design, options, steps)
     with steps.step("prove", "prove the netlist"):
-        proof = prove(netlist, mapping, network.encode(random_vectors(network, PROOF_SAMPLES)))
+        if can_exhaust(mapping):
+            proof = exhausted(netlist, mapping)
+        else:
+            proof = prove(netlist, mapping, network.encode(random_vectors(network, PROOF_SAMPLES)))
     of = {"name": design.name, "digest": network.digest(), "board": board.name, "device": board.device.name}
     text = json.dumps(of | dataclasses.asdict(proof) | {"whole": proof.whole, "seconds": steps.seconds}, indent=2)
     replace_file(build_folder(design, options) / "proof.json", f"{text}\n".encode())

@@ -39,6 +39,7 @@ from logicnn.resources import Family, Resources
 from logicnn.storage import replace_file
 from logicnn.verify.bitstream import LANES, BitstreamVerification
 from logicnn.verify.energy import energy_of
+from logicnn.verify.exhaustive import can_exhaust, exhausted
 from logicnn.verify.prove import Proof, can_prove, prove
 from logicnn.verify.vectors import Vectors, vectors_for
 
@@ -110,7 +111,7 @@ def _results_of(
             activity = design.check.activity(netlist, vectors.typical) if vectors else None
             remark(f"{verification.vectors} vectors equal" if verification else "not asked for")
         proof = None
-        if vectors and options.verify == "full" and can_prove(design.mapping):
+        if vectors and options.verify == "full" and (can_exhaust(design.mapping) or can_prove(design.mapping)):
             with steps.step("prove", "prove the netlist") as remark:
                 proof = _proof(design, netlist, vectors, remark)
         with steps.step("place_route", "place and route", FIRST_RUN) as remark:
@@ -270,8 +271,11 @@ def _placed(
 def _proof(design: Design, netlist: Netlist, vectors: Vectors, remark) -> Proof | None:
     """That the netlist is the network for every input, where that is proved in time."""
     try:
-        encoded = design.network.encode(vectors.varied(PROOF_SAMPLES))
-        proof = prove(netlist, design.mapping, encoded, PROBE, PROOF_S)
+        if can_exhaust(design.mapping):
+            proof = exhausted(netlist, design.mapping, PROBE, PROOF_S)
+        else:
+            encoded = design.network.encode(vectors.varied(PROOF_SAMPLES))
+            proof = prove(netlist, design.mapping, encoded, PROBE, PROOF_S)
     except CheckFailed:
         raise
     except LogicnnError as failure:  # no time, or nothing that it knows how to prove

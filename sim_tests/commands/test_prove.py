@@ -3,14 +3,26 @@
 import json
 
 import numpy as np
+import pytest
 
 from logicnn.commands.cli import main
-from logicnn.network import save
-from sim_tests.helpers import dense_network
+from logicnn.network import Activations, Argmax, GroupSum, Interval, LutLayer, Network, save
 
 
-def test_prove(tmp_path, capsys):
-    network = dense_network(np.random.default_rng(3), 8, 6, 3)
+def tables(inputs):
+    rng = np.random.default_rng(3)
+    first = LutLayer(np.arange(inputs).reshape(-1, 4), rng.integers(0, 2, (inputs // 4, 16)))
+    return Network(
+        Activations((inputs,), Interval(0, 1)),
+        [first, GroupSum([inputs // 8] * 2, np.ones(inputs // 4, int), [0, 0]), Argmax()],
+        "tiny",
+    )
+
+
+@pytest.mark.parametrize("inputs, layers", [(24, ["LutLayer", "GroupSum", "Argmax"]), (16, [])])
+def test_prove(tmp_path, capsys, inputs, layers):
+    """Layer by layer; of few inputs each of them."""
+    network = tables(inputs)
     save(network, tmp_path / "tiny.lnn")
     command = ["prove", "--board", "icebreaker", "--model", str(tmp_path / "tiny.lnn"), "--output", str(tmp_path)]
     assert main(command) == 0
@@ -20,7 +32,7 @@ def test_prove(tmp_path, capsys):
     (path,) = tmp_path.glob("*/proof.json")
     assert json.loads(path.read_text()) == printed
     assert printed["whole"] and printed["digest"] == network.digest()
-    assert [layer["name"] for layer in printed["layers"]] == ["BinaryDense 1", "BinaryDense 2", "Argmax"]
+    assert [layer["name"] for layer in printed["layers"]] == layers
 
 
 def test_what_cannot_be_proved(capsys):
