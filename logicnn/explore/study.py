@@ -51,8 +51,11 @@ class Study:
         self._ways, self._seed, self._path = ways, seed, folder / FILE
         optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+        made: list[sqlite3.Connection] = []
+
         def opened() -> sqlite3.Connection:
-            return sqlite3.connect(self._path, check_same_thread=False)
+            made.append(sqlite3.connect(self._path, check_same_thread=False))
+            return made[-1]
 
         try:
             # Opened by its path, since a folder may be called what? or 100%, which an address would read otherwise.
@@ -64,6 +67,8 @@ class Study:
                 load_if_exists=True,
             )
         except Exception as error:  # SQLAlchemy has as many kinds as databases have
+            for each in made:
+                each.close()
             raise LogicnnError(f"{self._path} is no study of an exploration: {str(error).splitlines()[0]}") from None
         known = self._study.user_attrs.get(OF)
         if known is None:

@@ -140,7 +140,8 @@ def test_odd_names(tmp_path, capsys, here):
     assert "\x1b" not in shown.err + shown.out
     found = json.loads((made / "explore.json").read_text())
     table = "".join(shown.out.partition("chosen by")[0].split())
-    assert all("".join(found["trials"][number]["file"].split()) in table for number in found["front"])
+    files = {each["trial"]: each["file"] for each in found["trials"]}
+    assert all("".join(files[number].split()) in table for number in found["front"])
     assert list(tmp_path.glob("what*")) == [made]
 
 
