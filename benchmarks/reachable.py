@@ -5,7 +5,7 @@ not read while they do is proved by induction: what was true in all simulated cy
 are assumed of a state, and those that the solver finds an input for with which they are not true after it are dropped,
 until none is (Flanagan and Leino, "Houdini, an annotation assistant for ESC/Java", FME 2001). Conjectures are
 
-    of the board    of two registers, that one of the four pairs of their values does not occur
+    of the board    of two registers, or two words of a few bits, that two values of theirs do not occur together
     of both         where a register differs, some other register or net has a known value
 
 If what is left says that all other registers, pins and ports of memories are the same after any state in which it is
@@ -16,6 +16,7 @@ they would: of any cycles before, in which the board is as it should be, none le
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, product
 
 import numpy as np
 
@@ -27,8 +28,11 @@ from logicnn.netlist.netlist import Module, Net
 __all__ = ["Reachable", "inductive"]
 
 PATTERNS = 1024
+ONES = (1 << PATTERNS) - 1
 STEPS = 8  # cycles before a state, in which a board that is as it should be shows that it is not reached
-Clause = tuple[int, int]  # literals, one of which is 1
+SAMPLED = 3000  # cycles in which conjectures are looked for
+WORD, WIDTH = 4, 8  # bits of a small word, and of two
+Cube = tuple[tuple[Net, bool], ...]  # values of registers
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,27 +43,29 @@ class Reachable:
     heard: Heard
 
     @cached_property
-    def _pairs(self) -> list[tuple[Net, bool, Net, bool]]:
-        """Values of two registers that never occurred together: ``(a, value, b, value)``; of one, twice the same."""
+    def _unseen(self) -> list[Cube]:
+        """Values of two registers, and of two small words of one part of the board, that never occurred together."""
         nets = list(self.heard.registers)
-        rows = np.stack([self.heard.registers[net] for net in nets])
-        varied = rows[:, :: max(1, rows.shape[1] // 2000)]
-        found = []
-        for i, a in enumerate(nets):
-            for j in range(i, len(nets)):
-                for one in (False, True):
-                    for other in (False, True):
-                        if i == j and one != other:
-                            continue
-                        x, y = (
-                            rows_of if value else ~rows_of for rows_of, value in ((varied[i], one), (varied[j], other))
-                        )
-                        if (x & y).any():
-                            continue
-                        x, y = (rows[k] if value else ~rows[k] for k, value in ((i, one), (j, other)))
-                        if not (x & y).any():
-                            found.append((a, one, nets[j], other))
-        return found
+        rows = {net: row[:: max(1, len(row) // SAMPLED)] for net, row in self.heard.registers.items()}
+        pairs = [(a, b) for i, a in enumerate(nets) for b in nets[i:]]
+        found = [cube for a, b in pairs for cube in _cubes((a,) if a == b else (a, b), rows)]
+        known = set(found)
+        for words in self._words.values():
+            for a, b in combinations(words, 2):
+                joint = tuple(dict.fromkeys((*a, *b)))
+                cubes = _cubes(joint, rows) if WIDTH >= len(joint) > 2 else []
+                found += [cube for cube in cubes if not any(pair in known for pair in combinations(cube, 2))]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def _words(self) -> dict[str, list[tuple[Net, ...]]]:
+        """Signals of few bits by the part of the board in which they are, no two of the same registers."""
+        found: dict[str, dict[frozenset, tuple[Net, ...]]] = {}
+        for name, bits in self.module.names.items():
+            held = tuple(dict.fromkeys(net for net in bits if net in self.heard.registers))
+            if 0 < len(held) <= WORD and len(bits) <= WIDTH:
+                found.setdefault(".".join(name.split(".")[:3]), {})[frozenset(held)] = held
+        return {part: list(words.values()) for part, words in found.items()}
 
     def patterns(self, heard: Mapping[Net, np.ndarray], chosen: np.ndarray) -> dict[Net, int]:
         """Values of registers in (cycle, lane) pairs, pattern p in bit p."""
@@ -71,15 +77,15 @@ class Reachable:
         return found
 
     @cached_property
-    def invariants(self) -> list[tuple[Net, bool, Net, bool]]:
-        """The pairs of values that never occur, by induction."""
+    def invariants(self) -> list[Cube]:
+        """Values of registers that never occur together, by induction."""
         graph = Graph(patterns=PATTERNS)
         machine = Machine.of(self.module, graph, seen=self.patterns(self.heard.registers, self._some(None)))
-        pairs = [each for each in self._pairs if ("next", each[0]) in machine.functions]
-        now = [_pair(graph, machine.state, each) for each in pairs]
+        cubes = [each for each in self._unseen if all(("next", net) in machine.functions for net, _ in each)]
+        now = [_none(graph, machine.state, each) for each in cubes]
         after = {net: machine.functions["next", net] for net in self.heard.registers}
-        then = [_pair(graph, after, each) for each in pairs]
-        return [pairs[place] for place in inductive(graph, now, then, [])]
+        then = [_none(graph, after, each) for each in cubes]
+        return [cubes[place] for place in inductive(graph, now, then, [])]
 
     def _some(self, differs: np.ndarray | None) -> np.ndarray:  # (PATTERNS, 2)
         """Cycles and lanes, half of them such that `differs` (cycles,), a lane a bit."""
@@ -111,7 +117,7 @@ class Reachable:
             for key in good.functions
             if not (isinstance(key, tuple) and key[0] == "next" and key[1] in differ)
         ]
-        known = [_pair(graph, good.state, each) for each in self.invariants]
+        known = [_none(graph, good.state, each) for each in self.invariants]
         now, then = self._conjectures(graph, good, bad, state, differ)
         left = inductive(graph, now, then, known)
         told = _all(graph, [*known, *(now[place] for place in left)])
@@ -123,7 +129,7 @@ class Reachable:
         """
         graph, registers = Graph(), set(registers_of(self.module))
         machine = Machine.of(self.module, graph)
-        known = [_pair(graph, machine.state, each) for each in self.invariants]
+        known = [_none(graph, machine.state, each) for each in self.invariants]
         for _ in range(STEPS):
             machine = self._after(machine, graph, registers)
         if self._differs(machine, wrong, graph, known):
@@ -155,16 +161,22 @@ class Reachable:
     ) -> tuple[list[int], list[int]]:
         """Where a register differs, registers with known values, in a state and in the one after it."""
         now, then = [], []
-        fixed = [net for net in self.heard.registers if net not in differ and ("next", net) in good.functions]
+        following = {
+            net: good.functions["next", net] for net in self.heard.registers if ("next", net) in good.functions
+        }
+        fixed = [(net,) for net in following if net not in differ]
+        words = [word for part in self._words.values() for word in part if len(word) > 1]
+        fixed += [word for word in words if all(net in following and net not in differ for net in word)]
         for net in differ:
             unlike = _same(graph, good.state[net], state[net]) ^ 1
-            later = _same(graph, good.functions["next", net], bad.functions["next", net]) ^ 1
-            for each in fixed:
-                for flip in (0, 1):
-                    literal = good.state[each] ^ flip
-                    if not graph.value(unlike) & ~graph.value(literal):
-                        now.append(graph.both(unlike, literal ^ 1) ^ 1)
-                        then.append(graph.both(later, good.functions["next", each] ^ flip ^ 1) ^ 1)
+            later = _same(graph, following[net], bad.functions["next", net]) ^ 1
+            for word in fixed:
+                for values in product((False, True), repeat=len(word)):
+                    cube = tuple(zip(word, values, strict=True))
+                    has = _none(graph, good.state, cube) ^ 1
+                    if not graph.value(unlike) & graph.value(has) & ONES:  # what the solver has found is no state
+                        now.append(graph.both(unlike, has) ^ 1)
+                        then.append(graph.both(later, _none(graph, following, cube) ^ 1) ^ 1)
         return now, then
 
 
@@ -172,9 +184,25 @@ def _same(graph: Graph, a: int, b: int) -> int:
     return graph.both(graph.both(a, b ^ 1) ^ 1, graph.both(a ^ 1, b) ^ 1)
 
 
-def _pair(graph: Graph, state: Mapping[Net, int], pair: tuple[Net, bool, Net, bool]) -> int:
-    a, one, b, other = pair
-    return graph.both(state[a] ^ (not one), state[b] ^ (not other)) ^ 1
+def _none(graph: Graph, state: Mapping[Net, int], cube: Cube) -> int:
+    """That registers do not have these values."""
+    return _all(graph, (state[net] ^ (not value) for net, value in cube)) ^ 1
+
+
+def _cubes(nets: Sequence[Net], rows: Mapping[Net, np.ndarray]) -> list[Cube]:
+    """Values of these registers that are in no row."""
+    found, left = [], [((), ~np.uint64(0))]
+    for net in nets:
+        ones = rows[net]
+        left = [
+            ((*cube, (net, value)), there & (ones if value else ~ones))
+            for cube, there in left
+            for value in (False, True)
+        ]
+    for cube, there in left:
+        if not there.any():
+            found.append(cube)
+    return found
 
 
 def _all(graph: Graph, literals: Iterable[int]) -> int:
