@@ -65,9 +65,9 @@ class Proof:
     def only_tested(self) -> str:
         """What the proof does not say of the netlist."""
         if not self.cycles:
-            return "the link and the input's store; in simulation, as when a pipeline takes the next sample"
+            return "the link and the store of the input; in simulation, as when a pipeline takes the next sample"
         return (
-            "the link, the input's store, and samples while an answer is not taken at once; in simulation. Proved are "
+            "the link, the store of the input, and samples while an answer is not taken at once; in simulation. Proved are "
             "samples after any others, at once or later"
         )
 

@@ -108,6 +108,9 @@ def test_json():
         "mismatches": 0,
         "dataset": "digits test (359), 4641 random",
         "accuracy": 0.9554,
+        "directed": 0,
+        "layer_nets": 0,
+        "layer_bits": 0,
     }
     assert made["activity"] == {
         "cycles": 900,

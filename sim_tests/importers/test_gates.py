@@ -154,7 +154,7 @@ def test_refuses_files(tmp_path):
     assert imported(saved(tmp_path, network()), Given(BIT, 1)).network.input.interval == BIT
     with zipfile.ZipFile(tmp_path / "odd.npz", "w") as made:
         made.writestr("thresholds", b"no array")
-    with pytest.raises(ImportRefused, match=r"odd\.npz holds thresholds, which is no array$"):
+    with pytest.raises(ImportRefused, match=r"odd\.npz is no .npz file of arrays: its thresholds is no array$"):
         imported(tmp_path / "odd.npz")
 
 

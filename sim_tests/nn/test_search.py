@@ -117,7 +117,7 @@ def test_logic_fills_its_room(name):
     train = Split(train.x.astype(int) * 15, train.y)  # as pixels of pictures are
     data = replace(digits(), highest=255, train=train, preparation=None)
     for candidate in way.candidates(data, device):
-        network = way.trained(candidate, data, train, 10, 1)
+        network = way.trained(candidate, data, train, 3, 1)
         taken = board_estimate(way.mapping(network, device), device).logic_cells
         assert 0.75 * candidate.cells <= taken <= 1.02 * candidate.cells <= device.capacity.logic_cells
 
