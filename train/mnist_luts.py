@@ -3,15 +3,18 @@
     python -m train.mnist_luts --data-dir ../shared/data
 
 Tables of four bits each, which four being learned, too; a class's score is how many of its tables give 1. All choices
-are made on one of ten training samples; the test samples are read once, in the end.
+are made on one of ten training samples; the test samples are read once, in the end. With ``--teacher 10`` a float
+network of two convolutions is trained first, for ten epochs, and each step of the tables' training asks it, too.
 """
 
 import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +22,25 @@ import torch
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.data import datasets, digits
-from logicnn.data.dataset import Split
+from logicnn.data.dataset import Dataset, Split
 from logicnn.engines import Mapping
 from logicnn.engines.counted import Counted
 from logicnn.engines.room import board_estimate
 from logicnn.errors import LogicnnError
 from logicnn.network import Network, files
 from logicnn.network.network import NAME
-from logicnn.nn.tables import Recipe, Variety, export, fit, table_net, within, without_unseen
+from logicnn.nn.tables import (
+    Recipe,
+    TableNet,
+    Variety,
+    column_thresholds,
+    export,
+    fit,
+    table_net,
+    taught,
+    within,
+    without_unseen,
+)
 
 THRESHOLD = 128  # a pixel is bit 1 from the middle grey on: its most significant bit
 BUDGET = 3900  # of the 5,280 logic cells of an iCE40UP5K: for many more tables nextpnr finds no routes
@@ -50,8 +64,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tables", type=int, nargs="+", help="of each layer, instead of a budget")
     parser.add_argument("--pixels", type=int, default=PIXELS, help="that may be read (default: %(default)s)")
     parser.add_argument("--inputs", type=int, default=4, help="of a table, 2 to 6 (default: %(default)s)")
-    parser.add_argument(
+    bits = parser.add_mutually_exclusive_group()
+    bits.add_argument(
         "--thresholds", type=int, nargs="+", default=(THRESHOLD,), help="from where on a pixel's bits are 1"
+    )
+    bits.add_argument(
+        "--levels", type=int, help="thresholds of each column of numbers, with as many training samples between them"
     )
     parser.add_argument(
         "--learned", type=int, default=1, help="layers whose connections are learned (default: %(default)s)"
@@ -71,6 +89,15 @@ def arguments() -> argparse.Namespace:
         metavar="N",
         help="let tables give anything for what fewer than N training samples ask, where they need fewer bits then",
     )
+    parser.add_argument(
+        "--teacher",
+        type=int,
+        metavar="EPOCHS",
+        help="learn from the answers of a float network, too, which is trained for so many epochs and kept beside the "
+        "output; every step then takes longer",
+    )
+    parser.add_argument("--temperature", type=float, default=4.0, help="by which scores are divided for that")
+    parser.add_argument("--mix", type=float, default=0.5, help="share of the loss that it is (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--choice-rate", type=float, default=2.0, help="of connections, times that of tables")
@@ -95,6 +122,39 @@ def right(network: Network, split: Split) -> float:
     return float(np.mean(network.evaluate(split.x) == split.y))
 
 
+def started(given: argparse.Namespace, data: Dataset, tables: Sequence[int]) -> TableNet:
+    """The network before training, for the training part of the data."""
+    x = data.train.x
+    thresholds = given.thresholds if given.levels is None else column_thresholds(x, given.levels, data.lowest)
+    inputs, learned, near = given.pixels, given.learned, not given.anywhere
+    return table_net(data, thresholds, tables, given.inputs, given.seed, learned, inputs, near=near)
+
+
+def trained(
+    given: argparse.Namespace, data: Dataset, held: Split, tables: Sequence[int]
+) -> tuple[Network, dict[str, Any]]:
+    """The network, by the training part of the data, and what the teacher cost and knows."""
+    varied = Variety(1.5 * given.variety, 8 * given.variety, 0.08 * given.variety)
+    rates = {"learning_rate": given.learning_rate, "choice_rate": given.choice_rate}
+    taught_by = {"temperature": given.temperature, "mix": given.mix}
+    recipe = Recipe(given.epochs, seed=given.seed, batch=given.batch, variety=varied, **rates, **taught_by)
+    net = started(given, data, tables).to(given.device)
+    teacher, said = None, {}
+    if given.teacher is not None:
+        lesson = replace(recipe, epochs=given.teacher)
+        teacher = taught(data.train, len(data.classes), lesson, given.output.parent, given.device)
+        said = {
+            "teacher_epochs": given.teacher,
+            "teacher_parameters": teacher.parameters,
+            "teacher_seconds": teacher.seconds,
+            "teacher_validation_accuracy": teacher.accuracy(held),
+        }
+    kept = given.output.with_suffix(".training")  # goes on from there where it was interrupted
+    fit(net, data.train, recipe, "-".join(map(str, tables)), kept, teacher and teacher.net)
+    network = export(net, given.output.stem, data.name, data.classes)
+    return replace(network, preparation=data.preparation), said
+
+
 def main() -> None:
     given = arguments()
     torch.set_num_threads(1)  # the order of floating-point sums, and so the result, depends on it
@@ -107,31 +167,16 @@ def main() -> None:
         digits.download_mnist(folder)
     data = datasets.load(given.dataset, folder)
     train, held = data.train.without_one_of(VALIDATION)
-    variety = Variety(1.5 * given.variety, 8 * given.variety, 0.08 * given.variety)
-    recipe = Recipe(given.epochs, given.learning_rate, given.seed, given.batch, variety, choice_rate=given.choice_rate)
     start = time.monotonic()
     built = Mapping.unrolled if given.at_once else Counted.row
     classes = len(data.classes)
     tables = given.tables or within(given.budget, device, given.pixels, classes, given.shares, given.inputs, built)
-    net = table_net(
-        replace(data, train=train),
-        given.thresholds,
-        tables,
-        given.inputs,
-        given.seed,
-        given.learned,
-        given.pixels,
-        near=not given.anywhere,
-    )
-    kept = given.output.with_suffix(".training")  # goes on from there where it was interrupted
-    fit(net.to(given.device), train, recipe, "-".join(map(str, tables)), kept)
-    network = replace(export(net, given.output.stem, data.name, data.classes), preparation=data.preparation)
-    narrowed = {}
+    network, said = trained(given, replace(data, train=train), held, tables)
     if given.unseen is not None:
         whole, network = network, without_unseen(network, train.x, given.unseen)
-        narrowed = {"unseen": given.unseen, "validation_accuracy_before": right(whole, held)}
+        said |= {"unseen": given.unseen, "validation_accuracy_before": right(whole, held)}
     files.save(network, given.output)
-    kept.unlink(missing_ok=True)
+    given.output.with_suffix(".training").unlink(missing_ok=True)
     estimate = board_estimate(built(network), device)
     figures = {
         "file": str(given.output),
@@ -140,7 +185,7 @@ def main() -> None:
         "seed": given.seed,
         "tables": tables,
         "budget": None if given.tables else given.budget,
-        **narrowed,
+        **said,
         "validation_accuracy": right(network, held),
         "accuracy": right(network, data.test),
         "estimated_lut4": estimate.lut4,
