@@ -55,6 +55,25 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data-dir", help="folder that holds mnist/ (default: LOGICNN_DATA)")
     parser.add_argument("--download", action="store_true", help="fetch MNIST into the folder first")
     parser.add_argument("--dataset", choices=datasets.known(), default="mnist", help="(default: %(default)s)")
+    network_options(parser)
+    training_options(parser)
+    parser.add_argument("--board", default="icebreaker", help="whose room the estimate is about (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: %(default)s)")
+    parser.add_argument("--untested", action="store_true", help="leave the test samples alone: for choices")
+    parser.add_argument("--output", type=Path, default=Path("mnist-luts.lnn"))
+    given = parser.parse_args()
+    if not 2 <= given.inputs <= 6:
+        parser.error(f"--inputs must be 2 to 6, not {given.inputs}")
+    if given.unseen is not None and given.unseen < 1:
+        parser.error(f"--unseen must be 1 sample at least, not {given.unseen}")
+    if not 0 <= given.variety <= 10:
+        parser.error(f"--variety must be 0 to 10, not {given.variety}")
+    if given.output.suffix != ".lnn" or not NAME.fullmatch(given.output.stem):
+        parser.error(f"--output must be a name of letters, digits, _ and - that ends in .lnn, not {given.output.name}")
+    return given
+
+
+def network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=int, default=BUDGET, help="logic cells of a whole board (default: %(default)s)"
     )
@@ -81,13 +100,16 @@ def arguments() -> argparse.Namespace:
         "--at-once", action="store_true", help="give each class a sum of its own, instead of one class after the other"
     )
     parser.add_argument(
-        "--variety", type=float, default=VARIETY, help="how far pictures are moved and turned (default: %(default)s)"
-    )
-    parser.add_argument(
         "--unseen",
         type=int,
         metavar="N",
         help="let tables give anything for what fewer than N training samples ask, where they need fewer bits then",
+    )
+
+
+def training_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--variety", type=float, default=VARIETY, help="how far pictures are moved and turned (default: %(default)s)"
     )
     parser.add_argument(
         "--teacher",
@@ -96,26 +118,15 @@ def arguments() -> argparse.Namespace:
         help="learn from the answers of a float network, too, which is trained for so many epochs and kept beside the "
         "output; every step then takes longer",
     )
-    parser.add_argument("--temperature", type=float, default=4.0, help="by which scores are divided for that")
+    parser.add_argument(
+        "--temperature", type=float, default=4.0, help="by which scores are divided for that (default: %(default)s)"
+    )
     parser.add_argument("--mix", type=float, default=0.5, help="share of the loss that it is (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--choice-rate", type=float, default=2.0, help="of connections, times that of tables")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--board", default="icebreaker", help="whose room the estimate is about (default: %(default)s)")
-    parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: %(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("mnist-luts.lnn"))
-    given = parser.parse_args()
-    if not 2 <= given.inputs <= 6:
-        parser.error(f"--inputs must be 2 to 6, not {given.inputs}")
-    if given.unseen is not None and given.unseen < 1:
-        parser.error(f"--unseen must be 1 sample at least, not {given.unseen}")
-    if not 0 <= given.variety <= 10:
-        parser.error(f"--variety must be 0 to 10, not {given.variety}")
-    if given.output.suffix != ".lnn" or not NAME.fullmatch(given.output.stem):
-        parser.error(f"--output must be a name of letters, digits, _ and - that ends in .lnn, not {given.output.name}")
-    return given
 
 
 def right(network: Network, split: Split) -> float:
@@ -187,7 +198,7 @@ def main() -> None:
         "budget": None if given.tables else given.budget,
         **said,
         "validation_accuracy": right(network, held),
-        "accuracy": right(network, data.test),
+        **({} if given.untested else {"accuracy": right(network, data.test)}),
         "estimated_lut4": estimate.lut4,
         "estimated_logic_cells": estimate.logic_cells,
         "inputs": len(network.read_inputs()),

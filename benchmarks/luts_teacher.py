@@ -1,0 +1,67 @@
+"""What a float network as a teacher gives networks of learned tables, and what it costs: ten minutes of one core.
+
+    LOGICNN_DATA=../shared/data python -m benchmarks.luts_teacher
+
+Trainings of `benchmarks.luts_train` and `benchmarks.luts_data_train` once more, with the same seeds, and a teacher.
+Judged on samples that were left out of training; no test sample is read.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import luts_data_train, luts_train
+from benchmarks.common import RESULTS, finished, parser_for, write_result
+from logicnn.commands.command import guarded
+from logicnn.data.sources import data_folder
+from logicnn.errors import LogicnnError
+
+TEACHER = "--teacher", "10"
+# Networks, their trainings' record and options, and the seed
+CASES = {
+    luts_train.MAIN: ("luts_train", luts_train.RUNS[luts_train.MAIN], 2),
+    luts_data_train.JETS: ("luts_data_train", luts_data_train.RUNS[luts_data_train.JETS], 1),
+}
+
+
+def taught(name: str, file: Path, data_dir: str) -> dict[str, Any]:
+    """A network's training with a teacher, beside that without one, whose record there is."""
+    record, options, seed = CASES[name]
+    before = json.loads((RESULTS / f"{record}.json").read_text())["runs"][name]["seeds"]
+    (alone,) = (each for each in before if each["seed"] == seed)
+    made = luts_train.trained([*options, *TEACHER, "--untested"], seed, file, data_dir)
+    return {
+        "network": name,
+        "dataset": made["dataset"],
+        "seed": seed,
+        "command": made["command"],
+        "validation_accuracy": made["validation_accuracy"],
+        "validation_accuracy_alone": alone["validation_accuracy"],
+        "gain": round(made["validation_accuracy"] - alone["validation_accuracy"], 5),
+        "seconds": made["seconds"],
+        "seconds_alone": alone["seconds"],
+        "teacher": {key.removeprefix("teacher_"): value for key, value in made.items() if key.startswith("teacher_")},
+    }
+
+
+def main() -> None:
+    given = parser_for(__doc__, output="luts_teacher", data=True).parse_args()
+    data = data_folder(given.data_dir)
+    if data is None:
+        raise LogicnnError("set LOGICNN_DATA or --data-dir to the folder of data sets")
+    rows = []
+    for name in CASES:
+        folder = given.output / name
+        rows.append(finished(folder, taught, name, folder / f"{name}.lnn", str(data)))
+        print(json.dumps(rows[-1]), flush=True)
+    required = {
+        "a teacher that knows more": all(
+            row["teacher"]["validation_accuracy"] > row["validation_accuracy"] for row in rows
+        )
+    }
+    write_result("luts_teacher", 1, {"rows": rows}, required, given=given)
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
