@@ -54,9 +54,8 @@ def test_thresholds_of_columns_and_a_teacher(monkeypatch, tmp_path, capsys):
     network = load(file)
     assert network.layers[0].thresholds.shape == (3, 6) and network.digest() == figures["digest"]
     assert figures["accuracy"] == np.mean(network.evaluate(rows().test.x) == rows().test.y) > 0.9
-    monkeypatch.setattr(
-        sys, "argv", [*arguments, *taught[:-2], "--mix", "0.1", "--output", str(tmp_path / "other.lnn")]
-    )
+    taught[-3:] = "0.1", "--untested", "--output", str(tmp_path / "other.lnn")
+    monkeypatch.setattr(sys, "argv", [*arguments, *taught])
     assert guarded(mnist_luts.main) == 0
     other = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert other["digest"] != figures["digest"] and other["teacher_seconds"] in seconds
