@@ -1,4 +1,5 @@
-"""What a float network as a teacher gives networks of learned tables, and what it costs: ten minutes of one core.
+"""What a float network as a teacher gives networks of learned tables, and what it costs: a quarter of an hour of
+one core.
 
     LOGICNN_DATA=../shared/data python -m benchmarks.luts_teacher
 
@@ -8,7 +9,6 @@ Judged on samples that were left out of training; no test sample is read.
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from benchmarks import luts_data_train, luts_train
@@ -16,6 +16,7 @@ from benchmarks.common import RESULTS, finished, parser_for, write_result
 from logicnn.commands.command import guarded
 from logicnn.data.sources import data_folder
 from logicnn.errors import LogicnnError
+from logicnn.storage import digest_of
 
 TEACHER = "--teacher", "10"
 # Networks, their trainings' record and options, and the seed
@@ -25,12 +26,11 @@ CASES = {
 }
 
 
-def taught(name: str, file: Path, data_dir: str) -> dict[str, Any]:
-    """A network's training with a teacher, beside that without one, whose record there is."""
-    record, options, seed = CASES[name]
+def row_of(name: str, made: dict[str, Any]) -> dict[str, Any]:
+    """A network's training with a teacher, beside that without one, of which there is a record."""
+    record, _, seed = CASES[name]
     before = json.loads((RESULTS / f"{record}.json").read_text())["runs"][name]["seeds"]
     (alone,) = (each for each in before if each["seed"] == seed)
-    made = luts_train.trained([*options, *TEACHER, "--untested"], seed, file, data_dir)
     return {
         "network": name,
         "dataset": made["dataset"],
@@ -51,9 +51,11 @@ def main() -> None:
     if data is None:
         raise LogicnnError("set LOGICNN_DATA or --data-dir to the folder of data sets")
     rows = []
-    for name in CASES:
-        folder = given.output / name
-        rows.append(finished(folder, taught, name, folder / f"{name}.lnn", str(data)))
+    for name, (_, options, seed) in CASES.items():
+        options = [*options, *TEACHER, "--untested"]
+        folder = given.output / f"{name}-{digest_of(' '.join(options))[:12]}"
+        made = finished(folder, luts_train.trained, options, seed, folder / f"{name}.lnn", str(data))
+        rows.append(row_of(name, made))
         print(json.dumps(rows[-1]), flush=True)
     required = {
         "a teacher that knows more": all(
