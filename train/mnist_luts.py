@@ -119,9 +119,9 @@ def training_options(parser: argparse.ArgumentParser) -> None:
         "output; every step then takes longer",
     )
     parser.add_argument(
-        "--temperature", type=float, default=4.0, help="by which scores are divided for that (default: %(default)s)"
+        "--temperature", type=float, default=1.5, help="by which scores are divided for that (default: %(default)s)"
     )
-    parser.add_argument("--mix", type=float, default=0.5, help="share of the loss that it is (default: %(default)s)")
+    parser.add_argument("--mix", type=float, default=0.7, help="share of the loss that it is (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--choice-rate", type=float, default=2.0, help="of connections, times that of tables")

@@ -65,8 +65,8 @@ class Recipe:
     batch: int = 256
     variety: Variety = Variety()
     choice_rate: float = 1.0
-    temperature: float = 4.0
-    mix: float = 0.5
+    temperature: float = 1.5
+    mix: float = 0.7
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
