@@ -20,15 +20,15 @@ from logicnn.commands.command import guarded
 __all__ = ["JETS", "RUNS"]
 
 JETS, FLOWS = "jsc-luts", "nid-luts"
-BIG = "--at-once", "--board", "ulx3s", "--variety", "0", "--anywhere"
+BIG = "--at-once", "--board", "ulx3s", "--variety", "0"
 RUNS = {
     JETS: [
-        *("--dataset", "jsc-pythia", "--tables", "640", "320", "160", "--levels", "31", "--pixels", "496", *BIG),
+        *("--dataset", "jsc-pythia", "--tables", "1000", "--levels", "31", "--pixels", "496", *BIG),
         *("--epochs", "20", "--batch", "512"),
     ],
     FLOWS: [
-        *("--dataset", "nid-82332", "--tables", "200", "100", "50", "--thresholds", "1", "--pixels", "593", *BIG),
-        *("--epochs", "30"),
+        *("--dataset", "nid-82332", "--tables", "400", "200", "100", "--thresholds", "1", "--pixels", "593", *BIG),
+        *("--anywhere", "--learned", "3", "--epochs", "30"),
     ],
 }
 
