@@ -1,4 +1,5 @@
-"""What a float network as a teacher gives networks of learned tables, and what it costs: half an hour of one core.
+"""What a float network as a teacher gives networks of learned tables, and what it costs: a quarter of an hour of
+one core.
 
     LOGICNN_DATA=../shared/data python -m benchmarks.luts_teacher
 
@@ -20,29 +21,25 @@ from logicnn.errors import LogicnnError
 from logicnn.storage import digest_of
 
 TEACHER = "--teacher", "10"
-WARM = "--temperature", "4", "--mix", "0.5"  # as often in papers, and not as was best for eight epochs
 MNIST = luts_train.MAIN, luts_train.RUNS[luts_train.MAIN], "luts_train", 2
 JETS = luts_data_train.JETS, luts_data_train.RUNS[luts_data_train.JETS], "luts_data_train", 1
-CASES = ((*MNIST, ()), (*MNIST, WARM), (*JETS, ()))
+CASES = MNIST, JETS
 
 
-def compared(
-    name: str, options: Sequence[str], record: str, seed: int, how: Sequence[str], given: argparse.Namespace
-) -> dict[str, Any]:
+def compared(name: str, options: Sequence[str], record: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """A network's training with a teacher, beside that without one, of which there is a record."""
     data = data_folder(given.data_dir)
     if data is None:
         raise LogicnnError("set LOGICNN_DATA or --data-dir to the folder of data sets")
     before = json.loads((RESULTS / f"{record}.json").read_text())
     (alone,) = (each for each in before["runs"][name]["seeds"] if each["seed"] == seed)
-    options = [*options, *TEACHER, *how, "--untested"]
+    options = [*options, *TEACHER, "--untested"]
     folder = given.output / f"{name}-{digest_of(' '.join(options))[:12]}"  # other options are another training
     made = finished(folder, luts_train.trained, options, seed, folder / f"{name}.lnn", str(data))
     return {
         "network": name,
         "dataset": made["dataset"],
         "seed": seed,
-        "options": " ".join(how),
         "command": made["command"],
         "validation_accuracy": made["validation_accuracy"],
         "validation_accuracy_alone": alone["validation_accuracy"],
