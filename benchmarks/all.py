@@ -24,6 +24,8 @@ READS = {
     "payra": ("payra_train", "popcount"),
     "luts": ("luts_train", "payra"),
     "luts_fast": ("luts_train",),
+    "luts_data": ("luts_data_train",),
+    "luts_teacher": ("luts_train", "luts_data_train"),
     "logic_design": ("logic_design_train",),
     "knapsack": ("knapsack_train",),
     "reuse": ("reuse_train",),

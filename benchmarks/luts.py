@@ -17,6 +17,7 @@ from logicnn import load
 from logicnn.board import boards
 from logicnn.commands.command import guarded
 from logicnn.data import datasets
+from logicnn.engines import Mapping
 from logicnn.engines.counted import Counted
 from logicnn.errors import LogicnnError
 from logicnn.flow.build import Options, build
@@ -36,10 +37,15 @@ def network_of(name: str) -> Network:
 def placed(name: str, options: Options) -> dict[str, Any]:
     """One network on the board."""
     network = network_of(name)
-    mapping = Counted.row(network)
-    row = {"network": name, "digest": network.digest(), "dataset": "MNIST", "board": BOARD}
+    return {"network": name, "dataset": "MNIST"} | built(Counted.row(network), BOARD, options)
+
+
+def built(mapping: Mapping, board: str, options: Options) -> dict[str, Any]:
+    """What a network of learned tables comes to on a board, checked, or why it does not."""
+    network = mapping.network
+    row = {"digest": network.digest(), "board": board}
     try:
-        report = build(mapping, boards.find(BOARD), options, Steps(quiet=True))
+        report = build(mapping, boards.find(board), options, Steps(quiet=True))
     except LogicnnError as refusal:  # too large, or nextpnr finds no routes
         return row | {"fits": False, "refusal": str(refusal)}
     checked = report.verification

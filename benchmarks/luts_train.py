@@ -7,10 +7,12 @@ test samples are read once for each seed, in the end. The commands and what they
 ``results/luts_train.json``.
 """
 
+import argparse
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from logicnn.data.sources import data_folder
 from logicnn.errors import LogicnnError
 from logicnn.network.files import SHIPPED
 
-__all__ = ["FAST", "MAIN", "RUNS", "SMALL"]
+__all__ = ["FAST", "MAIN", "RUNS", "SEEDS", "SELECTION", "SMALL", "best", "trained"]
 
 MAIN, SMALL, FAST = "mnist-luts", "luts-3300", "luts-fast"
 SEEDS = (1, 2, 3)
+SELECTION = "hyper-parameters and seeds were chosen on one of ten training samples, which no run trained on"
 RUNS = {
     MAIN: [],
     SMALL: ["--budget", "3300", "--pixels", "360"],
@@ -37,9 +40,9 @@ RUNS = {
 }
 
 
-def trained(name: str, seed: int, file: Path, data_dir: str) -> dict[str, Any]:
-    """What the run prints last."""
-    command = ["python", "-m", "train.mnist_luts", *RUNS[name], "--seed", str(seed)]
+def trained(options: Sequence[str], seed: int, file: Path, data_dir: str) -> dict[str, Any]:
+    """What a run with these options prints last."""
+    command = ["python", "-m", "train.mnist_luts", *options, "--seed", str(seed)]
     done = subprocess.run(
         [sys.executable, *command[1:], "--output", str(file), "--data-dir", data_dir],
         stdout=subprocess.PIPE,
@@ -47,6 +50,28 @@ def trained(name: str, seed: int, file: Path, data_dir: str) -> dict[str, Any]:
         check=True,
     )
     return {"command": " ".join(command)} | json.loads(done.stdout.splitlines()[-1])
+
+
+def trained_here(name: str, seed: int, file: Path, data_dir: str) -> dict[str, Any]:
+    return trained(RUNS[name], seed, file, data_dir)
+
+
+def best(name: str, run: Callable[..., dict[str, Any]], into: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """Three seeds of a network, ``run(name, seed, file, data_dir)`` each; the best by validation goes `into` a
+    folder.
+    """
+    data = data_folder(given.data_dir)
+    if data is None:
+        raise LogicnnError("set LOGICNN_DATA or --data-dir to the folder of data sets")
+    seeds = []
+    for seed in SEEDS:
+        folder = given.output / f"{name}-{seed}"
+        seeds.append(finished(folder, run, name, seed, folder / f"{name}.lnn", str(data)))
+    chosen = max(seeds, key=lambda each: each["validation_accuracy"])
+    shutil.copyfile(chosen["file"], into / f"{name}.lnn")
+    for each in seeds:
+        del each["file"]
+    return {"digest": chosen["digest"], "seed": chosen["seed"], "seeds": seeds}
 
 
 def required(runs: dict[str, Any]) -> dict[str, bool]:
@@ -64,23 +89,10 @@ def required(runs: dict[str, Any]) -> dict[str, bool]:
 
 def main() -> None:
     given = parser_for(__doc__, output="luts_train", data=True).parse_args()
-    data = data_folder(given.data_dir)
-    if data is None:
-        raise LogicnnError("set LOGICNN_DATA or --data-dir to the folder that holds mnist/")
-    runs = {}
-    for name in RUNS:
-        seeds = []
-        for seed in SEEDS:
-            folder = given.output / f"{name}-{seed}"
-            seeds.append(finished(folder, trained, name, seed, folder / f"{name}.lnn", str(data)))
-        best = max(seeds, key=lambda each: each["validation_accuracy"])
-        shutil.copyfile(best["file"], (SHIPPED if name == MAIN else NETWORKS) / f"{name}.lnn")
-        for each in seeds:
-            del each["file"]
-        runs[name] = {"digest": best["digest"], "seed": best["seed"], "seeds": seeds}
+    runs = {name: best(name, trained_here, SHIPPED if name == MAIN else NETWORKS, given) for name in RUNS}
     figures = {
         "dataset": "MNIST (the original files)",
-        "selection": "hyper-parameters and seeds were chosen on one of ten training samples, which no run trained on",
+        "selection": SELECTION,
         "runs": runs,
     }
     write_result("luts_train", SEEDS[0], figures, required(runs), given=given)

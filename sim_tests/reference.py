@@ -48,10 +48,11 @@ def _sample(network: Network, value: Value) -> Value:
     for layer in network.layers:
         match layer:
             case Thermometer(thresholds):
+                own = thresholds.tolist() if thresholds.ndim == 2 else [thresholds.tolist()] * len(value)
                 value = [
                     _each(channel, lambda x, least=least: int(x >= least))
-                    for channel in value
-                    for least in thresholds.tolist()
+                    for channel, levels in zip(value, own, strict=True)
+                    for least in levels
                 ]
             case Flatten():
                 value = list(_flat(value))

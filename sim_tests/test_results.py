@@ -59,8 +59,9 @@ def test_trained_networks_are_here():
     for name, run in result("payra_train")["runs"].items():
         if name != "baseline":
             assert load(network_file(name)).digest() == run["digest"]
-    for name, run in result("luts_train")["runs"].items():
-        assert load(network_file(name)).digest() == run["digest"]
+    for training in ("luts_train", "luts_data_train"):
+        for name, run in result(training)["runs"].items():
+            assert load(network_file(name)).digest() == run["digest"]
     for row in result("logic_design_train")["networks"]:
         files = {"proposed": row["name"], **{stage: f"{row['name']}-{stage}" for stage in ("quantised", "constants")}}
         for stage, name in files.items():
@@ -76,6 +77,8 @@ def test_measured_networks_are_here():
     }
     placed = {row["digest"] for name in ("luts", "luts_fast") for row in result(name)["rows"]}
     assert placed == {run["digest"] for run in result("luts_train")["runs"].values()}
+    placed = {row["digest"] for row in result("luts_data")["rows"]}
+    assert placed == {run["digest"] for run in result("luts_data_train")["runs"].values()}
     trained = {row["name"] for row in result("logic_design_train")["networks"]}
     assert {row["name"] for row in result("logic_design")["networks"]} == trained
     swept = {f"{row['name']}-{row['selected_weights']}" for row in result("logic_design")["sweep"]}

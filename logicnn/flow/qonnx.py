@@ -99,7 +99,7 @@ class _Graph:
 
 def _layer(graph: _Graph, network: Network, index: int, layer: Any) -> None:
     match layer:
-        case Thermometer() if len(layer.thresholds) == 1:
+        case Thermometer() if layer.thresholds.shape == (1,):
             graph.sign_from(layer.thresholds[0] - 0.5)
         case BinaryDense() | BinaryConv2d():
             _summed(graph, index, layer)

@@ -14,7 +14,7 @@ Conventions, fixed here and nowhere else
 * Integer layers compute as `logicnn.network.layers.integer` says. Words are two's complement where their range has
   negative values, the lowest bit first.
 * A thermometer gives bit ``c * T + t`` of its first axis from channel c and threshold t: 1 where ``x >=
-  thresholds[t]``.
+  thresholds[t]``, or ``thresholds[c, t]`` where channels have their own.
 
 Example: the neuron with weights (+1, 0, -1) and minimum 2 fires on bits (1, x, 0) only.
 """

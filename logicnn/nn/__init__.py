@@ -1,6 +1,6 @@
-"""Training with PyTorch and export to `logicnn.Network`: `logicnn.nn.binary` and `logicnn.nn.integer`, one for each
-kind of network that there is; `search` for the best of several `ways`, `LogicClassifier`, which does so for
-scikit-learn, and `convert`, which takes a module that is trained.
+"""Training with PyTorch and export to `logicnn.Network`: `logicnn.nn.binary`, `logicnn.nn.integer` and
+`logicnn.nn.tables`, one for each kind of network that there is; `search` for the best of several `ways`,
+`LogicClassifier`, which does so for scikit-learn, and `convert`, which takes a module that is trained.
 """
 
 from importlib import import_module

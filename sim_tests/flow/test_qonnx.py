@@ -98,5 +98,7 @@ def test_refused():
         exported(Network(network.input, [network.layers[0], padded, Flatten(), scores, Argmax()]))
     with pytest.raises(ExportRefused, match=r"^the network must end in an Argmax, not a Flatten$"):
         exported(Network(network.input, network.layers[:5]))
-    with pytest.raises(ExportRefused, match=r"^layer 0 is a Thermometer that QONNX files here do not have: "):
-        exported(load("mnist-bcnn"))
+    each = Network(network.input, [Thermometer([[100], [90]]), *network.layers[1:]])
+    for other in (load("mnist-bcnn"), each):
+        with pytest.raises(ExportRefused, match=r"^layer 0 is a Thermometer that QONNX files here do not have: "):
+            exported(other)

@@ -210,7 +210,10 @@ def _thresholds(draw: Draw, low: int, high: int) -> np.ndarray:
 
 
 def _thermometer(draw: Draw, given: Activations, family: Family) -> Layer:
-    return Thermometer(_thresholds(draw, given.interval.low + 1, given.interval.high))
+    low, high = given.interval.low + 1, given.interval.high
+    if draw(st.booleans()):
+        return Thermometer(_thresholds(draw, low, high))
+    return Thermometer(np.sort(integers(draw, (given.shape[0], draw(st.integers(1, 3))), low, high), axis=1))
 
 
 def _slicer(draw: Draw, given: Activations, family: Family) -> Layer:

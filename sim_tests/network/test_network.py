@@ -94,6 +94,18 @@ def test_thermometer_order():
     assert network.evaluate(np.array([[[[3]], [[9]]], [[[6]], [[2]]]])).tolist() == [[1, 0, 1, 1], [1, 1, 0, 0]]
 
 
+def test_thermometer_of_each_channel():
+    """Its own thresholds, also the same one twice; in a file, too."""
+    network = Network(
+        Activations((2, 1, 2), Interval(-4, 9)),
+        [Thermometer([[-3, 6, 6], [1, 2, 9]]), Flatten(), BinaryDense(np.eye(12, dtype=int), Threshold([1] * 12))],
+    )
+    expected = [[1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0]]
+    assert network.evaluate(np.array([[[[-3, 6]], [[1, 0]]]])).tolist() == expected
+    again = Network(network.input, [Thermometer([[-3, 6, 6], [1, 3, 9]]), *network.layers[1:]])
+    assert again.digest() != network.digest()
+
+
 def test_read_inputs():
     network = Network(Activations((4,), BITS), [BinaryDense([[0, 1, 0, -1]], Offset([0]))])
     assert network.read_inputs() == (1, 3)
@@ -168,6 +180,15 @@ def test_interval_width(interval, width):
         ),
         (lambda: MaxPool2d(0), r"^MaxPool2d.size must be a positive integer, not 0$"),
         (lambda: Thermometer([3, 3]), r"^Thermometer.thresholds must increase, not \[3, 3\]$"),
+        (lambda: Thermometer([[1, 1], [3, 2]]), r"^Thermometer.thresholds must not fall, but do in row 1: \[3, 2\]$"),
+        (
+            lambda: Network(Activations((3,), Interval(0, 9)), [Thermometer([[1], [2]])]),
+            r"^layer 0: Thermometer.thresholds have 2 rows, but its input of shape \(3,\) has 3 channels or columns$",
+        ),
+        (
+            lambda: Network(Activations((2,), Interval(0, 9)), [Thermometer([[1, 2], [0, 9]])]),
+            r"^layer 0: Thermometer.thresholds must lie in 1 ... 9, the range of its input, not in 0 ... 9$",
+        ),
         (lambda: Interval(2, 1), r"^interval low must not exceed high, not 2 > 1$"),
         (lambda: Interval(0, float("inf")), r"^interval high must be an integer, not inf$"),
         (

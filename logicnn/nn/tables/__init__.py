@@ -3,6 +3,8 @@
 from logicnn.nn.tables.budget import drawn, within
 from logicnn.nn.tables.export import export
 from logicnn.nn.tables.layers import Fixed, Groups, Learned, TableNet, Tables, table_net
+from logicnn.nn.tables.levels import column_thresholds
+from logicnn.nn.tables.teacher import Teacher, taught
 from logicnn.nn.tables.training import Recipe, Variety, fit
 from logicnn.nn.tables.unseen import without_unseen
 
@@ -13,11 +15,14 @@ __all__ = [
     "Recipe",
     "TableNet",
     "Tables",
+    "Teacher",
     "Variety",
+    "column_thresholds",
     "drawn",
     "export",
     "fit",
     "table_net",
+    "taught",
     "within",
     "without_unseen",
 ]

@@ -3,7 +3,7 @@ will compute.
 
     table     forward   theta[row] >= 0                gradient of theta   1/2 at the row that was read
                                                        gradient of bit i   p[row, i = 1] - p[row, i = 0]
-    input     forward   x[argmax of logits]            gradient            of the sum of inputs by the softmax
+    input     forward   x[argmax of scores]            gradient            of the sum of inputs by the softmax
 
 with p = (clip(theta, -1, 1) + 1) / 2, a table's probability of giving 1: the gradient of the multilinear function whose
 corners p are (Bacellar et al., "Differentiable Weightless Neural Networks", ICML 2024, take finite differences of hard
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from logicnn.data.dataset import Dataset
+from logicnn.data.dataset import Dataset, Split
 from logicnn.errors import LogicnnError
 from logicnn.network import BIT, Activations, Interval, Thermometer
 from logicnn.network.layers.tables import MOST_INPUTS
@@ -66,11 +66,9 @@ class _Lookup(torch.autograd.Function):
         return back, read, None, _of_choice(scores, candidates, slots, x, chosen.shape[1]), None
 
 
-def _of_choice(scores: Tensor, candidates: Tensor, slots: Tensor, x: Tensor, k: int) -> Tensor:  # (sets * k, c)
+def _of_choice(scores: Tensor, candidates: Tensor, slots: Tensor, x: Tensor, k: int) -> Tensor:  # (out * k, c)
     """The gradient of scores, where slots (out * k, n) of tables have such ones."""
-    together = len(slots) // len(scores)
-    slots = slots.view(-1, together, k, slots.shape[1]).sum(1).flatten(0, 1)
-    blocks = zip(slots.split(BLOCK // together * k), candidates, strict=True)
+    blocks = zip(slots.split(BLOCK * k), candidates, strict=True)
     each = torch.cat([part @ x[read].t() for part, read in blocks])
     share = scores.softmax(1)
     each.mul_(share)
@@ -90,36 +88,28 @@ class Fixed(nn.Module):
 
 
 class Learned(nn.Module):
-    """Which input bits the k inputs of every table are: those of the greatest score, which are learned while `learns`;
-    `settle` takes over what they have become. So many tables `together` read the same bits; the inputs of a block of
-    tables choose among the same `candidates` (blocks, c), which costs so much less than to choose among all. Both keep
-    ways on a chip few and short.
+    """Which input bits the k inputs of every table are: those of the greatest score, which are learned; `settle` takes
+    over what they have become. The inputs of a block of tables choose among the same `candidates` (blocks, c): that
+    costs so much less than to choose among all, and keeps ways on a chip few and short.
     """
 
-    def __init__(self, candidates: np.ndarray, out: int, k: int, together: int = 1):
+    def __init__(self, candidates: np.ndarray, out: int, k: int):
         super().__init__()
         self.register_buffer("candidates", torch.from_numpy(candidates))
         self.candidates: Tensor
-        few, sets = candidates.shape[1], out // together
-        first = torch.from_numpy(_balanced(few, sets, k)).view(-1, 1)
-        drawn = torch.randn(sets * k, few) * SPREAD
-        self.logits = nn.Parameter(drawn.scatter_add_(1, first, torch.ones(sets * k, 1)))
+        few = candidates.shape[1]
+        first = torch.from_numpy(_balanced(few, out, k)).view(-1, 1)
+        drawn = torch.randn(out * k, few) * SPREAD
+        self.scores = nn.Parameter(drawn.scatter_add_(1, first, torch.ones(out * k, 1)))
         self.register_buffer("indices", torch.zeros(out, k, dtype=torch.int64))
         self.indices: Tensor  # (out, k)
-        self._together, self.learns = together, True
         self.settle()
-
-    @property
-    def scores(self) -> Tensor | None:
-        return self.logits if self.learns else None
 
     @torch.no_grad()
     def settle(self) -> None:
-        k = self.indices.shape[1]
-        best = self.logits.argmax(1)
-        parts = zip(best.split(BLOCK // self._together * k), self.candidates, strict=True)
-        sets = torch.cat([candidates[part] for part, candidates in parts]).view(-1, k)
-        self.indices.copy_(sets.repeat_interleave(self._together, 0))
+        best = self.scores.argmax(1).split(BLOCK * self.indices.shape[1])
+        chosen = [candidates[part] for part, candidates in zip(best, self.candidates, strict=True)]
+        self.indices.copy_(torch.cat(chosen).view_as(self.indices))
 
 
 def _generator() -> np.random.Generator:
@@ -257,24 +247,32 @@ class TableNet(nn.Module):
 
 def _encoded(thermometer: Thermometer, x: Tensor) -> Tensor:  # (n, c, ...) -> (n, bits) bool
     thresholds = torch.as_tensor(thermometer.thresholds.copy(), device=x.device)
-    return (x.unsqueeze(2) >= thresholds.view(-1, *[1] * (x.dim() - 2))).flatten(1)
+    return (x.unsqueeze(2) >= thresholds.view(*thresholds.shape, *[1] * (x.dim() - 2))).flatten(1)
+
+
+def _said(thermometer: Thermometer, data: Split) -> np.ndarray:  # (bits,)
+    """What each of a thermometer's bits says of the class; nothing where it is another bit of its channel again."""
+    said = class_dependence(_encoded(thermometer, torch.tensor(data.x)).numpy(), data.y)
+    thresholds = np.atleast_2d(thermometer.thresholds)
+    first = np.diff(thresholds, axis=1, prepend=thresholds[:, :1] - 1) > 0  # (channels or 1, T)
+    return (said.reshape(data.x.shape[1], first.shape[1], -1) * first[:, :, None]).ravel()
 
 
 def table_net(
     data: Dataset,
-    thresholds: Sequence[int],
+    thresholds: Sequence[int] | np.ndarray,
     tables: Sequence[int],
     k: int = 4,
     seed: int = 1,
     learned: int = 1,
     inputs: int | None = None,
-    together: int = 1,
     near: bool = True,
 ) -> TableNet:
-    """Layers of so many tables of k inputs; connections of the first `learned` layers are learned, and so many tables
-    `together` have the same (more of them, where they are no multiple). With `near`, tables of later layers read those
-    of one block, whose ways are short; else those of any, which networks of few tables need. Of the thermometer's bits
-    so many `inputs` may be read, those that say most of the class (default: all that are not constant).
+    """Layers of so many tables of k inputs; connections of the first `learned` layers are learned. With `near`, tables
+    of later layers read those of one block, whose ways are short; else those of any, which networks of few tables need.
+    Bits of the samples are those of a `Thermometer` of these thresholds, which may be others for each channel or column
+    (`column_thresholds`); so many `inputs` of them may be read, those that say most of the class (default: all that are
+    not constant).
     """
     torch.manual_seed(seed)
     if not 2 <= k <= MOST_INPUTS:
@@ -285,23 +283,18 @@ def table_net(
         raise LogicnnError(
             f"tables must be {len(data.classes)} in the last layer at least, one a class, not {tables[-1]}"
         )
-    if not 1 <= together <= BLOCK:
-        raise LogicnnError(f"together must be 1 to {BLOCK} tables, not {together}")
     if inputs is not None and inputs < 1:
         raise LogicnnError(f"inputs must be 1 at least, not {inputs}")
     given = Activations(data.train.x.shape[1:], Interval(data.lowest, data.highest))
-    thermometer = Thermometer(list(thresholds))  # type: ignore[arg-type]  # checked and converted there
+    thermometer = Thermometer(np.asarray(thresholds))
     assert thermometer.infer(given).interval == BIT
-    said = class_dependence(_encoded(thermometer, torch.tensor(data.train.x)).numpy(), data.train.y)
+    said = _said(thermometer, data.train)
     reads = np.sort(np.argsort(-said, kind="stable")[: min(inputs or len(said), max(1, np.count_nonzero(said)))])
     layers: list[Tables] = []
     read, shape = reads, given.shape
     for number, out in enumerate(tables):
         if number < learned:
-            sets = -(-out // together)
-            out = sets * together
-            candidates = _candidates(read, shape, -(-sets // (BLOCK // together)))
-            layers.append(Tables(Learned(candidates, out, k, together)))
+            layers.append(Tables(Learned(_candidates(read, shape, -(-out // BLOCK)), out, k)))
         else:
             layers.append(Tables(Fixed((_beside if number and near else _balanced)(len(read), out, k))))
         read, shape = np.arange(out), (out,)
