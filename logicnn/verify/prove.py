@@ -67,8 +67,8 @@ class Proof:
         if not self.cycles:
             return "the link and the store of the input; in simulation, as when a pipeline takes the next sample"
         return (
-            "the link, the store of the input, and samples while an answer is not taken at once; in simulation. Proved are "
-            "samples after any others, at once or later"
+            "the link, the store of the input, and samples while an answer is not taken at once; in simulation. Proved "
+            "are samples after any others, at once or later"
         )
 
     def as_text(self) -> str:
