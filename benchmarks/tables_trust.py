@@ -17,6 +17,7 @@ def proofs() -> str:
 def faults() -> str:
     """What became of planted faults, and what of those that matter a build notices."""
     of = record_of("trust")
+    price = of["comparison"]
     notices = f"{of['caught_by_these_proofs']} of {of['proofs_of_others']}"
     rows = [
         ("faults planted one at a time", "proved harmless", "refuted", "left open"),
@@ -33,6 +34,7 @@ def faults() -> str:
             "**by proof, of the rest**",
         ),
         (str(of["harmful_in_core"]), str(of["caught_by_samples"]), str(of["caught_by_vectors"]), notices),
+        ("seconds of this comparison", str(price["seconds_of_samples"]), str(price["seconds"]), ""),
     ]
     return markdown(rows)
 

@@ -109,7 +109,7 @@ def cells(design: dict) -> dict:
 def test_engines_without_a_proof(small):
     """They are compared on vectors only, and that is said."""
     layers = int_network(RNG, 4, 5, 3)
-    folded = Mapping([Folded(layers, layers.core_start, 3, factor=2)])
+    folded = Mapping([Folded(layers, layers.core_start, 1, 1)])
     assert not can_prove(folded)
     with pytest.raises(LogicnnError, match=r"^a proof is of logic .*, not of .* by Folded \(layers 0 to "):
         prove(Netlist(small[1]), folded, EVERY, PROBE)
