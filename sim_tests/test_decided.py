@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.decided import HARMLESS, INPUT, LINE, OPEN, Board
+from benchmarks.decided import HARMLESS, INPUT, LINE, UNREACHED, Board
 from benchmarks.link import core_cells, without
 from benchmarks.logic import answered
 from benchmarks.planted import SETS, planted, traffic
@@ -67,15 +67,21 @@ def test_resets(board):
     assert way in wrong.cells[changed[0]]["connections"]
 
 
-def test_a_reset_that_is_never_needed(board):
-    """The place in the stored sample is reset where a byte ends, and one is added to it: its second bit is 0 then."""
-    cells, (_, net, *_) = dict(board.module.cells), board.module.nets("classifier.store.keep__addr")
-    name = next(each for each, cell in cells.items() if cell["connections"].get("Q") == [net])
-    kind = cells[name]["type"]
-    assert kind.endswith("SR")
-    cells[name] = cells[name] | {"type": kind[:-2], "connections": {**cells[name]["connections"], "R": ["0"]}}
-    outcome = board.outcome(Module(cells, board.module.names, board.module.ports))[0]
-    assert outcome not in (LINE, INPUT, OPEN)
+def test_a_row_that_is_never_reached(board):
+    """A transmitter has 10 bits to send at most: what a table says of 12 does not matter, of 0 it does."""
+    left = board.module.nets("classifier.link.transmitter.left")
+    name, inputs = next(
+        (name, [ports[f"I{place}"][0] for place in range(4)])
+        for name, cell in board.module.cells.items()
+        if cell["type"] == "SB_LUT4"
+        and set(left) == {(ports := cell["connections"])[f"I{place}"][0] for place in range(4)}
+    )
+    for value, expected in ((12, UNREACHED), (0, LINE)):
+        row = sum((value >> left.index(net) & 1) << place for place, net in enumerate(inputs))
+        cells = dict(board.module.cells)
+        table = int(cells[name]["parameters"]["LUT_INIT"], 2) ^ 1 << row
+        cells[name] = cells[name] | {"parameters": cells[name]["parameters"] | {"LUT_INIT": f"{table:016b}"}}
+        assert board.outcome(Module(cells, board.module.names, board.module.ports))[0] == expected
 
 
 def test_core(board):

@@ -97,7 +97,7 @@ class Report:
             "placement": asdict(self.placement),
             "verification": asdict(self.verification)
             if self.verification
-            else {"vectors": 0, "mismatches": None, "dataset": "not verified", "accuracy": None},
+            else asdict(Verification(0, 0, "not verified", None)) | {"mismatches": None},
             "proof": self.proof and asdict(self.proof) | {"whole": self.proof.whole},
             **self._switching(),
             "bitstream": asdict(self.bitstream),
