@@ -38,7 +38,8 @@ class CountedClasses(wiring.Component):
             m.d.sync += [held.eq(self.i.payload), runs.eq(1), turn.eq(0)]
         with m.Elif(goes):
             m.d.sync += [runs.eq(runs & ~last), turn.eq(turn + 1)]
-        found, counted = Signal(engine.slots, reset_less=True), Signal(engine.width, reset_less=True)
+        # named, since Amaranth 0.5 does not find the second name of a pair on Python 3.14
+        found, counted = Signal(engine.slots, reset_less=True), Signal(engine.width, reset_less=True, name="counted")
         with m.If(goes):
             m.d.sync += [found.eq(self._chosen(m, held, turn, platform)), counted.eq(self._sum(m, found))]
         there, number = runs, turn  # of what is counted: whether it is any class, and which
