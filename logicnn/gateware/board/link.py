@@ -72,12 +72,8 @@ class Link(wiring.Component):
         verdict = deframer.verdict
         fault, is_sample, request = Signal(FAULT), Signal(), Signal()
         waiting, sample_tag = Signal(), Signal.like(verdict.tag)  # for the class of a sample
-        replies, reply, reply_fault, reply_tag = (
-            Signal(),
-            Signal(Program),
-            Signal(FAULT),
-            Signal.like(verdict.tag, name="reply_tag"),
-        )
+        tag = Signal.like(verdict.tag, name="reply_tag")
+        replies, reply, reply_fault, reply_tag = Signal(), Signal(Program), Signal(FAULT), tag
         missed = Signal()  # an error that is not answered yet, as another answer waited
         m.d.comb += [
             is_sample.eq(verdict.kind == Kind.CLASSIFY),
@@ -112,10 +108,8 @@ class Link(wiring.Component):
         with m.If(self.accepted):
             m.d.sync += [waiting.eq(1), sample_tag.eq(verdict.tag)]
         with m.Elif(deframer.ends):
-            taken, kept = (
-                Signal(),
-                Signal(),
-            )  # what waits goes right now; it is the reply to a request, or comes before another error
+            # What waits goes right now; it is the reply to a request, or comes before another error
+            taken, kept = Signal(), Signal()
             m.d.comb += [
                 taken.eq(goes & ~self.answers.valid),
                 kept.eq(replies & ~taken & ((reply != Program.ERROR) | ~request)),
